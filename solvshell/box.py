@@ -1,0 +1,148 @@
+"""The Box: a recipe made into molecules, with the model that says how they interact. A folder on disk."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openmm
+from numpy.typing import NDArray
+from openmm import app, unit
+
+from solvshell.errors import InvalidInput
+from solvshell.files import read_yaml, sha256, to_yaml, write_atomically, write_json
+from solvshell.recipe import Recipe
+from solvshell.species import find_species
+from solvshell.units import DALTON_PER_NM3, PARTICLE_PER_NM3
+
+_FILES = ("recipe.yaml", "topology.cif", "system.xml", "state.xml", "provenance.json")
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes ``path`` when the block ends well, and vanishes otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box of molecules.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        With the size that was built.
+    topology : openmm.app.Topology
+    system : openmm.System
+        The plain model: all bonded terms, real masses, no constraints, no barostat, no thermostat.
+    state : openmm.State
+        Positions and periodic cell.
+    provenance : dict
+        Versions, hashes of the force field, seed, counts before rounding.
+    """
+
+    recipe: Recipe
+    topology: app.Topology
+    system: openmm.System
+    state: openmm.State
+    provenance: dict[str, Any]
+
+    @property
+    def positions(self) -> NDArray[np.float64]:
+        """Positions in nm, shape (n_atoms, 3)."""
+        return np.asarray(self.state.getPositions(asNumpy=True).value_in_unit(unit.nanometer))
+
+    @property
+    def box_vectors(self) -> NDArray[np.float64]:
+        """Periodic cell in nm, shape (3, 3)."""
+        return np.asarray(self.state.getPeriodicBoxVectors(asNumpy=True).value_in_unit(unit.nanometer))
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return int(self.topology.getNumAtoms())
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of molecules of each species."""
+        residues = Counter(residue.name for residue in self.topology.residues())
+        return {name: residues[find_species(name).residue] for name in self.recipe.species}
+
+    @cached_property
+    def mass(self) -> float:
+        """Mass of all atoms in dalton."""
+        return sum(self.system.getParticleMass(i).value_in_unit(unit.dalton) for i in range(self.n_atoms))
+
+    @property
+    def volume_nm3(self) -> float:
+        """Volume of the cell as built."""
+        return float(abs(np.linalg.det(self.box_vectors)))
+
+    @property
+    def density_g_cm3(self) -> float:
+        """Density as built."""
+        return self.mass * DALTON_PER_NM3 / self.volume_nm3
+
+    def molarity(self, species: str) -> float:
+        """Return the concentration in mol per litre of solution of a species as built."""
+        return self.counts[species] * PARTICLE_PER_NM3 / self.volume_nm3
+
+    def save(self, path: Path) -> None:
+        """Write the box as a folder, whole or not at all.
+
+        Raises
+        ------
+        InvalidInput
+            If the folder exists.
+        """
+        if path.exists():
+            raise InvalidInput(f"{path}: exists; give another folder for the box, or remove this one")
+        with whole_folder(path) as folder:
+            write_atomically(folder / "recipe.yaml", to_yaml(self.recipe))
+            with open(folder / "topology.cif", "w", encoding="utf-8") as file:
+                app.PDBxFile.writeFile(self.topology, self.positions * 10, file, keepIds=True)
+            write_atomically(folder / "system.xml", openmm.XmlSerializer.serialize(self.system))
+            write_atomically(folder / "state.xml", openmm.XmlSerializer.serialize(self.state))
+            write_json(folder / "provenance.json", self.provenance)
+
+    @classmethod
+    def load(cls, path: Path) -> "Box":
+        """Return the box of a folder.
+
+        Raises
+        ------
+        InvalidInput
+            If the folder is no box.
+        """
+        missing = [name for name in _FILES if not (path / name).is_file()]
+        if missing:
+            raise InvalidInput(
+                f"{path}: not a box folder, {', '.join(missing)} missing (make one with 'solvshell build')"
+            )
+        return cls(
+            recipe=read_yaml(path / "recipe.yaml", Recipe),
+            topology=app.PDBxFile(str(path / "topology.cif")).topology,
+            system=openmm.XmlSerializer.deserialize((path / "system.xml").read_text()),
+            state=openmm.XmlSerializer.deserialize((path / "state.xml").read_text()),
+            provenance=json.loads((path / "provenance.json").read_text()),
+        )
+
+
+def box_hash(path: Path) -> str:
+    """Return one hash of the content of a box folder that decides what a simulation of it gives."""
+    return "-".join(sha256(path / name)[:12] for name in ("recipe.yaml", "system.xml", "state.xml"))

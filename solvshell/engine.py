@@ -1,0 +1,154 @@
+"""The only place that picks a platform, makes an OpenMM context, minimises, and advances time with open eyes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import openmm
+from numpy.typing import NDArray
+from openmm import unit
+
+from solvshell.errors import InvalidInput, WorkFailed
+from solvshell.units import BOLTZMANN_KJ_MOL_K
+
+#: in the order of preference; Reference is for tests only
+PLATFORMS = ("CUDA", "HIP", "OpenCL", "CPU", "Reference")
+
+
+class UnstableSimulation(WorkFailed):
+    """The simulation exploded: the message says at which step."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One instant of a simulation, in nm, ps, kJ/mol, K; positions and velocities are (n_atoms, 3), the box (3, 3)."""
+
+    positions: NDArray[np.float64]
+    box_vectors: NDArray[np.float64]
+    potential_kj_mol: float
+    kinetic_kj_mol: float
+    temperature: float
+
+    @property
+    def volume_nm3(self) -> float:
+        """Volume of the periodic cell."""
+        return float(abs(np.linalg.det(self.box_vectors)))
+
+
+def _properties(platform: openmm.Platform) -> dict[str, str]:
+    return {"Precision": "mixed"} if platform.getName() in ("CUDA", "HIP", "OpenCL") else {}
+
+
+def _problem_of(platform: openmm.Platform) -> str | None:
+    """Return why a context cannot be made on a platform (no device, no driver), or None."""
+    system = openmm.System()
+    system.addParticle(1.0)
+    try:
+        context = openmm.Context(system, openmm.VerletIntegrator(0.001), platform, _properties(platform))
+        context.setPositions(np.zeros((1, 3)))
+        context.getState(energy=True)
+    except openmm.OpenMMException as error:
+        return " ".join(str(error).split())
+    return None
+
+
+def available_platforms() -> dict[str, str | None]:
+    """Return each installed platform in order of preference, and None or the reason why it does not work here."""
+    installed = [openmm.Platform.getPlatform(index) for index in range(openmm.Platform.getNumPlatforms())]
+    known = {platform.getName(): platform for platform in installed}
+    return {name: _problem_of(known[name]) for name in PLATFORMS if name in known}
+
+
+def choose_platform(name: str | None = None) -> openmm.Platform:
+    """Return the asked platform, or the fastest that works here.
+
+    Raises
+    ------
+    InvalidInput
+        If the asked platform is not installed or does not work here.
+    """
+    found = available_platforms()
+    working = [platform for platform, problem in found.items() if problem is None]
+    if name is None:
+        return openmm.Platform.getPlatform(working[0])
+    by_name = {platform.lower(): platform for platform in found}
+    if name.lower() not in by_name:
+        raise InvalidInput(f"platform: {name!r} is not installed here (working: {', '.join(working)})")
+    chosen = by_name[name.lower()]
+    if found[chosen] is not None:
+        raise InvalidInput(f"platform: {chosen} does not work here: {found[chosen]} (working: {', '.join(working)})")
+    return openmm.Platform.getPlatform(chosen)
+
+
+def make_context(system: openmm.System, integrator: openmm.Integrator, platform: openmm.Platform) -> openmm.Context:
+    """Return a context of a system on a platform, in mixed precision on GPUs."""
+    return openmm.Context(system, integrator, platform, _properties(platform))
+
+
+def device_of(context: openmm.Context) -> str:
+    """Return the name of the device that a context runs on."""
+    platform = context.getPlatform()
+    for key in ("DeviceName", "Threads"):
+        if key in platform.getPropertyNames():
+            value = platform.getPropertyValue(context, key)
+            return value if key == "DeviceName" else f"{value} threads"
+    return platform.getName()
+
+
+def degrees_of_freedom(system: openmm.System) -> int:
+    """Return three per massive particle less one per constraint."""
+    massive = sum(system.getParticleMass(i)._value > 0 for i in range(system.getNumParticles()))
+    return 3 * massive - system.getNumConstraints()
+
+
+def snapshot(context: openmm.Context, degrees: int) -> Snapshot:
+    """Return the present instant, molecules whole and inside the cell.
+
+    Raises
+    ------
+    UnstableSimulation
+        If an energy is not finite.
+    """
+    state = context.getState(positions=True, energy=True, enforcePeriodicBox=True)
+    potential = state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole)
+    kinetic = state.getKineticEnergy().value_in_unit(unit.kilojoule_per_mole)
+    if not np.isfinite(potential + kinetic):
+        raise UnstableSimulation(f"the energy is {potential} + {kinetic} kJ/mol at step {state.getStepCount()}")
+    return Snapshot(
+        positions=state.getPositions(asNumpy=True)._value,
+        box_vectors=np.asarray(state.getPeriodicBoxVectors(asNumpy=True)._value),
+        potential_kj_mol=potential,
+        kinetic_kj_mol=kinetic,
+        temperature=2 * kinetic / (max(degrees, 1) * BOLTZMANN_KJ_MOL_K),
+    )
+
+
+def minimize(context: openmm.Context, tolerance: float, max_iterations: int = 0) -> float:
+    """Minimise in place until the root-mean-square force is below ``tolerance`` kJ/mol/nm; return the energy in kJ/mol.
+
+    Raises
+    ------
+    UnstableSimulation
+        If the energy is not finite afterwards.
+    """
+    openmm.LocalEnergyMinimizer.minimize(context, tolerance, max_iterations)
+    energy = context.getState(energy=True).getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole)
+    if not np.isfinite(energy):
+        raise UnstableSimulation(f"the energy after minimisation is {energy} kJ/mol: atoms overlap")
+    return float(energy)
+
+
+def advance(context: openmm.Context, n_steps: int) -> None:
+    """Advance a context by some steps.
+
+    Raises
+    ------
+    UnstableSimulation
+        If a coordinate became not-a-number, or the box too small for the cutoff.
+    """
+    first = context.getStepCount()
+    try:
+        context.getIntegrator().step(n_steps)
+    except openmm.OpenMMException as error:
+        raise UnstableSimulation(
+            f"between steps {first} and {first + n_steps}: {' '.join(str(error).split())}"
+        ) from None

@@ -1,0 +1,5 @@
+"""Box + Protocol -> Run."""
+
+from solvshell.md.simulate import Interrupted, simulate
+
+__all__ = ["Interrupted", "simulate"]

@@ -1,0 +1,139 @@
+"""Output files of a run that can be cut back to a checkpoint and continued, and that fail loudly.
+
+Why not `openmm.app.XTCReporter`: it stamps time from its own counter, cannot go on after a truncation and ignores
+write errors. Here OpenMM encodes each frame into a scratch
+file; step and time are set in its header; the bytes are appended by Python, whose writes raise.
+"""
+
+import errno
+import os
+import struct
+import tempfile
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import numpy as np
+import openmm
+from numpy.typing import NDArray
+from openmm import app
+
+from solvshell.engine import Snapshot
+
+LOG_COLUMNS = (
+    "stage",
+    "step",
+    "time_ps",
+    "temperature_k",
+    "volume_nm3",
+    "density_g_cm3",
+    "potential_kj_mol",
+    "kinetic_kj_mol",
+    "ns_per_day",
+)
+
+_XTC_MAGIC = 1995
+_XTC_HEADER = struct.Struct(">iiif")  # magic, atoms, step, time in ps
+_XTC_BEFORE_DATA = 16 + 36 + 4  # header, cell, atoms again
+_XTC_COMPRESSION = 4 + 12 + 12 + 4  # precision, smallest and largest integers, size index
+
+
+def frame_length(data: bytes) -> int:
+    """Return the length in bytes of the XTC frame that starts ``data``, or 0 if it is not whole."""
+    if len(data) < _XTC_BEFORE_DATA:
+        return 0
+    magic, n_atoms, _, _ = _XTC_HEADER.unpack_from(data)
+    if magic != _XTC_MAGIC:
+        raise ValueError(f"not an XTC frame: it starts with {magic} instead of {_XTC_MAGIC}")
+    if n_atoms <= 9:
+        length = _XTC_BEFORE_DATA + 12 * n_atoms
+    else:
+        at = _XTC_BEFORE_DATA + _XTC_COMPRESSION
+        if len(data) < at + 4:
+            return 0
+        (n_bytes,) = struct.unpack_from(">i", data, at)
+        length = at + 4 + (n_bytes + 3) // 4 * 4
+    return length if len(data) >= length else 0
+
+
+class OutputFile:
+    """A file that grows by whole records.
+
+    Opening it cuts it back to the length that the last checkpoint knows, which drops a record cut in two as well.
+    """
+
+    def __init__(self, path: Path, length: int = 0) -> None:
+        self._file: BinaryIO = open(path, "r+b" if path.exists() else "w+b")  # noqa: SIM115
+        self._file.truncate(length)
+        self._file.seek(length)
+
+    def append(self, record: bytes) -> None:
+        """Append one record; a full device is an `OSError`."""
+        self._file.write(record)
+
+    def sync(self) -> int:
+        """Bring all records to the device and return the length in bytes."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._file.close()
+        except OSError:
+            if kind is None:  # else the first error is the one to see
+                raise
+
+
+class FrameEncoder:
+    """Turns snapshots into the bytes of XTC frames with true step and time."""
+
+    def __init__(self, topology: app.Topology) -> None:
+        self._topology = topology
+
+    def encode(
+        self, positions: NDArray[np.float64], box_vectors: NDArray[np.float64], step: int, time_ps: float
+    ) -> bytes:
+        """Return one XTC frame.
+
+        Parameters
+        ----------
+        positions : ndarray, shape (n_atoms, 3)
+            In nm.
+        box_vectors : ndarray, shape (3, 3)
+            In nm.
+        step, time_ps : int, float
+            Since the start of the stage.
+
+        Raises
+        ------
+        OSError
+            If there was no room for the frame.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            scratch = Path(folder) / "frame.xtc"
+            cell = [openmm.Vec3(*row) for row in box_vectors]
+            app.XTCFile(str(scratch), self._topology, dt=1.0).writeModel(positions, periodicBoxVectors=cell)
+            frame = scratch.read_bytes() if scratch.exists() else b""
+        if frame_length(frame) != len(frame) or not frame:
+            raise OSError(errno.ENOSPC, "no room to encode a trajectory frame", tempfile.gettempdir())
+        magic, n_atoms, _, _ = _XTC_HEADER.unpack_from(frame)
+        return _XTC_HEADER.pack(magic, n_atoms, step, time_ps) + frame[_XTC_HEADER.size :]
+
+
+def log_row(stage: str, step: int, time_ps: float, now: Snapshot, density_g_cm3: float, ns_per_day: float) -> bytes:
+    """Return one line of ``log.csv``."""
+    values = (
+        stage,
+        str(step),
+        f"{time_ps:.10g}",
+        f"{now.temperature:.3f}",
+        f"{now.volume_nm3:.6f}",
+        f"{density_g_cm3:.6f}",
+        f"{now.potential_kj_mol:.4f}",
+        f"{now.kinetic_kj_mol:.4f}",
+        f"{ns_per_day:.3g}",
+    )
+    return (",".join(values) + "\n").encode()

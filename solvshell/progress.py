@@ -1,0 +1,83 @@
+"""What a person sees of long work: a bar with speed and remaining time, or plain lines where there is no terminal."""
+
+from contextlib import AbstractContextManager
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+
+class Silent(AbstractContextManager["Silent"]):
+    """Shows nothing; the interface of the others."""
+
+    def note(self, text: str) -> None:
+        """Show one line."""
+
+    def start(self, name: str, total_ps: float, done_ps: float = 0.0) -> None:
+        """Begin a stage of a given length."""
+
+    def update(self, done_ps: float, ns_per_day: float) -> None:
+        """Say how far the stage is and how fast it goes."""
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class Bar(Silent):
+    """A progress bar for each stage."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("  {task.description:<14}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.completed:.1f} of {task.total:g} ps"),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+        )
+        self._task: TaskID | None = None
+
+    def note(self, text: str) -> None:  # noqa: D102
+        self._progress.console.print(text, highlight=False, markup=False)
+
+    def start(self, name: str, total_ps: float, done_ps: float = 0.0) -> None:  # noqa: D102
+        self._task = self._progress.add_task(name, total=total_ps, completed=int(done_ps), speed="")
+
+    def update(self, done_ps: float, ns_per_day: float) -> None:  # noqa: D102
+        if self._task is not None:
+            self._progress.update(self._task, completed=done_ps, speed=f"{ns_per_day:.3g} ns/day")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+class Lines(Silent):
+    """A line for each tenth of a stage: for log files."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._name, self._total, self._next = "", 1.0, 0.0
+
+    def note(self, text: str) -> None:  # noqa: D102
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def start(self, name: str, total_ps: float, done_ps: float = 0.0) -> None:  # noqa: D102
+        self._name, self._total = name, total_ps
+        self._next = done_ps + total_ps / 10
+
+    def update(self, done_ps: float, ns_per_day: float) -> None:  # noqa: D102
+        if done_ps >= min(self._next, self._total) - 1e-9:
+            left_s = (self._total - done_ps) / 1000 / max(ns_per_day, 1e-9) * 86400
+            self.note(
+                f"  {self._name}: {done_ps:.1f} of {self._total:g} ps, {ns_per_day:.3g} ns/day, {left_s:.0f} s left"
+            )
+            self._next = done_ps + self._total / 10
+
+
+def progress_on(console: Console) -> Silent:
+    """Return a bar on a terminal and plain lines elsewhere."""
+    return Bar(console) if console.is_terminal else Lines(console)

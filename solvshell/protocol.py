@@ -1,0 +1,135 @@
+"""How a box is run: stages in times, not step counts. A protocol is a YAML file; shipped ones lie in ``protocols/``."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+from solvshell.data import find, protocol_directory
+from solvshell.files import read_yaml
+from solvshell.units import Force, Mass, Pressure, Rate, Temperature, Time
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Minimize(_Part):
+    """Minimise the energy until the root-mean-square force is below `tolerance`."""
+
+    kind: Literal["minimize"]
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "minimize"
+    tolerance: Force = 10.0
+    max_iterations: PositiveInt | None = None
+
+
+class Dynamics(_Part):
+    """Molecular dynamics for a time: at constant pressure if `pressure` is given, at constant volume otherwise.
+
+    The thermostat is LangevinMiddle with `friction`; `thermostat: none` (velocity Verlet at constant volume and energy)
+    is for measuring energy conservation. `ramp_to` moves the temperature linearly over the stage (an anneal).
+    """
+
+    kind: Literal["dynamics"]
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    duration: Time
+    temperature: Temperature
+    ramp_to: Temperature | None = None
+    pressure: Pressure | None = None
+    thermostat: Literal["langevin_middle", "none"] = "langevin_middle"
+    friction: Rate = 1.0
+    frame_interval: Time
+    log_interval: Time
+    production: bool = False
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.thermostat == "none" and (self.pressure is not None or self.ramp_to is not None):
+            raise ValueError(
+                "thermostat: none keeps volume and energy; 'pressure' and 'ramp_to' do not belong beside it"
+            )
+        if self.production and self.ramp_to is not None:
+            raise ValueError("production runs at one temperature; 'ramp_to' belongs to an earlier stage")
+        return self
+
+    @property
+    def ensemble(self) -> str:
+        """NVE, NVT or NPT."""
+        if self.thermostat == "none":
+            return "NVE"
+        return "NVT" if self.pressure is None else "NPT"
+
+
+Stage = Annotated[Minimize | Dynamics, Field(discriminator="kind")]
+
+
+def steps_of(time: float, timestep: float) -> int:
+    """Return how many time steps make a time.
+
+    Raises
+    ------
+    ValueError
+        If that is no whole number.
+    """
+    steps = round(time / timestep)
+    if steps < 1 or abs(steps * timestep - time) > 1e-6 * timestep:
+        raise ValueError(f"{time:g} ps is not a whole number of time steps of {timestep:g} ps")
+    return steps
+
+
+class Protocol(_Part):
+    """Stages and what they share. The last stage, and no other, is production.
+
+    With `constraints: h_bonds` all bonds to hydrogen are rigid; `hydrogen_mass` moves mass from heavy atoms to the
+    hydrogens bonded to them. Both act on a copy of the Box's system.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    title: str
+    timestep: Time
+    constraints: Literal["h_bonds", "none"] = "h_bonds"
+    hydrogen_mass: Mass | None = None
+    checkpoint_interval: Time
+    stages: Annotated[list[Stage], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for index, stage in enumerate(self.stages):
+            if not isinstance(stage, Dynamics):
+                continue
+            if stage.production != (index == len(self.stages) - 1):
+                raise ValueError(f"stages.{index} ({stage.name}): 'production: true' belongs to the last stage only")
+            for key in ("duration", "frame_interval", "log_interval"):
+                try:
+                    steps_of(getattr(stage, key), self.timestep)
+                except ValueError as error:
+                    raise ValueError(f"stages.{index}.{key}: {error}") from None
+            if steps_of(stage.duration, self.timestep) % steps_of(stage.frame_interval, self.timestep):
+                raise ValueError(
+                    f"stages.{index}.frame_interval: {stage.frame_interval:g} ps does not divide the duration"
+                )
+        if not isinstance(self.stages[-1], Dynamics):
+            raise ValueError("stages: the last one must be dynamics with 'production: true'")
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) != len(names):
+            raise ValueError(f"stages: names must differ, got {', '.join(names)}")
+        steps_of(self.checkpoint_interval, self.timestep)
+        return self
+
+    @property
+    def production(self) -> Dynamics:
+        """The production stage."""
+        stage = self.stages[-1]
+        assert isinstance(stage, Dynamics)
+        return stage
+
+
+def load_protocol(name: str | Path) -> Protocol:
+    """Return a protocol given by path, or by bare name for a shipped one.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such protocol, or a field of it is wrong: one line for each wrong field.
+    """
+    return read_yaml(find(name, protocol_directory(), "protocol"), Protocol)

@@ -1,0 +1,211 @@
+"""What is in the box: composition, size, force field. A recipe is a YAML file; the shipped ones lie in ``systems/``."""
+
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, field_validator, model_validator
+
+from solvshell.data import find, recipe_directory
+from solvshell.files import read_yaml
+from solvshell.species import catalogue, find_species
+from solvshell.units import Density, Length, Molality, Molarity
+
+Basis = Literal["volume", "mass", "mole"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourcedDensity(_Part):
+    """A density with the place it was taken from."""
+
+    value: Density
+    source: Annotated[str, Field(min_length=1)]
+
+
+class Salt(_Part):
+    """A 1:1 salt and how much of it there is: a molarity (of solution or of solvent volume) or a molality."""
+
+    cation: str
+    anion: str
+    molarity: Molarity | None = None
+    molality: Molality | None = None
+    per: Literal["solution", "solvent_volume"] | None = None
+
+    @field_validator("cation", "anion")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        if find_species(name).role != info.field_name:
+            raise ValueError(f"{name!r} has the role {find_species(name).role}, expected {info.field_name}")
+        return name
+
+    @model_validator(mode="after")
+    def _one_concentration(self) -> Self:
+        if (self.molarity is None) == (self.molality is None):
+            raise ValueError("give either 'molarity' (mol/L) or 'molality' (mol/kg of solvent), and not both")
+        if (self.molarity is None) != (self.per is None):
+            raise ValueError("'per' (solution or solvent_volume) belongs to 'molarity' and must be stated with it")
+        return self
+
+
+class Solvents(_Part):
+    """A solvent mixture: the ratio of its components and what the ratio is of.
+
+    Parts may have any sum (1:1:1); fractions, all below 1, must sum to 1, and percentages (``"30 %"``) to 100.
+    """
+
+    ratio: Annotated[dict[str, float], Field(min_length=1)]
+    basis: Basis
+    densities: dict[str, SourcedDensity] = {}
+
+    @field_validator("ratio", mode="before")
+    @classmethod
+    def _as_fractions(cls, ratio: object) -> object:
+        if not isinstance(ratio, dict):
+            return ratio
+        percent = {name: str(part).removesuffix("%").strip() for name, part in ratio.items() if str(part).endswith("%")}
+        if percent and len(percent) != len(ratio):
+            raise ValueError("either all components are given in % or none is")
+        try:
+            parts = {str(name): float(part) for name, part in (percent or ratio).items()}
+        except (TypeError, ValueError):
+            raise ValueError(f"parts must be numbers, fractions or percentages, got {ratio}") from None
+        for name, part in parts.items():
+            if not 0 < part < float("inf"):
+                raise ValueError(f"the part of {name} must be greater than 0, got {ratio[name]}")
+        total = sum(parts.values())
+        whole = 100.0 if percent else 1.0 if all(part < 1 for part in parts.values()) else total
+        if abs(total - whole) > 1e-6 * whole:
+            raise ValueError(f"the ratio sums to {total:g}{' %' if percent else ''} instead of {whole:g}: {ratio}")
+        return {name: part / total for name, part in parts.items()}
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for name in self.ratio:
+            if find_species(name).role != "solvent":
+                raise ValueError(f"ratio: {name!r} has the role {find_species(name).role}, expected solvent")
+        if extra := self.densities.keys() - self.ratio.keys():
+            raise ValueError(f"densities: {', '.join(sorted(extra))} not in the ratio")
+        if self.basis == "volume" and (missing := self.ratio.keys() - self.densities.keys()):
+            raise ValueError(f"densities: missing for {', '.join(sorted(missing))}, needed by a ratio of volumes")
+        return self
+
+
+class Composition(_Part):
+    """Either a salt in a solvent mixture (or the mixture alone), or explicit counts of molecules."""
+
+    salt: Salt | None = None
+    solvents: Solvents | None = None
+    solution_density: SourcedDensity | None = None
+    counts: dict[str, PositiveInt] | None = None
+
+    @field_validator("counts")
+    @classmethod
+    def _known(cls, counts: dict[str, int] | None) -> dict[str, int] | None:
+        for name in counts or {}:
+            find_species(name)
+        return counts
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.counts is None) == (self.solvents is None):
+            raise ValueError("give either 'solvents' (with or without 'salt') or explicit 'counts'")
+        if self.counts is not None and (self.salt or self.solution_density):
+            raise ValueError(
+                "'counts' are the whole composition: 'salt' and 'solution_density' do not belong beside them"
+            )
+        if self.salt and self.salt.per == "solution" and self.solution_density is None:
+            raise ValueError("solution_density: missing, needed by a molarity per volume of solution")
+        if self.salt and self.salt.per == "solvent_volume":
+            assert self.solvents is not None
+            if missing := self.solvents.ratio.keys() - self.solvents.densities.keys():
+                raise ValueError(
+                    f"solvents.densities: missing for {', '.join(sorted(missing))}, needed per solvent_volume"
+                )
+        return self
+
+
+class Model(_Part):
+    """The force field and what else the energy depends on: the same wherever the Box is evaluated."""
+
+    files: Annotated[list[str], Field(min_length=1)] = ["solvshell/lb003.xml"]
+    ion_charge_scale: Annotated[float, Field(gt=0, le=1)] = 0.80
+    cutoff: Length = 1.0
+    switch: Length | None = 0.9
+    tail_correction: bool = True
+    pme_tolerance: Annotated[float, Field(gt=0, le=1e-2)] = 5e-4
+
+    @field_validator("files")
+    @classmethod
+    def _inside(cls, files: list[str]) -> list[str]:
+        for name in files:
+            if ".." in PurePosixPath(name).parts:
+                raise ValueError(f"{name!r} must not climb out of its folder with '..'")
+        return files
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.switch is not None and self.switch >= self.cutoff:
+            raise ValueError(f"switch must be below the cutoff of {self.cutoff:g} nm, got {self.switch:g} nm")
+        return self
+
+
+class Packing(_Part):
+    """How Packmol starts: the smallest distance between atoms of two molecules and the density of the packed box."""
+
+    tolerance: Length = 0.2
+    density: Density = 1.0
+
+
+class Recipe(_Part):
+    """The content of a box; `n_salt` counts formula units of the salt, `n_molecules` sizes a salt-free box."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    title: str
+    composition: Composition
+    n_salt: PositiveInt | None = None
+    n_molecules: PositiveInt | None = None
+    smallest: PositiveInt = 1
+    force_field: Model = Model()
+    packing: Packing = Packing()
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        counts, salt = self.composition.counts, self.composition.salt
+        if counts is not None:
+            wrong = [key for key in ("n_salt", "n_molecules") if getattr(self, key) is not None]
+            if wrong:
+                raise ValueError(f"{wrong[0]}: does not belong beside composition.counts, which state the size")
+            return self
+        needed, other = ("n_salt", "n_molecules") if salt else ("n_molecules", "n_salt")
+        if getattr(self, needed) is None:
+            raise ValueError(f"{needed}: missing; a recipe {'with a' if salt else 'without'} salt states it")
+        if getattr(self, other) is not None:
+            raise ValueError(f"{other}: a recipe {'with a' if salt else 'without'} salt is sized by {needed}")
+        if getattr(self, needed) < self.smallest:
+            raise ValueError(
+                f"{needed}: at least {self.smallest} (the recipe's 'smallest'), got {getattr(self, needed)}"
+            )
+        return self
+
+    @property
+    def species(self) -> list[str]:
+        """The species of the box, ions first."""
+        composition = self.composition
+        if composition.counts is not None:
+            return sorted(composition.counts, key=list(catalogue()).index)
+        salt = [composition.salt.cation, composition.salt.anion] if composition.salt else []
+        assert composition.solvents is not None
+        return [*salt, *composition.solvents.ratio]
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """Return a recipe given by path, or by bare name for a shipped one.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such recipe, or a field of it is wrong: one line for each wrong field.
+    """
+    return read_yaml(find(name, recipe_directory(), "recipe"), Recipe)

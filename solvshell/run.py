@@ -1,0 +1,124 @@
+"""The Run: a folder with a box, a protocol and what came of them; it can be resumed by itself."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from solvshell.box import Box, box_hash, whole_folder
+from solvshell.errors import InvalidInput
+from solvshell.files import read_yaml, to_yaml, write_atomically, write_json
+from solvshell.protocol import Protocol
+from solvshell.provenance import provenance
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or resumable run directory."""
+
+    path: Path
+
+    @property
+    def trajectory_path(self) -> Path:
+        """The production stage: equally spaced frames, time 0 at its start."""
+        return self.path / "trajectory.xtc"
+
+    @property
+    def equilibration_path(self) -> Path:
+        """The frames of the stages before production; time runs on through them."""
+        return self.path / "equilibration.xtc"
+
+    @property
+    def log_path(self) -> Path:
+        """Temperature, volume, density and energies of all stages."""
+        return self.path / "log.csv"
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoint"
+
+    @property
+    def analysis_path(self) -> Path:
+        """Where ``solvshell analyze`` puts its tables."""
+        return self.path / "analysis"
+
+    @property
+    def topology_path(self) -> Path:
+        """The topology of all trajectories."""
+        return self.path / "box" / "topology.cif"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether production has reached its end."""
+        return (self.path / "done.json").is_file()
+
+    @cached_property
+    def box(self) -> Box:
+        """The box that was run."""
+        return Box.load(self.path / "box")
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """How it was run."""
+        return read_yaml(self.path / "protocol.yaml", Protocol)
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Seed, versions, hashes, and the platform of each start."""
+        content: dict[str, Any] = json.loads((self.path / "provenance.json").read_text())
+        return content
+
+    @classmethod
+    def load(cls, path: Path) -> "Run":
+        """Return the run of a folder.
+
+        Raises
+        ------
+        InvalidInput
+            If the folder is no run.
+        """
+        if not (path / "protocol.yaml").is_file() or not (path / "box").is_dir():
+            raise InvalidInput(f"{path}: not a run folder (make one with 'solvshell run')")
+        return cls(path)
+
+
+def _same_run(run: Run, box_path: Path, protocol: Protocol, seed: int | None) -> None:
+    if box_hash(run.path / "box") != box_hash(box_path):
+        raise InvalidInput(
+            f"{run.path}: holds a run of another box ({run.box.recipe.name}, {run.box.n_atoms} atoms); "
+            "give another --out, or remove that folder"
+        )
+    if run.protocol != protocol:
+        raise InvalidInput(
+            f"{run.path}: holds a run with another protocol ({run.protocol.name}); "
+            "give another --out, or remove that folder"
+        )
+    if seed is not None and seed != run.provenance["seed"]:
+        raise InvalidInput(
+            f"{run.path}: holds a run with seed {run.provenance['seed']}, got {seed}; give another --out"
+        )
+
+
+def open_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = None) -> Run:
+    """Return the run of a box with a protocol in a folder, made if the folder does not exist.
+
+    Raises
+    ------
+    InvalidInput
+        If the folder holds something else: another box, protocol or seed.
+    """
+    Box.load(box_path)
+    if path.exists() and any(path.iterdir()):
+        run = Run.load(path)
+        _same_run(run, box_path, protocol, seed)
+        return run
+    if path.exists():
+        path.rmdir()
+    with whole_folder(path) as folder:
+        shutil.copytree(box_path, folder / "box")
+        write_atomically(folder / "protocol.yaml", to_yaml(protocol))
+        write_json(folder / "provenance.json", provenance(seed=seed or 0, box=box_hash(box_path), starts=[]))
+    return Run(path)
