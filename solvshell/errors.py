@@ -1,4 +1,4 @@
-"""The two ways in which a command can fail, apart from bugs."""
+"""The ways in which a command can end early, apart from bugs."""
 
 
 class InvalidInput(ValueError):
@@ -7,3 +7,7 @@ class InvalidInput(ValueError):
 
 class WorkFailed(RuntimeError):
     """The request was right and the work failed: the message says where and what to do (exit status 1)."""
+
+
+class Interrupted(Exception):
+    """A signal came; all is saved and the same command goes on from here (exit status 3)."""

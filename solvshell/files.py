@@ -37,7 +37,7 @@ def sha256(path: Path) -> str:
 
 
 def _one_line(error: dict[str, Any]) -> str:
-    field = ".".join(str(part) for part in error["loc"]) or "the whole file"
+    field = ".".join(str(part) for part in error["loc"])
     message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if error["type"] == "extra_forbidden":
         return f"{field}: unknown key"
@@ -45,7 +45,8 @@ def _one_line(error: dict[str, Any]) -> str:
         return f"{field}: missing"
     given = error.get("input")
     already_said = error["type"] == "value_error" or isinstance(given, dict | list)
-    return f"{field}: {message}" if already_said else f"{field}: {message}, got {given!r}"
+    message = message if already_said else f"{message}, got {given!r}"
+    return f"{field}: {message}" if field else message
 
 
 def validate(model: type[Model], content: Any, source: str) -> Model:

@@ -65,7 +65,7 @@ class Run:
         """How it was run."""
         return read_yaml(self.path / "protocol.yaml", Protocol)
 
-    @cached_property
+    @property
     def provenance(self) -> dict[str, Any]:
         """Seed, versions, hashes, and the platform of each start."""
         content: dict[str, Any] = json.loads((self.path / "provenance.json").read_text())

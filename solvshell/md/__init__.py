@@ -1,5 +1,5 @@
 """Box + Protocol -> Run."""
 
-from solvshell.md.simulate import Interrupted, simulate
+from solvshell.md.simulate import simulate
 
-__all__ = ["Interrupted", "simulate"]
+__all__ = ["simulate"]

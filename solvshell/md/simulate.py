@@ -24,7 +24,7 @@ from solvshell.engine import (
     minimize,
     snapshot,
 )
-from solvshell.errors import InvalidInput, WorkFailed
+from solvshell.errors import Interrupted, InvalidInput, WorkFailed
 from solvshell.files import write_json
 from solvshell.md.checkpoints import Checkpoint, save_checkpoint, usable_checkpoints
 from solvshell.md.dynamics import set_temperature, stage_integrator, stage_system
@@ -39,10 +39,6 @@ from solvshell.units import DALTON_PER_NM3
 _EXPLOSION = 5.0
 
 _OUTPUTS = ("equilibration.xtc", "trajectory.xtc", "log.csv")
-
-
-class Interrupted(Exception):
-    """A signal stopped the run after a checkpoint; the same command resumes it."""
 
 
 @contextmanager

@@ -1,0 +1,177 @@
+"""The first shell in a g(r): whether there is one, where its peak lies, and where it ends."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from solvshell.analysis.geometry import BIN_ANGSTROM, CAPTURE_ANGSTROM, FINE_PER_BIN
+from solvshell.analysis.rdf import PairCounts
+from solvshell.analysis.statistics import MIN_BLOCKS, Bootstrap
+
+Status = Literal["resolved", "no_shell", "too_few_samples"]
+
+WINDOW_ANGSTROM = 0.10
+SMOOTHING_ANGSTROM = 0.03
+#: A peak beyond this distance is no contact of a center with a site.
+FARTHEST_PEAK_ANGSTROM = CAPTURE_ANGSTROM
+#: A peak stands out by so many Poisson errors, by this share of its height, and is no lower than this g.
+PEAK_SIGNIFICANCE = 5.0
+PEAK_SHARE = 0.2
+PEAK_LOWEST_G = 0.2
+#: ... and by so many bootstrap errors, or it has too few samples.
+BOOTSTRAP_SIGNIFICANCE = 3.0
+#: The second shell rises by so many errors above the lowest g behind the peak.
+RISE_SIGNIFICANCE = 3.0
+MIN_COUNTS = 100
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The first peak of a g(r) in Å; every number is None unless the status is `resolved`."""
+
+    status: Status
+    peak: float | None = None
+    ci95: tuple[float, float] | None = None
+    g_peak: float | None = None
+    first_minimum: float | None = None
+    n_counts: int | None = None
+    peak_with: dict[str, float | None] | None = None
+
+
+def _smooth(pair: PairCounts, bootstrap: Bootstrap) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return g(r) smoothed by a Gaussian, its Poisson error and its bootstrap error, each of shape (n_bins,).
+
+    Counts and even counts are smoothed apart, so that a steep shell volume moves nothing. An empty stretch has the
+    error of one count.
+    """
+    sigma = SMOOTHING_ANGSTROM / BIN_ANGSTROM
+    smooth = partial(gaussian_filter1d, sigma=sigma, mode="constant", axis=-1)
+    even = smooth(pair.even.sum(axis=0))
+    counts = pair.counts.sum(axis=0).astype(float)
+    # The square of a Gaussian of width s is one of width s/sqrt(2) over 2 sqrt(pi) s.
+    variance = gaussian_filter1d(counts, sigma / np.sqrt(2), mode="constant") / (2 * np.sqrt(np.pi) * sigma)
+    one_count = 1 / (2 * np.pi * sigma**2)
+    samples = smooth(bootstrap.resample(pair.counts)) / smooth(bootstrap.resample(pair.even))
+    return smooth(counts) / even, np.sqrt(np.maximum(variance, one_count)) / even, bootstrap.stderr(samples)
+
+
+def _first_peak(g: np.ndarray, error: np.ndarray) -> tuple[int, int] | None:
+    """Return the bins of the first maximum that stands out and of the point where g has fallen far enough to tell."""
+    top = 0
+    for k in range(len(g)):
+        if g[k] > g[top]:
+            top = k
+        elif g[top] - g[k] > max(PEAK_SIGNIFICANCE * np.hypot(error[top], error[k]), PEAK_SHARE * g[top]):
+            if g[top] >= PEAK_LOWEST_G:
+                return top, k
+            top = k
+    return None
+
+
+def _first_minimum(g: np.ndarray, error: np.ndarray, top: int) -> tuple[float, int]:
+    """Return the end of the first shell as a fractional bin, and the lowest bin behind its peak.
+
+    It is the middle of the bins between the peak and the rise of the second shell whose g is within its error of the
+    lowest. A second shell rises within twice the distance of the first.
+    """
+    end = min(2 * top, len(g))
+    low = top
+    for k in range(top, end):
+        if g[k] < g[low]:
+            low = k
+        elif g[k] - g[low] > RISE_SIGNIFICANCE * np.hypot(error[k], error[low]):
+            end = k
+            break
+    lowest = top + np.flatnonzero(g[top:end] - g[low] <= error[top:end])
+    return float(lowest[0] + lowest[-1]) / 2, low
+
+
+def _fit_peak(r: np.ndarray, counts: np.ndarray, even: np.ndarray, near: float, window: float) -> float:
+    """Return the maximum of a cubic through ln g around `near`, in Å; not a number where there is none.
+
+    Bins are weighted by their counts, the inverse variance of ln g.
+    """
+    use = (np.abs(r - near) <= window) & (counts > 0)
+    if np.count_nonzero(use) < 5:
+        return np.nan
+    x = r[use] - near
+    c3, c2, c1, _ = np.polyfit(x, np.log(counts[use] / even[use]), 3, w=np.sqrt(counts[use]))
+    tops = np.roots([3 * c3, 2 * c2, c1])
+    tops = tops[np.isreal(tops)].real
+    tops = tops[(6 * c3 * tops + 2 * c2 < 0) & (np.abs(tops) <= window)]
+    return near + tops[0] if len(tops) else np.nan
+
+
+def _refit(pair: PairCounts, bootstrap: Bootstrap, near: float, window: float) -> np.ndarray:
+    """Return the peak of each bootstrap sample in Å, each fitted around its own highest smoothed bin."""
+    around = np.abs(pair.r - near) <= 4 * window
+    r = pair.r[around]
+    counts = bootstrap.resample(pair.counts)[:, around]
+    even = bootstrap.resample(pair.even)[:, around]
+    sigma = SMOOTHING_ANGSTROM / BIN_ANGSTROM
+    smoothed = gaussian_filter1d(counts, sigma, axis=1) / gaussian_filter1d(even, sigma, axis=1)
+    smoothed[:, np.abs(r - near) > 2 * window] = 0
+    tops = r[smoothed.argmax(axis=1)]
+    return np.array([_fit_peak(r, c, e, top, window) for c, e, top in zip(counts, even, tops, strict=True)])
+
+
+def _effects(fine: PairCounts, near: float) -> dict[str, float | None]:
+    """Return the peak in Å with bin and window halved and doubled."""
+    variants = {
+        "bin_halved": (FINE_PER_BIN // 2, 1.0),
+        "bin_doubled": (FINE_PER_BIN * 2, 1.0),
+        "window_halved": (FINE_PER_BIN, 0.5),
+        "window_doubled": (FINE_PER_BIN, 2.0),
+    }
+    peaks = {}
+    for name, (factor, wider) in variants.items():
+        pair = fine.rebinned(factor)
+        counts, even = pair.counts.sum(axis=0), pair.even.sum(axis=0)
+        peak = _fit_peak(pair.r, counts, even, near, WINDOW_ANGSTROM * wider)
+        peaks[name] = None if np.isnan(peak) else float(peak)
+    return peaks
+
+
+def first_shell(fine: PairCounts, bootstrap: Bootstrap) -> Shell:
+    """Return the first shell of a pair.
+
+    The first peak is the first maximum of smoothed g(r) (Gaussian, 0.03 Å) within 5 Å and not below 0.2, behind which
+    g falls by more than 5 Poisson errors and more than a fifth of its height. Its position is the maximum of a cubic
+    fit to ln g within 0.10 Å of the highest bin, refitted in every bootstrap sample for the 95 % interval. Its first
+    minimum is the middle of the stretch where smoothed g is within its error of the lowest value behind the peak.
+
+    ``no_shell``
+        There is no such peak, although an even distribution would put 100 pairs within 5 Å.
+    ``too_few_samples``
+        An even distribution would put fewer; or there is a peak, but its window holds fewer than 100 pairs, the run
+        has fewer than 8 blocks, the peak stands out by less than 3 bootstrap errors, or one in twenty samples has no
+        maximum.
+    ``resolved``
+        Otherwise.
+    """
+    pair = fine.rebinned(FINE_PER_BIN)
+    g, poisson, spread = _smooth(pair, bootstrap)
+    contact = pair.r <= FARTHEST_PEAK_ANGSTROM
+    found = _first_peak(g, poisson)
+    if found is None or not contact[found[0]]:
+        seen = pair.even[:, contact].sum() >= MIN_COUNTS
+        return Shell("no_shell" if seen else "too_few_samples")
+    top = found[0]
+    error = np.fmax(poisson, spread)
+    end, low = _first_minimum(g, error, top)
+    near = float(pair.r[top])
+    n_counts = int(pair.counts[:, np.abs(pair.r - near) <= WINDOW_ANGSTROM].sum())
+    stands_out = g[top] - g[low] > BOOTSTRAP_SIGNIFICANCE * np.hypot(error[top], error[low])
+    if n_counts < MIN_COUNTS or bootstrap.n_draws < MIN_BLOCKS or not stands_out:
+        return Shell("too_few_samples")
+    peak = _fit_peak(pair.r, pair.counts.sum(axis=0), pair.even.sum(axis=0), near, WINDOW_ANGSTROM)
+    samples = _refit(pair, bootstrap, near, WINDOW_ANGSTROM)
+    if np.isnan(peak) or np.isnan(samples).mean() > 0.05:
+        return Shell("too_few_samples")
+    low95, high95 = peak + np.nanpercentile(samples - peak, [2.5, 97.5]) * bootstrap.widening
+    minimum = float(pair.edges[0] + (end + 0.5) * BIN_ANGSTROM)
+    ci95 = (float(low95), float(high95))
+    return Shell("resolved", float(peak), ci95, float(g[top]), minimum, n_counts, _effects(fine, near))

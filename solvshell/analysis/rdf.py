@@ -1,0 +1,105 @@
+"""Radial distribution functions from the pair counts of blocks of frames."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from MDAnalysis.analysis.results import Results
+
+from solvshell.analysis.geometry import FINE_PER_BIN
+from solvshell.analysis.sites import Center, Site, Sites
+from solvshell.analysis.statistics import Bootstrap
+
+RDF_COLUMNS = ["center", "partner", "site", "r_angstrom", "g", "g_stderr", "n"]
+
+
+@dataclass(frozen=True)
+class PairCounts:
+    """The pairs of one center species with one site, in time blocks.
+
+    Attributes
+    ----------
+    counts : numpy.ndarray, shape (n_blocks, n_bins)
+        Pairs met.
+    density : numpy.ndarray, shape (n_blocks,)
+        Sum over the frames of the block of N_A N_B / V, in 1/Å^3.
+    edges : numpy.ndarray, shape (n_bins + 1,)
+        Bin edges in Å.
+    n_center_frames : int
+        Centers times frames, of all blocks.
+    """
+
+    center: Center
+    site: Site
+    counts: np.ndarray
+    density: np.ndarray
+    edges: np.ndarray
+    n_center_frames: int
+
+    @property
+    def r(self) -> np.ndarray:
+        """The middle of each bin in Å."""
+        return (self.edges[1:] + self.edges[:-1]) / 2
+
+    @property
+    def even(self) -> np.ndarray:
+        """The pairs that an even distribution would have, shape (n_blocks, n_bins)."""
+        return self.density[:, None] * (4 / 3 * np.pi * np.diff(self.edges**3))
+
+    @property
+    def g(self) -> np.ndarray:
+        """The radial distribution function."""
+        return self.counts.sum(axis=0) / self.even.sum(axis=0)
+
+    @property
+    def n(self) -> np.ndarray:
+        """The mean number of sites around a center up to the middle of each bin."""
+        counts = self.counts.sum(axis=0)
+        return (np.cumsum(counts) - counts / 2) / self.n_center_frames
+
+    def rebinned(self, factor: int) -> "PairCounts":
+        """Return the same pairs in bins wider by a factor; a rest at the end is dropped."""
+        n_bins = self.counts.shape[1] // factor
+        counts = self.counts[:, : n_bins * factor].reshape(-1, n_bins, factor).sum(axis=2)
+        return replace(self, counts=counts, edges=self.edges[: n_bins * factor + 1 : factor])
+
+
+def fine_counts(geometry: Results, sites: Sites, first_block: int = 0) -> list[PairCounts]:
+    """Return the pairs of every center species and site in the bins of the pass, from a block on.
+
+    Parameters
+    ----------
+    geometry
+        The results of `SolvationGeometry`.
+    """
+    starts = geometry.block_starts
+    inverse_volume = np.add.reduceat(1 / geometry.volumes, starts[:-1])[first_block:]
+    n_frames = int(starts[-1] - starts[first_block])
+    return [
+        PairCounts(
+            center,
+            site,
+            geometry.counts[first_block:, i, j],
+            inverse_volume * sites.n_pairs(center, site),
+            geometry.edges,
+            n_frames * len(center.atoms),
+        )
+        for i, center in enumerate(sites.centers)
+        for j, site in enumerate(sites.sites)
+    ]
+
+
+def rdf_table(fine: list[PairCounts], bootstrap: Bootstrap) -> pd.DataFrame:
+    """Return g(r), its standard error and the running coordination number n(r), a row per bin.
+
+    g(r) = sum over frames of counts / sum over frames of (shell volume N_A N_B / V_t), as in mdtraj: normalized by
+    <1/V>, where MDAnalysis' InterRDF divides by 1/<V>. N_A N_B leaves out pairs inside one molecule. The error is a
+    block bootstrap of whole frames. r and n(r) belong to the middle of a bin.
+    """
+    tables = []
+    for pair in (counts.rebinned(FINE_PER_BIN) for counts in fine):
+        samples = bootstrap.resample(pair.counts) / bootstrap.resample(pair.even)
+        names = (pair.center.name, pair.site.partner, pair.site.name)
+        columns = (*names, pair.r, pair.g, bootstrap.stderr(samples), pair.n)
+        tables.append(pd.DataFrame(dict(zip(RDF_COLUMNS, columns, strict=True))))
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,193 @@
+"""The commands. Each one reads its arguments, calls the package and says what came out; exit status as in `main`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from solvshell import __version__
+from solvshell.errors import Interrupted, InvalidInput, WorkFailed
+
+_OUT = Console(highlight=False, soft_wrap=True)
+_ERR = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+def _say(line: str) -> None:
+    _OUT.print(line, markup=False)
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from solvshell.demo import run_demo
+    from solvshell.progress import progress_on
+
+    page = run_demo(
+        arguments.out,
+        protocol=arguments.protocol,
+        platform=arguments.platform,
+        progress=lambda: progress_on(_OUT),
+        say=_say,
+    )
+    _say(f"the page: {page.resolve()}")
+
+
+def _build(arguments: argparse.Namespace) -> None:
+    from solvshell.build import build_box
+    from solvshell.recipe import load_recipe
+
+    recipe = load_recipe(arguments.recipe)
+    if arguments.out.exists():
+        raise InvalidInput(f"--out: {arguments.out} exists; give another folder, or remove this one")
+    box = build_box(recipe, seed=arguments.seed, n_salt=arguments.n_salt, n_molecules=arguments.n_molecules)
+    box.save(arguments.out)
+    _say(f"{recipe.title}")
+    for name, count in box.counts.items():
+        ideal = box.provenance["counts_before_rounding"][name]
+        _say(f"  {name:<6} {count:>7}   rounding {100 * (count / ideal - 1):+.2f} %")
+    side = box.volume_nm3 ** (1 / 3)
+    _say(f"  {box.n_atoms} atoms in {side:.3f} nm at {box.density_g_cm3:.3f} g/cm3 as packed: {arguments.out}")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from solvshell.md import simulate
+    from solvshell.progress import progress_on
+    from solvshell.protocol import load_protocol
+    from solvshell.run import open_run
+
+    run = open_run(arguments.out, arguments.box, load_protocol(arguments.protocol), arguments.seed)
+    if run.is_done:
+        _say(f"{run.path}: done already")
+        return
+    simulate(run, arguments.platform, progress_on(_OUT))
+    _say(f"done: {run.path}")
+
+
+def _analyze(arguments: argparse.Namespace) -> None:
+    from solvshell.analysis import analyze_run, analyze_trajectory
+    from solvshell.files import read_yaml
+    from solvshell.run import Run
+    from solvshell.species import SpeciesFile
+
+    foreign = {key: getattr(arguments, key) for key in ("topology", "trajectory", "species")}
+    if arguments.run is not None:
+        if any(foreign.values()):
+            raise InvalidInput("give either a RUN or --topology, --trajectory and --species, not both")
+        out = arguments.out or Run.load(arguments.run).analysis_path
+        analyze_run(Run.load(arguments.run), out, verbose=_OUT.is_terminal)
+    else:
+        missing = [f"--{key}" for key, value in {**foreign, "out": arguments.out}.items() if value is None]
+        if missing:
+            raise InvalidInput(
+                f"{', '.join(missing)}: missing; give a RUN, or all of --topology --trajectory --species --out"
+            )
+        out = arguments.out
+        species = read_yaml(arguments.species, SpeciesFile)
+        analyze_trajectory(arguments.topology, arguments.trajectory, species, out, verbose=_OUT.is_terminal)
+    _say(f"tables: {out}")
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from solvshell.report import write_report
+
+    write_report(arguments.run, arguments.out)
+    _say(f"the page: {arguments.out.resolve()}")
+
+
+def _doctor(arguments: argparse.Namespace) -> None:
+    from solvshell.doctor import examine
+
+    for line in examine(0.0 if arguments.no_speed else 5.0):
+        _say(line)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="solvshell",
+        description="Li+ solvation in battery electrolytes: recipe -> box -> run -> tables -> page.",
+        epilog="Exit status: 0 done; 1 the work failed; 2 the request was wrong; 3 stopped, the same command goes on.",
+    )
+    parser.add_argument("--version", action="version", version=f"solvshell {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: object, summary: str, example: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            epilog=f"Example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        added.set_defaults(function=function)
+        return added
+
+    demo = command(
+        "demo", _demo, "the whole pipeline on a small LB-003 box, minutes on two CPU cores", "solvshell demo"
+    )
+    demo.add_argument("--out", type=Path, default=Path("solvshell-demo"), help="folder (default: %(default)s)")
+    demo.add_argument("--protocol", default="demo", help="name or path of a protocol (default: %(default)s)")
+    demo.add_argument("--platform", help="OpenMM platform; the fastest that works if left out")
+
+    build = command("build", _build, "pack a recipe into a box", "solvshell build lb003 --n-salt 50 --seed 1 --out box")
+    build.add_argument("recipe", help="path of a recipe, or name of a shipped one such as lb003")
+    build.add_argument("--out", type=Path, required=True, help="folder of the box; must not exist")
+    build.add_argument("--n-salt", type=int, help="formula units of salt; scales the whole recipe")
+    build.add_argument("--n-molecules", type=int, help="molecules of a salt-free recipe")
+    build.add_argument("--seed", type=int, default=0, help="of the packing (default: %(default)s)")
+
+    run = command(
+        "run",
+        _run,
+        "run a box with a protocol; the same command resumes it",
+        "solvshell run box --protocol standard --out run",
+    )
+    run.add_argument("box", type=Path, help="folder of a box")
+    run.add_argument("--protocol", required=True, help="path of a protocol, or a shipped one: quick, demo, standard")
+    run.add_argument("--out", type=Path, required=True, help="folder of the run; resumed if it exists")
+    run.add_argument("--platform", help="CUDA, HIP, OpenCL, CPU or Reference; the fastest that works if left out")
+    run.add_argument("--seed", type=int, help="of velocities, thermostat and barostat (default: 0)")
+
+    analyze = command(
+        "analyze",
+        _analyze,
+        "measure the solvation in a run, or in anybody's trajectory",
+        "solvshell analyze run\n"
+        "  solvshell analyze --topology conf.gro --trajectory traj.xtc --species species.yaml --out tables",
+    )
+    analyze.add_argument("run", type=Path, nargs="?", metavar="RUN", help="folder of a run")
+    analyze.add_argument("--topology", type=Path, help="any topology that MDAnalysis reads, or mmCIF")
+    analyze.add_argument("--trajectory", type=Path, help="any trajectory that MDAnalysis reads")
+    analyze.add_argument("--species", type=Path, help="YAML: centers, partners and their sites")
+    analyze.add_argument("--out", type=Path, help="folder of the tables (default: RUN/analysis)")
+
+    report = command("report", _report, "one page from analyzed runs", "solvshell report run --out report.html")
+    report.add_argument("run", type=Path, nargs="+", metavar="RUN", help="folder of a run that has been analyzed")
+    report.add_argument("--out", type=Path, required=True, help="HTML file")
+
+    doctor = command("doctor", _doctor, "what this machine has, and what to install next", "solvshell doctor")
+    doctor.add_argument("--no-speed", action="store_true", help="leave out the speed check of five seconds")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status.
+
+    0 done; 1 the work failed; 2 the request was wrong; 3 stopped by a signal, resumable by the same command.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.function(arguments)
+    except InvalidInput as error:
+        _ERR.print(f"error: {error}")
+        return 2
+    except WorkFailed as error:
+        _ERR.print(f"failed: {error}")
+        return 1
+    except (Interrupted, KeyboardInterrupt) as error:
+        _ERR.print(f"{str(error) or 'stopped'}; the same command goes on from here")
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

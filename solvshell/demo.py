@@ -1,0 +1,70 @@
+"""The whole pipeline on shipped inputs: recipe -> box -> run -> tables -> one page."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from solvshell.box import Box
+from solvshell.progress import Silent
+from solvshell.protocol import load_protocol
+from solvshell.recipe import load_recipe
+from solvshell.run import Run, open_run
+
+#: recipe and number of formula units of salt
+SYSTEMS = {"lb003": 8}
+PROTOCOL = "demo"
+
+
+def _box(recipe_name: str, n_salt: int, path: Path, say: Callable[[str], None]) -> Box:
+    if path.exists():
+        return Box.load(path)
+    from solvshell.build import build_box
+
+    box = build_box(load_recipe(recipe_name), n_salt=n_salt)
+    box.save(path)
+    say(f"  {', '.join(f'{count} {name}' for name, count in box.counts.items())}: {box.n_atoms} atoms")
+    return box
+
+
+def run_demo(
+    out: Path,
+    *,
+    protocol: str = PROTOCOL,
+    platform: str | None = None,
+    progress: Callable[[], Silent] = Silent,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Bring the demonstration to its end, from wherever it stands, and return the path of its page.
+
+    Parameters
+    ----------
+    out : Path
+        Gets ``<recipe>/box``, ``<recipe>/run`` (tables in ``run/analysis``) and ``report.html``.
+    protocol : str
+        Name or path of a protocol.
+    platform : str, optional
+        OpenMM platform; the fastest that works if left out.
+    progress, say : callable
+        Make a progress display; show a line.
+
+    Raises
+    ------
+    InvalidInput, WorkFailed, Interrupted
+        As the steps do.
+    """
+    from solvshell.analysis import analyze_run
+    from solvshell.md import simulate
+    from solvshell.report import write_report
+
+    runs: list[Run] = []
+    for name, n_salt in SYSTEMS.items():
+        say(f"{name}: build")
+        _box(name, n_salt, out / name / "box", say)
+        say(f"{name}: run")
+        run = open_run(out / name / "run", out / name / "box", load_protocol(protocol))
+        simulate(run, platform, progress())
+        say(f"{name}: analyze")
+        analyze_run(run)
+        runs.append(run)
+    page = out / "report.html"
+    write_report([run.path for run in runs], page)
+    return page

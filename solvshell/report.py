@@ -1,0 +1,127 @@
+"""Tables -> figures and one self-contained page. It only shows what `analyze` wrote: no number is made here."""
+
+import base64
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from solvshell import figures
+from solvshell.errors import InvalidInput
+from solvshell.files import write_atomically
+from solvshell.run import Run
+
+TABLES = ("rdf", "peaks", "coordination", "shells", "speciation", "residence")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One analyzed run or trajectory: where it came from, its tables, its summary, its log."""
+
+    title: str
+    folder: Path
+    tables: dict[str, pd.DataFrame]
+    summary: dict[str, Any]
+    run: Run | None
+    log: pd.DataFrame | None
+
+
+def _read(path: Path) -> Shown:
+    run = Run.load(path) if (path / "protocol.yaml").is_file() else None
+    folder = run.analysis_path if run else path
+    missing = [
+        name for name in (*(f"{table}.csv" for table in TABLES), "summary.json") if not (folder / name).is_file()
+    ]
+    if missing:
+        raise InvalidInput(f"{path}: not analyzed, {', '.join(missing)} missing (make them with 'solvshell analyze')")
+    return Shown(
+        title=run.box.recipe.title if run else path.name,
+        folder=folder,
+        tables={name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=[""]) for name in TABLES},
+        summary=json.loads((folder / "summary.json").read_text()),
+        run=run,
+        log=pd.read_csv(run.log_path) if run else None,
+    )
+
+
+def number(value: Any, stderr: Any = None) -> str:
+    """Return a number with its standard error, rounded to two digits of the error: ``4.46 ± 0.12``."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if stderr is None or math.isnan(stderr) or stderr <= 0:
+        return f"{value:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(stderr)))
+    return f"{value:.{digits}f} ± {stderr:.{digits}f}"
+
+
+def _draw(shown: Shown) -> dict[str, str]:
+    """Write the figures beside the tables and return their SVG as data addresses."""
+    tables, summary = shown.tables, shown.summary
+    drawn = {
+        "rdf": figures.plot_rdf(tables["rdf"], tables["coordination"]),
+        "coordination": figures.plot_coordination(tables["coordination"], summary["coordination"]["total"]),
+        "shells": figures.plot_shells(tables["shells"], tables["speciation"], list(tables["coordination"].partner)),
+    }
+    if shown.log is not None and shown.run is not None:
+        dropped_ps = summary["frames"]["first_time_ps"]
+        drawn["log"] = figures.plot_log(shown.log, dropped_ps, shown.run.protocol.production.name)
+    folder = shown.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    addresses = {}
+    for name, figure in drawn.items():
+        figures.save_figure(figure, name, str(folder))
+        addresses[name] = (
+            "data:image/svg+xml;base64," + base64.b64encode((folder / f"{name}.svg").read_bytes()).decode()
+        )
+    return addresses
+
+
+def _wished_molarity(shown: Shown) -> float | None:
+    salt = shown.run.box.recipe.composition.salt if shown.run else None
+    return salt.molarity if salt and salt.per == "solution" else None
+
+
+def _section(shown: Shown) -> dict[str, Any]:
+    return {
+        "title": shown.title,
+        "figures": _draw(shown),
+        "summary": shown.summary,
+        "tables": {name: table.to_dict("records") for name, table in shown.tables.items()},
+        "run": shown.run,
+        "provenance": shown.run.provenance if shown.run else None,
+        "wished_molarity": _wished_molarity(shown),
+    }
+
+
+def write_report(runs: Sequence[Path], page: Path) -> None:
+    """Write one self-contained HTML page about analyzed runs, and their figures (SVG, PNG) beside their tables.
+
+    Parameters
+    ----------
+    runs : sequence of Path
+        Folders of runs, or of tables from a foreign trajectory.
+    page : Path
+        The HTML file.
+
+    Raises
+    ------
+    InvalidInput
+        If a folder has not been analyzed.
+    """
+    sections = [_section(_read(path)) for path in runs]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("solvshell", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["pair"] = lambda row: figures.pair_name(row["center"], row["partner"], row["site"])
+    environment.globals["number"] = number
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(page, environment.get_template("report.html").render(sections=sections))

@@ -1,0 +1,164 @@
+import mdtraj
+import numpy as np
+import pytest
+from MDAnalysis.analysis.rdf import InterRDF
+from MDAnalysis.lib.mdamath import triclinic_vectors
+from synthetic import make_universe, only_ec, random_universe, species_file
+
+from solvshell.analysis.geometry import FINE_PER_BIN, SolvationGeometry, _bin_indices
+from solvshell.analysis.rdf import fine_counts
+from solvshell.analysis.sites import select_sites
+from solvshell.errors import InvalidInput
+
+
+def run(universe, species=None, **options):
+    sites = select_sites(universe, species or only_ec())
+    geometry = SolvationGeometry(sites, **options).run().results
+    return geometry, [pair.rebinned(FINE_PER_BIN) for pair in fine_counts(geometry, sites)]
+
+
+def inter_rdf(universe, pair):
+    rdf = InterRDF(pair.center.atoms, pair.site.atoms, nbins=len(pair.r), range=(0, pair.edges[-1]))
+    return rdf.run().results
+
+
+def test_a_pair_across_the_boundary_has_its_distance():
+    molecules = [("LI", ["LI"]), ("EC", ["C", "O"]), ("EC", ["C", "O"])]
+    positions = [[0.5, 1, 1], [9, 9, 9], [28.495, 1, 1], [9, 20, 9], [0.5, 1, 4.205]]
+    geometry, (pair,) = run(make_universe(molecules, positions))
+    assert np.flatnonzero(pair.counts[0]).tolist() == [200, 320]
+    rows = geometry.contacts
+    assert rows.distance == pytest.approx([2.005, 3.205], abs=1e-5)
+    assert rows.molecule.tolist() == [1, 2]
+    assert rows.center.tolist() == rows.frame.tolist() == [0, 0]
+
+
+def test_bins_are_those_of_numpy_histogram():
+    edges = np.linspace(0, 12, 2401)
+    rng = np.random.default_rng(0)
+    distances = np.concatenate(
+        [edges, np.nextafter(edges, 0)[1:], np.nextafter(edges, 13)[:-1], 12 * rng.random(50000)]
+    )
+    counts = np.bincount(_bin_indices(distances, edges), minlength=2400)
+    assert (counts == np.histogram(distances, bins=2400, range=(0, 12))[0]).all()
+
+
+@pytest.mark.parametrize("n_sites", [8, 400])
+def test_counts_equal_inter_rdf_in_every_bin(n_sites):
+    universe = random_universe(np.random.default_rng(1), 20, 30, n_sites, (45, 45, 45, 90, 90, 90), fluctuation=0.02)
+    _, (pair,) = run(universe)
+    theirs = inter_rdf(universe, pair).count
+    assert pair.counts.sum() > 0
+    assert np.abs(pair.counts.sum(axis=0) - theirs).sum() <= 1e-5 * theirs.sum()
+
+
+def test_g_equals_inter_rdf_and_mdtraj_at_constant_volume():
+    universe = random_universe(np.random.default_rng(2), 5, 10, 40)
+    _, (pair,) = run(universe)
+    positions = np.array([ts.positions.copy() for ts in universe.trajectory])
+    topology = mdtraj.Topology()
+    chain = topology.add_chain()
+    for name in universe.atoms.names:
+        topology.add_atom(name, None, topology.add_residue("X", chain))
+    trajectory = mdtraj.Trajectory(positions / 10, topology)
+    trajectory.unitcell_lengths = np.full((5, 3), 3.0)
+    trajectory.unitcell_angles = np.full((5, 3), 90.0)
+    atom_pairs = topology.select_pairs("name LI", "name O")
+    _, theirs = mdtraj.compute_rdf(trajectory, atom_pairs, (0, pair.edges[-1] / 10), n_bins=len(pair.r), opt=False)
+
+    distances = mdtraj.compute_distances(trajectory, atom_pairs, opt=False).ravel() * 10
+    nearest = np.round(distances / 0.01).astype(int)
+    at_edge = nearest[np.abs(distances - nearest * 0.01) < 1e-4]
+    clear = ~np.isin(np.arange(len(pair.r)), np.concatenate([at_edge - 1, at_edge]))
+    assert clear.mean() > 0.9
+    assert pair.g[clear] == pytest.approx(theirs[clear], rel=1e-6)
+    assert pair.g == pytest.approx(inter_rdf(universe, pair).rdf, rel=1e-6)
+
+
+def test_at_constant_pressure_inter_rdf_differs_by_mean_v_times_mean_inverse_v():
+    universe = random_universe(np.random.default_rng(3), 40, 10, 40, fluctuation=0.1)
+    geometry, (pair,) = run(universe)
+    assert geometry.edges[-1] < 13.6  # half the smallest box met
+    factor = geometry.volumes.mean() * (1 / geometry.volumes).mean()
+    assert factor > 1.01
+    filled = pair.counts.sum(axis=0) > 0
+    assert (pair.g * factor)[filled] == pytest.approx(inter_rdf(universe, pair).rdf[filled], rel=1e-6)
+
+
+def test_bins_end_at_half_the_smallest_box_met():
+    boxes = [[30, 30, 30, 90, 90, 90], [20.5, 30, 30, 90, 90, 90], [30, 30, 30, 90, 90, 90]]
+    universe = make_universe([("LI", ["LI"]), ("EC", ["O"])], np.ones((3, 2, 3)), boxes)
+    geometry, _ = run(universe)
+    assert geometry.edges[-1] == pytest.approx(10.25)
+    assert geometry.counts.shape[-1] == len(geometry.edges) - 1
+
+
+def test_triclinic_distances_equal_those_to_all_images():
+    rng = np.random.default_rng(4)
+    box = np.array([24, 26, 28, 65, 75, 80], dtype=float)
+    vectors = triclinic_vectors(box).astype(float)
+    positions = rng.random((4, 35, 3)) @ vectors
+    _, (pair,) = run(make_universe([("LI", ["LI"])] * 5 + [("EC", ["O"])] * 30, positions, box))
+    images = (np.indices((5, 5, 5)).reshape(3, -1).T - 2) @ vectors
+    apart = positions[:, :5, None, None] - positions[:, None, 5:, None] + images
+    slow = np.histogram(np.linalg.norm(apart, axis=-1).ravel(), bins=pair.edges)[0]
+    assert slow.sum() > 100
+    assert np.abs(pair.counts.sum(axis=0) - slow).sum() <= 2  # single precision at an edge
+    narrowest = min(np.linalg.det(vectors) / np.linalg.norm(np.cross(vectors[i], vectors[i - 1])) for i in range(3))
+    assert pair.edges[-1] == pytest.approx(min(narrowest / 2, 12), abs=0.01)
+
+
+def test_pairs_inside_one_molecule_are_left_out():
+    molecules = [("LEC", ["LI", "O"]), ("LEC", ["LI", "O"])]
+    species = species_file(partners={"EC": {"molecules": "resname LEC", "sites": {"o": "name O"}}})
+    positions = [[5, 5, 5], [7, 5, 5], [15, 5, 5], [12, 5, 5]]
+    geometry, (pair,) = run(make_universe(molecules, positions), species)
+    assert pair.counts.sum() == 2
+    assert np.flatnonzero(pair.counts[0]).tolist() == [700, 800]
+    assert pair.density[0] == pytest.approx(2 / 27000)
+    assert len(geometry.contacts.frame) == 0
+
+
+def test_two_center_species_and_two_partners_do_not_mix():
+    molecules = [("LI", ["LI"]), ("NA", ["NA"]), ("PF6", ["P", "F"]), ("EC", ["C", "O"]), ("EC", ["C", "O"])]
+    x = [1.995, 20.005, 9, 4, 9, 17, 9, 23.5]
+    positions = np.stack([x, np.ones(8), np.ones(8)], axis=1)
+    positions[[2, 4, 6], 1] = 15
+    species = species_file(centers={"Li": "name LI", "Na": "name NA"})
+    geometry, pairs = run(make_universe(molecules, positions), species)
+    found = {(pair.center.name, pair.site.name): np.flatnonzero(pair.counts[0]).tolist() for pair in pairs}
+    assert found == {
+        ("Li", "f"): [200],
+        ("Li", "carbonyl_o"): [849],
+        ("Na", "f"): [],
+        ("Na", "carbonyl_o"): [300, 349],
+    }
+    rows = geometry.contacts
+    assert list(zip(rows.center, rows.molecule, rows.site, strict=True)) == [(0, 2, 0), (1, 3, 1), (1, 4, 1)]
+
+
+def test_reference_sites_have_a_g_but_no_contacts():
+    partner = {"molecules": "resname PF6", "sites": {"f": "name F"}, "reference_sites": {"p": "name P"}}
+    universe = make_universe([("LI", ["LI"]), ("PF6", ["P", "F"])], [[1, 1, 1], [4, 1, 1], [3, 1, 1]])
+    geometry, (f, p) = run(universe, species_file(partners={"PF6": partner}))
+    assert (f.counts.sum(), p.counts.sum()) == (1, 1)
+    assert geometry.contacts.site.tolist() == [0]
+
+
+def test_blocks_are_contiguous_and_hold_all_frames():
+    universe = random_universe(np.random.default_rng(5), 150, 3, 20)
+    geometry, (pair,) = run(universe)
+    assert pair.counts.shape[0] == 64
+    assert set(np.diff(geometry.block_starts)) == {2, 3}
+    _, (first,) = run(random_universe(np.random.default_rng(5), 150, 3, 20))
+    assert (pair.counts == first.counts).all()
+    sites = select_sites(universe, only_ec())
+    part = SolvationGeometry(sites).run(stop=int(geometry.block_starts[7])).results
+    assert (part.counts.sum(axis=0) == geometry.counts[:7].sum(axis=0)).all()
+
+
+def test_a_frame_without_cell_is_refused():
+    boxes = np.array([[30, 30, 30, 90, 90, 90], [0, 0, 0, 0, 0, 0]])
+    universe = make_universe([("LI", ["LI"]), ("EC", ["O"])], np.ones((2, 2, 3)), boxes)
+    with pytest.raises(InvalidInput, match="frame 1 has no unit cell"):
+        run(universe)

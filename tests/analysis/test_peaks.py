@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from synthetic import make_universe, on_sphere, only_ec, random_universe, shell_universe
+
+from solvshell.analysis.geometry import FINE_PER_BIN, SolvationGeometry
+from solvshell.analysis.peaks import first_shell
+from solvshell.analysis.rdf import fine_counts, rdf_table
+from solvshell.analysis.sites import select_sites
+from solvshell.analysis.statistics import bootstrap_blocks
+
+
+def pairs_of(universe):
+    sites = select_sites(universe, only_ec())
+    geometry = SolvationGeometry(sites).run().results
+    (fine,) = fine_counts(geometry, sites)
+    return fine, bootstrap_blocks(len(fine.density), 1, 300, np.random.default_rng(0))
+
+
+def test_random_points_have_g_one_and_no_shell():
+    fine, bootstrap = pairs_of(random_universe(np.random.default_rng(0), 100, 20, 200, fluctuation=0.03))
+    table = rdf_table([fine], bootstrap)
+    far = table[table.r_angstrom > 6]
+    deviation = (far.g - 1) / far.g_stderr
+    assert abs(deviation.mean()) < 0.2
+    assert deviation.std() == pytest.approx(1, abs=0.15)
+    density = fine.density.sum() / fine.n_center_frames
+    assert far.n.to_numpy() == pytest.approx(density * 4 / 3 * np.pi * far.r_angstrom.to_numpy() ** 3, rel=0.02)
+    assert first_shell(fine, bootstrap).status == "no_shell"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_is_never_a_shell(seed):
+    rng = np.random.default_rng(100 + seed)
+    n_frames, n_sites = (40, 40) if seed % 2 else (200, 100)
+    assert first_shell(*pairs_of(random_universe(rng, n_frames, 4, n_sites))).status == "no_shell"
+
+
+def test_a_known_shell_is_found():
+    fine, bootstrap = pairs_of(shell_universe(np.random.default_rng(1), 200, 4))
+    shell = first_shell(fine, bootstrap)
+    assert shell.status == "resolved"
+    # The maximum of g is not that of r^2 g: for a Gaussian number of neighbours it lies 2 width^2 / distance nearer.
+    expected = (1.95 + np.sqrt(1.95**2 - 8 * 0.08**2)) / 2
+    assert 1.95 - expected > 0.006
+    low, high = shell.ci95
+    assert low < expected < high
+    assert high - low < 0.02
+    assert shell.peak == pytest.approx(expected, abs=0.004)
+    assert 2.4 < shell.first_minimum < 3.9
+    pair = fine.rebinned(FINE_PER_BIN)
+    assert np.interp(shell.first_minimum, pair.r, pair.n) == pytest.approx(4.0)
+    assert set(shell.peak_with) == {"bin_halved", "bin_doubled", "window_halved", "window_doubled"}
+    assert list(shell.peak_with.values()) == pytest.approx([expected] * 4, abs=0.02)
+
+
+def test_the_interval_of_the_peak_holds_the_true_one_as_often_as_it_says():
+    expected = (1.95 + np.sqrt(1.95**2 - 8 * 0.08**2)) / 2
+    shells = [first_shell(*pairs_of(shell_universe(np.random.default_rng(s), 60, 4, n_bulk=20))) for s in range(30)]
+    assert sum(shell.ci95[0] < expected < shell.ci95[1] for shell in shells) >= 25
+
+
+def test_a_repelled_partner_has_no_shell():
+    fine, bootstrap = pairs_of(shell_universe(np.random.default_rng(2), 100, 0))
+    shell = first_shell(fine, bootstrap)
+    assert shell.status == "no_shell"
+    assert shell.peak is shell.first_minimum is shell.ci95 is None
+
+
+def test_a_minimum_between_two_shells_lies_between_them():
+    rng = np.random.default_rng(3)
+    n_frames = 300
+    inner = 10 + rng.normal(2.0, 0.15, (n_frames, 3, 1)) * on_sphere(rng, (n_frames, 3))
+    outer = 10 + rng.normal(3.2, 0.25, (n_frames, 8, 1)) * on_sphere(rng, (n_frames, 8))
+    positions = np.concatenate([np.full((n_frames, 1, 3), 10.0), inner, outer], axis=1)
+    fine, bootstrap = pairs_of(make_universe([("LI", ["LI"])] + [("EC", ["O"])] * 11, positions))
+    assert first_shell(fine, bootstrap).first_minimum == pytest.approx(2.5, abs=0.1)
+
+
+def test_few_frames_are_too_few_samples():
+    universe = shell_universe(np.random.default_rng(4), 5, 4)
+    assert first_shell(*pairs_of(universe)).status == "too_few_samples"
+    assert first_shell(*pairs_of(random_universe(np.random.default_rng(5), 3, 2, 10))).status == "too_few_samples"
+
+
+def test_a_shell_that_only_one_block_has_seen_is_too_few_samples():
+    rng = np.random.default_rng(6)
+    shell = np.array([ts.positions.copy() for ts in shell_universe(rng, 30, 1, n_bulk=50).trajectory])
+    bulk = np.array([ts.positions.copy() for ts in shell_universe(rng, 400, 0, n_bulk=58).trajectory])
+    universe = make_universe(
+        [("LI", ["LI"])] * 8 + [("EC", ["O"])] * 58, np.concatenate([bulk, shell]), (40, 40, 40, 90, 90, 90)
+    )
+    fine, _ = pairs_of(universe)
+    bootstrap = bootstrap_blocks(len(fine.density), 8, 300, np.random.default_rng(0))
+    assert first_shell(fine, bootstrap).status == "too_few_samples"

@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+from synthetic import make_universe, species_file
+
+from solvshell.analysis.coordination import coordination_table, total_coordination
+from solvshell.analysis.geometry import SolvationGeometry
+from solvshell.analysis.shells import (
+    STATES,
+    ion_pair_states,
+    shell_shares,
+    shell_table,
+    speciation_table,
+    within_cutoffs,
+)
+from solvshell.analysis.sites import select_sites
+
+# Four centers of two species far apart on the x axis; each molecule sits near one of them, between two, or at home, away
+# from all. A PF6 is a P with an F on either side (1.5 Å), an EC is a C with an O (1.2 Å).
+CENTERS = {"Li0": 10.0, "Li1": 30.0, "Na0": 50.0, "Na1": 70.0}
+MOLECULES = [
+    *[("LI", ["LI"])] * 2,
+    *[("NA", ["NA"])] * 2,
+    *[("PF6", ["P", "F1", "F2"])] * 2,
+    *[("EC", ["C", "O"])] * 2,
+]
+BOX = (100.0, 100.0, 100.0, 90.0, 90.0, 90.0)
+CUTOFF = 2.5
+
+
+def one_frame(anions, solvents):
+    """Anions and solvents are the center they touch, "bi:Li0" for both F of one anion, or None."""
+    centers = [[x, 50, 50] for x in CENTERS.values()]
+    atoms = []
+    for i, at in enumerate(anions):
+        if at is None:
+            p = np.array([10 + 20 * i, 20, 20])
+            atoms += [p, p + [1.5, 0, 0], p - [1.5, 0, 0]]
+        elif at.startswith("bi:"):
+            p = np.array([CENTERS[at[3:]], 51.0, 50])
+            atoms += [p, p + [1.5, 0, 0], p - [1.5, 0, 0]]
+        else:
+            f = np.array([CENTERS[at], 50, 52.0 if i == 0 else 48.0])
+            away = np.array([0, 0, 1.5 if i == 0 else -1.5])
+            atoms += [f + away, f, f + 2 * away]
+    for i, at in enumerate(solvents):
+        o = np.array([10 + 20 * i, 80, 80]) if at is None else np.array([CENTERS[at], 48.0, 50 + 0.2 * i])
+        atoms += [o - [0, 1.2, 0], o]
+    return np.array(centers + atoms)
+
+
+def first_shells(frames):
+    sites = select_sites(
+        make_universe(MOLECULES, frames, BOX), species_file(centers={"Li": "name LI", "Na": "name NA"})
+    )
+    geometry = SolvationGeometry(sites).run().results
+    cutoffs = np.full((2, 2), CUTOFF)
+    return within_cutoffs(geometry.contacts, sites, cutoffs), sites, cutoffs, len(frames)
+
+
+def states(*anions):
+    contacts, sites, _, n_frames = first_shells([one_frame(anions, (None, None))])
+    return [STATES[i] for i in ion_pair_states(contacts, sites, n_frames)[0]]
+
+
+def test_free_ions_are_ssip():
+    assert states(None, None) == ["ssip"] * 4
+
+
+def test_an_anion_on_one_center_makes_a_cip_also_with_two_of_its_atoms():
+    assert states("Na0", None) == ["ssip", "ssip", "cip", "ssip"]
+    assert states(None, "bi:Li1") == ["ssip", "cip", "ssip", "ssip"]
+    assert states("Li0", "Na1") == ["cip", "ssip", "ssip", "cip"]
+
+
+def test_two_anions_make_an_agg():
+    assert states("Na1", "Na1") == ["ssip", "ssip", "ssip", "agg"]
+
+
+def test_an_anion_between_centers_of_two_species_makes_both_agg():
+    frame = one_frame((None, "Li0"), (None, None))
+    frame[2] = frame[10 - 1] - [0, 0, 2.0 + 0.0]  # Na0 to the far F of the second anion
+    contacts, sites, _, _ = first_shells([frame])
+    assert [STATES[i] for i in ion_pair_states(contacts, sites, 1)[0]] == ["agg", "ssip", "agg", "ssip"]
+
+
+def test_speciation_sums_to_one_per_center_species():
+    anions = [("Li0", None), ("Li0", "Li0"), (None, None), ("Na0", "Li1")]
+    contacts, sites, _, n_frames = first_shells([one_frame(a, (None, None)) for a in anions])
+    table, estimates = speciation_table(contacts, sites, n_frames)
+    assert table[table.center == "Li"].fraction.tolist() == pytest.approx([5 / 8, 2 / 8, 1 / 8])
+    assert table[table.center == "Na"].fraction.tolist() == pytest.approx([7 / 8, 1 / 8, 0])
+    assert table.state.tolist() == ["ssip", "cip", "agg"] * 2
+    assert estimates[-1].stderr is None
+    assert estimates[-1].n_independent == 1
+
+
+def test_without_anions_there_is_no_speciation():
+    universe = make_universe(MOLECULES, [one_frame(("Li0", None), (None, None))], BOX)
+    species = species_file()
+    solvent = species.partners["PF6"].model_copy(update={"role": "solvent"})
+    sites = select_sites(universe, species.model_copy(update={"partners": {**species.partners, "PF6": solvent}}))
+    contacts = SolvationGeometry(sites).run().results.contacts
+    table, estimates = speciation_table(contacts, sites, 1)
+    assert table.empty
+    assert table.columns.tolist() == ["center", "state", "fraction", "stderr"]
+    assert estimates == []
+
+
+def test_atoms_and_molecules_are_counted_apart():
+    frames = [one_frame(("bi:Li0", None), ("Li0", "Na1")), one_frame(("Li1", None), ("Li0", "Li0"))]
+    contacts, sites, cutoffs, n_frames = first_shells(frames)
+    table = coordination_table(contacts, sites, cutoffs, n_frames).set_index(["center", "partner"])
+    assert table.cn_atoms_mean.to_dict() == pytest.approx(
+        {("Li", "PF6"): 3 / 4, ("Li", "EC"): 3 / 4, ("Na", "PF6"): 0, ("Na", "EC"): 1 / 4}
+    )
+    assert table.cn_molecules_mean["Li", "PF6"] == 2 / 4
+    assert total_coordination(contacts, sites, n_frames)["Li"].mean == pytest.approx(6 / 4)
+
+
+def test_a_pair_without_cutoff_has_an_empty_row_and_no_contacts():
+    contacts, sites, cutoffs, n_frames = first_shells([one_frame(("Li0", None), ("Li0", None))])
+    cutoffs[0, 0] = np.nan
+    contacts = within_cutoffs(contacts, sites, cutoffs)
+    table = coordination_table(contacts, sites, cutoffs, n_frames)
+    assert table.iloc[0, 3:].isna().all()
+    assert shell_table(contacts, sites, np.arange(n_frames))[0].composition[0] in ("EC1", "none")
+    assert total_coordination(contacts, sites, n_frames)["Li"].mean == 0.5
+
+
+def test_compositions_count_molecules_and_give_an_example():
+    frames = [
+        one_frame((None, None), (None, None)),
+        one_frame(("bi:Li0", None), ("Li0", "Li0")),
+        one_frame((None, "Na1"), ("Li0", None)),
+    ]
+    contacts, sites, _, _ = first_shells(frames)
+    table, estimates = shell_table(contacts, sites, np.array([10, 20, 30]))
+    li = table[table.center == "Li"].set_index("composition")
+    assert li.fraction.to_dict() == pytest.approx({"none": 4 / 6, "PF61 EC2": 1 / 6, "EC1": 1 / 6})
+    assert li.n.to_dict() == {"none": 4, "PF61 EC2": 1, "EC1": 1}
+    assert li.example_frame.to_dict() == {"none": 10, "PF61 EC2": 20, "EC1": 30}
+    assert li.index[0] == "none"
+    assert table.groupby("center").fraction.sum().tolist() == pytest.approx([1, 1])
+    assert len(estimates) == len(table)
+
+
+def test_shares_are_those_of_molecules_in_shells_over_those_in_the_box():
+    contacts, sites, _, n_frames = first_shells([one_frame(("bi:Li0", None), ("Li0", "Li1"))])
+    rows = {(row["center"], row["partner"]): row for row in shell_shares(contacts, sites, n_frames)}
+    assert rows["Li", "EC"]["shell_share"] == pytest.approx(2 / 3)
+    assert rows["Li", "EC"]["ratio"] == pytest.approx(4 / 3)
+    assert rows["Na", "EC"]["shell_share"] == 0

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from synthetic import make_universe, species_file
+
+from solvshell.analysis.sites import select_sites
+from solvshell.errors import InvalidInput
+
+MOLECULES = [("LI", ["LI"]), ("LI", ["LI"]), ("PF6", ["P", "F1", "F2"]), ("EC", ["C", "O"]), ("EC", ["C", "O"])]
+EC = {"molecules": "resname EC", "sites": {"carbonyl_o": "name O"}}
+
+
+@pytest.fixture
+def universe():
+    return make_universe(MOLECULES, np.random.default_rng(0).random((1, 9, 3)) * 20)
+
+
+def test_sites_know_their_molecules(universe):
+    sites = select_sites(universe, species_file())
+    assert [(site.partner, site.name, site.role) for site in sites.sites] == [
+        ("PF6", "f", "anion"),
+        ("EC", "carbonyl_o", "solvent"),
+    ]
+    assert [site.molecule_idx.tolist() for site in sites.sites] == [[2, 2], [3, 4]]
+    assert sites.n_molecules == {"PF6": 1, "EC": 2}
+    assert sites.n_pairs(sites.centers[0], sites.sites[0]) == 4
+
+
+def test_a_partner_without_sites_has_one_of_all_its_atoms(universe):
+    (site,) = select_sites(universe, species_file(partners={"EC": {"molecules": "resname EC"}})).sites
+    assert (site.name, len(site.atoms)) == ("any", 4)
+
+
+def test_fragments_are_molecules_where_there_are_bonds(universe):
+    with pytest.raises(InvalidInput, match="fragments need bonds"):
+        select_sites(universe, species_file(molecules_are="fragments"))
+    universe.add_TopologyAttr("bonds", [(2, 3), (2, 4), (5, 6), (7, 8), (6, 7)])
+    sites = select_sites(universe, species_file(molecules_are="fragments"))
+    assert sites.n_molecules == {"PF6": 1, "EC": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"centers": {"Li": "name XX"}}, r"centers.Li: 'name XX' matches no atom"),
+        ({"centers": {"Li": "nome LI"}}, r"centers.Li: 'nome LI' is not a selection"),
+        ({"centers": {"Li": "name LI", "M": "resid 2"}}, r"centers.M: shares 1 atoms with centers.Li"),
+        ({"partners": {"EC": {**EC, "molecules": "resname DMC"}}}, r"partners.EC.molecules: .* matches no atom"),
+        ({"partners": {"EC": {**EC, "sites": {"o": "name O9"}}}}, r"partners.EC.sites.o: 'name O9' matches no atom"),
+        ({"partners": {"EC": {**EC, "sites": {"o": "name ("}}}}, r"partners.EC.sites.o: 'name \(' is not a selection"),
+        ({"partners": {"EC": EC, "E2": EC}}, r"partners.E2.molecules: shares 4 atoms with partners.EC.molecules"),
+        (
+            {"partners": {"EC": {**EC, "reference_sites": {"all": "all"}}}},
+            r"partners.EC.reference_sites.all: shares 2 atoms with partners.EC.sites.carbonyl_o",
+        ),
+        (
+            {"centers": {"C": "resid 4 and name C"}, "partners": {"EC": {"molecules": "resid 4"}}},
+            r"inside one molecule",
+        ),
+    ],
+)
+def test_wrong_selections_are_refused_by_field(universe, changes, message):
+    with pytest.raises(InvalidInput, match=message):
+        select_sites(universe, species_file(**changes))
