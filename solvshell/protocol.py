@@ -94,6 +94,10 @@ class Protocol(_Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        try:
+            steps_of(self.checkpoint_interval, self.timestep)
+        except ValueError as error:
+            raise ValueError(f"checkpoint_interval: {error}") from None
         for index, stage in enumerate(self.stages):
             if not isinstance(stage, Dynamics):
                 continue
@@ -113,7 +117,6 @@ class Protocol(_Part):
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise ValueError(f"stages: names must differ, got {', '.join(names)}")
-        steps_of(self.checkpoint_interval, self.timestep)
         return self
 
     @property

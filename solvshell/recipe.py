@@ -73,18 +73,24 @@ class Solvents(_Part):
             raise ValueError(f"parts must be numbers, fractions or percentages, got {ratio}") from None
         for name, part in parts.items():
             if not 0 < part < float("inf"):
-                raise ValueError(f"the part of {name} must be greater than 0, got {ratio[name]}")
+                raise ValueError(f"the part of {name} must be greater than 0, got {part:g}")
         total = sum(parts.values())
         whole = 100.0 if percent else 1.0 if all(part < 1 for part in parts.values()) else total
         if abs(total - whole) > 1e-6 * whole:
             raise ValueError(f"the ratio sums to {total:g}{' %' if percent else ''} instead of {whole:g}: {ratio}")
-        return {name: part / total for name, part in parts.items()}
+        # Not by the total: fractions stay as they are, so that a recipe survives being written and read.
+        return {name: part / whole for name, part in parts.items()}
+
+    @field_validator("ratio")
+    @classmethod
+    def _known(cls, ratio: dict[str, float]) -> dict[str, float]:
+        for name in ratio:
+            if find_species(name).role != "solvent":
+                raise ValueError(f"{name!r} has the role {find_species(name).role}, expected solvent")
+        return ratio
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        for name in self.ratio:
-            if find_species(name).role != "solvent":
-                raise ValueError(f"ratio: {name!r} has the role {find_species(name).role}, expected solvent")
         if extra := self.densities.keys() - self.ratio.keys():
             raise ValueError(f"densities: {', '.join(sorted(extra))} not in the ratio")
         if self.basis == "volume" and (missing := self.ratio.keys() - self.densities.keys()):
@@ -98,7 +104,7 @@ class Composition(_Part):
     salt: Salt | None = None
     solvents: Solvents | None = None
     solution_density: SourcedDensity | None = None
-    counts: dict[str, PositiveInt] | None = None
+    counts: Annotated[dict[str, PositiveInt], Field(min_length=1)] | None = None
 
     @field_validator("counts")
     @classmethod

@@ -5,6 +5,7 @@ g/cm3, concentrations mol/L (of volume) or mol/kg (of solvent). A model field of
 a unit, holds a float in the unit of its dimension and is written back as text.
 """
 
+import math
 import re
 from functools import partial
 from typing import Annotated
@@ -58,7 +59,10 @@ def parse(text: object, dimension: str) -> float:
         raise ValueError(f"{text!r} has no unit; expected {allowed}")
     if unit not in units:
         raise ValueError(f"unit {unit!r} of {text!r} is not known here; expected {allowed}")
-    return float(number) * units[unit]
+    value = float(number) * units[unit]
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is too large; expected {allowed}")
+    return value
 
 
 def text(value: float, dimension: str) -> str:

@@ -12,6 +12,7 @@ RESOLVED_N_INDEPENDENT = 10
 MIN_BLOCKS = 8
 #: An autocorrelation may be negative at the first lags without being over, in frames (as in pymbar).
 _SHORTEST_MEMORY = 3
+_EQUILIBRATION_FRAMES = 2000
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,11 @@ def equilibration(series: list[np.ndarray], block_starts: np.ndarray) -> int:
     n_frames = int(block_starts[-1])
     if n_frames < 2 * MIN_BLOCKS:
         return 0
-    stride = max(1, n_frames // n_blocks)
-    first = max(int(_timeseries().detect_equilibration(values, nskip=stride)[0]) for values in series)
+    # Every start of a block is tried, on a series thinned to what the choice needs: it takes n^2 steps.
+    thin = max(1, n_frames // _EQUILIBRATION_FRAMES)
+    skip = max(1, n_frames // n_blocks // thin)
+    detect = _timeseries().detect_equilibration
+    first = thin * max(int(detect(values[::thin], fast=False, nskip=skip)[0]) for values in series)
     return min(int(np.searchsorted(block_starts, first)), n_blocks // 2)
 
 

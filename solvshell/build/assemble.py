@@ -1,6 +1,6 @@
 """Recipe -> Box: molecules, counts, packing, model, minimisation, checks."""
 
-import math
+import itertools
 
 import numpy as np
 import openmm
@@ -33,18 +33,28 @@ def _expected_density(recipe: Recipe) -> float:
     return recipe.packing.density
 
 
-def _check_size(recipe: Recipe, molecules: dict[str, Molecule], counts: Counts) -> None:
-    density = _expected_density(recipe)
+def _check_size(recipe: Recipe, molecules: dict[str, Molecule], masses: dict[str, float], counts: Counts) -> None:
+    density, key = _expected_density(recipe), counts.sized_by
     length = cube_length(molecules, counts.n, density)
     needed = 2 * recipe.force_field.cutoff * BREATHING
     if length < needed:
-        key, size = ("n_molecules", sum(counts.n.values()))
-        if recipe.composition.salt is not None:
-            key, size = "n_salt", counts.n[recipe.composition.salt.cation]
-        smallest = math.ceil(size * (needed / length) ** 3)
+        # Without rounding this size would just do; the smallest with it lies within one or two.
+        near = int(counts.size * (needed / cube_length(molecules, counts.ideal, density)) ** 3)
+        sizes = itertools.count(max(counts.size + 1, recipe.smallest, near - 2))
+        larger = (count_molecules(recipe, masses, **{key: size}) for size in sizes)
+        smallest = next(more.size for more in larger if cube_length(molecules, more.n, density) >= needed)
         raise InvalidInput(
-            f"{key}: {size} makes a box of {length:.2f} nm at {density:g} g/cm3, too small for a cutoff of "
+            f"{key}: {counts.size} makes a box of {length:.2f} nm at {density:g} g/cm3, too small for a cutoff of "
             f"{recipe.force_field.cutoff:g} nm, which needs {needed:.2f} nm: {key} {smallest} or more"
+        )
+
+
+def _check_packed_size(recipe: Recipe, length: float) -> None:
+    cutoff, density = recipe.force_field.cutoff, recipe.packing.density
+    if length < 2 * cutoff:
+        raise InvalidInput(
+            f"packing.density: {density:g} g/cm3 makes a box of {length:.2f} nm, less than twice the cutoff of "
+            f"{cutoff:g} nm; at most {density * (length / (2 * cutoff)) ** 3:.3f} g/cm3 at this size"
         )
 
 
@@ -97,10 +107,11 @@ def build_box(recipe: Recipe, *, seed: int = 0, n_salt: int | None = None, n_mol
     }
     masses = {name: molecule.template.molar_mass for name, molecule in molecules.items()}
     counts = count_molecules(recipe, masses, n_salt, n_molecules)
-    _check_size(recipe, molecules, counts)
+    _check_size(recipe, molecules, masses, counts)
 
     length = cube_length(molecules, counts.n, recipe.packing.density)
     positions = pack(molecules, counts.n, length, recipe.packing.tolerance, seed + 1)
+    _check_packed_size(recipe, length)
     topology = _topology(molecules, counts.n, length)
     system = create_system(topology, files, recipe.force_field)
     _check_neutral(system)

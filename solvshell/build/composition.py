@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 from solvshell.errors import InvalidInput
 from solvshell.recipe import Composition, Recipe, Salt, Solvents
+from solvshell.species import find_species
+
+#: no box is larger; the search for a size that holds a rare species ends here
+_LARGEST = 100_000
 
 
 @dataclass(frozen=True)
@@ -17,10 +21,16 @@ class Counts:
         Number of molecules of each species, ions first.
     ideal : dict of str to float
         The numbers before rounding.
+    sized_by : {"n_salt", "n_molecules"}
+        What says how large the box is.
+    size : int
+        Its value.
     """
 
     n: dict[str, int]
     ideal: dict[str, float]
+    sized_by: str
+    size: int
 
     @property
     def rounding(self) -> dict[str, float]:
@@ -63,6 +73,40 @@ def _solvent_per_salt(
     return solvent_mass / mean_molar_mass
 
 
+def _amounts(recipe: Recipe, molar_masses: Mapping[str, float]) -> dict[str, float]:
+    """Return the relative numbers of molecules, ions first; the size of the box is not in them."""
+    composition = recipe.composition
+    if composition.counts is not None:
+        return {name: composition.counts[name] for name in recipe.species}
+    assert composition.solvents is not None
+    x = _solvent_mole_fractions(composition.solvents, molar_masses)
+    salt = composition.salt
+    if salt is None:
+        return x
+    per_salt = _solvent_per_salt(salt, composition, x, molar_masses)
+    return {salt.cation: 1, salt.anion: 1} | {name: per_salt * fraction for name, fraction in x.items()}
+
+
+def _asked_size(recipe: Recipe, n_salt: int | None, n_molecules: int | None) -> tuple[str, int | None]:
+    """Return by what a recipe is sized and the size asked for; it has none where its counts are taken as they are."""
+    has_salt = any(find_species(name).role == "cation" for name in recipe.species)
+    key, other = ("n_salt", "n_molecules") if has_salt else ("n_molecules", "n_salt")
+    asked = {"n_salt": n_salt, "n_molecules": n_molecules}
+    if asked[other] is not None:
+        what = "a salt" if has_salt else "no salt"
+        raise InvalidInput(f"{other}: recipe {recipe.name!r} has {what}; size it by {key}")
+    size = getattr(recipe, key) if asked[key] is None else asked[key]
+    if size is not None and size < recipe.smallest:
+        raise InvalidInput(f"{key}: at least {recipe.smallest} for recipe {recipe.name!r}, got {size}")
+    return key, size
+
+
+def _unit(amounts: Mapping[str, float], sized_by: str) -> float:
+    """Return the cations, or all molecules, in the relative numbers: what a size of 1 stands for."""
+    counted = [name for name in amounts if sized_by == "n_molecules" or find_species(name).role == "cation"]
+    return sum(amounts[name] for name in counted)
+
+
 def _largest_remainder(ideal: Mapping[str, float], total: int) -> dict[str, int]:
     n = {name: int(value) for name, value in ideal.items()}
     by_remainder = sorted(ideal, key=lambda name: (n[name] - ideal[name], name))
@@ -71,30 +115,25 @@ def _largest_remainder(ideal: Mapping[str, float], total: int) -> dict[str, int]
     return n
 
 
-def _refuse_zeros(n: Mapping[str, int], ideal: Mapping[str, float], size: int, key: str) -> None:
-    for name, count in n.items():
-        if count == 0:
-            smallest = -(-size // (2 * ideal[name])) if ideal[name] else 0
-            raise InvalidInput(
-                f"{key}: {name} would round to 0 molecules; the smallest {key} that holds it is {smallest:.0f}"
-            )
+def _rounded(amounts: Mapping[str, float], sized_by: str, size: int) -> Counts:
+    unit = _unit(amounts, sized_by)
+    ideal = {name: amount * size / unit for name, amount in amounts.items()}
+    nearest = {name: round(value) for name, value in ideal.items()}
+    n = nearest if sized_by == "n_salt" else _largest_remainder(ideal, size)
+    return Counts(n, ideal, sized_by, size)
 
 
-def _scaled_counts(counts: Mapping[str, int], n_salt: int | None, n_molecules: int | None) -> dict[str, float]:
-    if n_salt is not None:
-        ions = {name: count for name, count in counts.items() if name in _ions(counts)}
-        if not ions:
-            raise InvalidInput("n_salt: the recipe has no salt; size it by n_molecules")
-        return {name: count * n_salt / min(ions.values()) for name, count in counts.items()}
-    if n_molecules is not None:
-        return {name: count * n_molecules / sum(counts.values()) for name, count in counts.items()}
-    return {name: float(count) for name, count in counts.items()}
-
-
-def _ions(counts: Mapping[str, int]) -> set[str]:
-    from solvshell.species import find_species
-
-    return {name for name in counts if find_species(name).role in ("cation", "anion")}
+def _refuse_zeros(amounts: Mapping[str, float], counts: Counts) -> None:
+    absent = [name for name, count in counts.n.items() if count == 0]
+    if not absent:
+        return
+    key = counts.sized_by
+    holding = (size for size in range(1, _LARGEST) if all(_rounded(amounts, key, size).n.values()))
+    smallest = next(holding, f"above {_LARGEST}")
+    raise InvalidInput(
+        f"{key}: {', '.join(absent)} would round to 0 molecules at {counts.size}; the smallest {key} that holds all is "
+        f"{smallest}"
+    )
 
 
 def count_molecules(
@@ -102,9 +141,10 @@ def count_molecules(
 ) -> Counts:
     """Return the whole numbers of molecules that are closest to a recipe.
 
-    With a salt its formula units are exact and each solvent is rounded to the nearest whole number; since the solvents
-    are independent this minimises every norm of the rounding error at once. Without one the total is exact and the
-    largest remainders are rounded up, which minimises the sum of the absolute errors.
+    With a salt its formula units (the cations) are exact and all else is rounded to the nearest whole number; since
+    the species are independent this minimises every norm of the rounding error at once. Without one the total is exact
+    and the largest remainders are rounded up, which minimises the sum of the absolute errors. Explicit counts are
+    taken as they are, or scaled by the same rules.
 
     Parameters
     ----------
@@ -120,36 +160,8 @@ def count_molecules(
     InvalidInput
         If a size does not fit the recipe or a species would round to 0.
     """
-    composition = recipe.composition
-    for key, size in (("n_salt", n_salt), ("n_molecules", n_molecules)):
-        if size is not None and size < recipe.smallest:
-            raise InvalidInput(f"{key}: at least {recipe.smallest} for recipe {recipe.name!r}, got {size}")
-    if n_salt is not None and n_molecules is not None:
-        raise InvalidInput("n_salt and n_molecules: give one of them")
-    if composition.counts is not None:
-        ideal = _scaled_counts(composition.counts, n_salt, n_molecules)
-        ideal = {name: ideal[name] for name in recipe.species}
-        n = {name: round(value) for name, value in ideal.items()}
-        _refuse_zeros(n, ideal, n_salt or n_molecules or 0, "n_salt" if n_salt else "n_molecules")
-        return Counts(n, ideal)
-    assert composition.solvents is not None
-    x = _solvent_mole_fractions(composition.solvents, molar_masses)
-    if composition.salt is None:
-        if n_salt is not None:
-            raise InvalidInput(f"n_salt: recipe {recipe.name!r} has no salt; size it by n_molecules")
-        size = n_molecules or recipe.n_molecules or 0
-        ideal = {name: size * fraction for name, fraction in x.items()}
-        n = _largest_remainder(ideal, size)
-        key = "n_molecules"
-    else:
-        if n_molecules is not None:
-            raise InvalidInput(f"n_molecules: recipe {recipe.name!r} has a salt; size it by n_salt")
-        size = n_salt or recipe.n_salt or 0
-        salt = composition.salt
-        per_salt = _solvent_per_salt(salt, composition, x, molar_masses)
-        ideal = {salt.cation: float(size), salt.anion: float(size)}
-        ideal |= {name: size * per_salt * fraction for name, fraction in x.items()}
-        n = {name: round(value) for name, value in ideal.items()}
-        key = "n_salt"
-    _refuse_zeros(n, ideal, size, key)
-    return Counts(n, ideal)
+    sized_by, size = _asked_size(recipe, n_salt, n_molecules)
+    amounts = _amounts(recipe, molar_masses)
+    counts = _rounded(amounts, sized_by, round(_unit(amounts, sized_by)) if size is None else size)
+    _refuse_zeros(amounts, counts)
+    return counts

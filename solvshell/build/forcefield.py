@@ -81,15 +81,26 @@ def _locate(name: str, beside: Path | None = None) -> Path:
     raise InvalidInput(f"force_field.files: no file {name!r} (shipped: {', '.join(shipped)})")
 
 
+def _holds_code(root: ET.Element) -> bool:
+    # OpenMM executes scripts, and evaluates one attribute of nonbonded forces as Python.
+    return any(
+        element.tag in ("Script", "InitializationScript")
+        or element.get("useDispersionCorrection", "True") not in ("True", "False")
+        for element in root.iter()
+    )
+
+
 def _read_with_includes(path: Path) -> Iterator[tuple[Path, ET.Element]]:
     try:
         root = ET.parse(path).getroot()
     except ET.ParseError as error:
         raise InvalidInput(f"force_field.files: {path} is not valid XML: {error}") from None
     shipped = path.is_relative_to(Path(forcefield_directory()).resolve())
-    scripted = root.find("Script") is not None or root.find("InitializationScript") is not None
-    if scripted and not shipped:
-        raise InvalidInput(f"force_field.files: {path} holds a <Script>, which OpenMM would execute; refused")
+    if _holds_code(root) and not shipped:
+        raise InvalidInput(
+            f"force_field.files: {path} holds a <Script>, or a useDispersionCorrection other than True or False, which "
+            "OpenMM would execute; refused"
+        )
     for include in root.findall("Include"):
         yield from _read_with_includes(_locate(include.get("file", ""), beside=path.parent))
         root.remove(include)

@@ -4,6 +4,7 @@ import math
 import re
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ class PackmolError(WorkFailed):
     """Packmol did not pack the box; the message ends with its output."""
 
 
-def cube_length(molecules: dict[str, Molecule], n: dict[str, int], density: float) -> float:
+def cube_length(molecules: Mapping[str, Molecule], n: Mapping[str, float], density: float) -> float:
     """Return the side in nm of a cube that holds the molecules at a density in g/cm3."""
     mass = sum(n[name] * molecules[name].template.molar_mass for name in n)
     return float((mass * DALTON_PER_NM3 / density) ** (1 / 3))

@@ -3,7 +3,7 @@ import pytest
 from synthetic import make_universe, on_sphere, only_ec, random_universe, shell_universe
 
 from solvshell.analysis.geometry import FINE_PER_BIN, SolvationGeometry
-from solvshell.analysis.peaks import first_shell
+from solvshell.analysis.peaks import _fit_peak, first_shell
 from solvshell.analysis.rdf import fine_counts, rdf_table
 from solvshell.analysis.sites import select_sites
 from solvshell.analysis.statistics import bootstrap_blocks
@@ -33,6 +33,23 @@ def test_noise_is_never_a_shell(seed):
     rng = np.random.default_rng(100 + seed)
     n_frames, n_sites = (40, 40) if seed % 2 else (200, 100)
     assert first_shell(*pairs_of(random_universe(rng, n_frames, 4, n_sites))).status == "no_shell"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 5])
+def test_points_that_hardly_move_are_not_resolved_as_a_shell(seed):
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(0, 0.05, (1600, 68, 3))
+    positions = (rng.random((1, 68, 3)) * 30 + np.cumsum(steps, axis=0)) % 30
+    fine, _ = pairs_of(make_universe([("LI", ["LI"])] * 8 + [("EC", ["O"])] * 60, positions))
+    bootstrap = bootstrap_blocks(len(fine.density), 8, 200, rng)
+    assert first_shell(fine, bootstrap).status in ("no_shell", "too_few_samples")
+
+
+def test_the_peak_is_the_maximum_of_g_not_of_the_counts():
+    r = np.arange(1.5, 2.5, 0.01) + 0.005
+    even = r**2
+    g = np.exp(-((r - 1.95) ** 2) / (2 * 0.12**2))
+    assert _fit_peak(r, 1e5 * g * even, even, 1.97, 0.1) == pytest.approx(1.95, abs=1e-6)
 
 
 def test_a_known_shell_is_found():

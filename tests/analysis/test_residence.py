@@ -69,9 +69,9 @@ def test_an_absence_cut_short_by_the_end_is_no_departure():
 
 
 def test_stays_of_two_centers_and_molecules_are_kept_apart():
-    frame = np.array([0, 1, 2, 3, 3, 4, 0, 1])
+    frame = np.array([0, 1, 2, 3, 4, 5, 6, 7])
     center = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    molecule = np.array([7, 7, 8, 8, 7, 7, 8, 8])
+    molecule = np.array([7, 7, 8, 8, 8, 8, 9, 9])
     zeros = np.zeros(8, dtype=int)
     found = residence_time(Contacts(frame, center, molecule, zeros, zeros + 2.0), 20, timestep_ps=1.0)
     assert (found.n_departures, found.bound_ps) == (4, 8)

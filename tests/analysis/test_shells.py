@@ -127,6 +127,16 @@ def test_a_pair_without_cutoff_has_an_empty_row_and_no_contacts():
     assert total_coordination(contacts, sites, n_frames)["Li"].mean == 0.5
 
 
+def test_each_center_species_has_its_own_cutoff():
+    sites = select_sites(
+        make_universe(MOLECULES, [one_frame(("Li0", "Na0"), (None, None))], BOX),
+        species_file(centers={"Li": "name LI", "Na": "name NA"}),
+    )
+    contacts = SolvationGeometry(sites).run().results.contacts
+    within = within_cutoffs(contacts, sites, np.array([[1.5, 1.5], [2.5, 2.5]]))
+    assert within.center.tolist() == [2]
+
+
 def test_compositions_count_molecules_and_give_an_example():
     frames = [
         one_frame((None, None), (None, None)),

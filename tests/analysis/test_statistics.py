@@ -46,6 +46,12 @@ def test_the_error_of_many_centers_is_that_of_repeated_runs():
     assert 0.6 < np.std([e.mean / e.stderr for e in estimates]) < 1.2
 
 
+def test_the_error_of_centers_that_move_together_is_that_of_one():
+    together = ar1(np.random.default_rng(9), 2000, 0.5)
+    many = together + 0.01 * np.random.default_rng(10).normal(size=(2000, 30))
+    assert mean_with_error(many).stderr == pytest.approx(mean_with_error(together[:, 0]).stderr, rel=0.05)
+
+
 def test_ions_that_never_exchange_make_one_sample():
     rng = np.random.default_rng(3)
     numbers = np.tile(rng.integers(3, 6, size=20), (500, 1)).astype(float)
@@ -98,6 +104,16 @@ def test_bootstrap_draws_runs_of_blocks():
     assert (np.diff(bootstrap.weights.reshape(200, 16, 4), axis=2) == 0).all()
     assert bootstrap_blocks(64, 60, 5, np.random.default_rng(6)).n_draws == 8
     assert bootstrap_blocks(3, 60, 5, np.random.default_rng(6)).n_draws == 3
+
+
+def test_bootstrap_variance_of_few_draws_is_unbiased():
+    rng = np.random.default_rng(11)
+    variances = []
+    for _ in range(3000):
+        bootstrap = bootstrap_blocks(8, 1, 30, rng)
+        samples = bootstrap.resample(rng.normal(size=8)) / 8
+        variances.append(bootstrap.stderr(samples) ** 2 * 30 / 29)
+    assert np.mean(variances) == pytest.approx(1 / 8, rel=0.05)
 
 
 def test_bootstrap_error_of_a_mean_is_its_standard_error():

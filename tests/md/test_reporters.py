@@ -42,7 +42,9 @@ def test_a_frame_keeps_positions_cell_step_and_time(box_path: Path, tmp_path: Pa
         file.append(encoder.encode(box.positions, box.box_vectors, 7, 0.028))
         file.append(encoder.encode(box.positions + 0.1, 1.01 * box.box_vectors, 2_000_000_007, 123456.75))
     universe = mda.Universe(app.PDBxFile(str(box_path / "topology.cif")), str(path))
-    first, second = [(ts.data["step"], ts.time, ts.positions.copy(), ts.dimensions.copy()) for ts in universe.trajectory]
+    first, second = [
+        (ts.data["step"], ts.time, ts.positions.copy(), ts.dimensions.copy()) for ts in universe.trajectory
+    ]
     assert (first[0], second[0]) == (7, 2_000_000_007)
     assert (first[1], second[1]) == pytest.approx((0.028, 123456.75))
     np.testing.assert_allclose(first[2], 10 * box.positions, atol=0.0051)  # XTC keeps 0.001 nm

@@ -1,0 +1,133 @@
+"""Bad input ends with status 2 and one clear line; help has examples."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from solvshell.cli import main
+from solvshell.data import recipe_directory
+
+
+def change(content: dict[str, object], path: str, value: object) -> None:
+    *parents, last = path.split(".")
+    for key in parents:
+        content = content[key]  # type: ignore[assignment]
+    content[last] = value
+
+
+BAD_RECIPES = {
+    "composition.solvents.ratio": ({"EC": 1, "XYZ": 1}, "unknown species 'XYZ'"),
+    "composition.salt.anion": ("Cl", "composition.salt.anion: unknown species 'Cl' (known: Li, PF6"),
+    "composition.solvents.densities": ({}, "densities: missing for DMC, EC, EMC"),
+    "composition.salt.molarity": (
+        "1 mol/kg",
+        "composition.salt.molarity: unit 'mol/kg' of '1 mol/kg' is not known here",
+    ),
+    "force_field.cutoff": (1.0, "force_field.cutoff: 1.0 has no unit"),
+    "packing.density": ("-1 g/cm3", "packing.density: '-1 g/cm3' must be greater than 0"),
+    "n_salt": (0, "n_salt: Input should be greater than 0, got 0"),
+    "colour": ("red", "colour: unknown key"),
+    "force_field.files": (["solvshell/lithium.xml"], "no residue template 'PF6' for species PF6 in lithium.xml"),
+}
+
+
+@pytest.mark.parametrize("field", BAD_RECIPES)
+def test_bad_recipes(field: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    value, expected = BAD_RECIPES[field]
+    content = yaml.safe_load((recipe_directory() / "lb003.yaml").read_text())
+    change(content, field, value)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(content))
+    assert main(["build", str(recipe), "--out", str(tmp_path / "box")]) == 2
+    errors = capsys.readouterr().err
+    assert expected in errors
+    assert len(errors.splitlines()) == 1
+    assert not (tmp_path / "box").exists()
+
+
+def test_a_ratio_that_does_not_sum(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = yaml.safe_load((recipe_directory() / "lb003.yaml").read_text())
+    change(content, "composition.solvents.ratio", {"EC": 0.5, "DMC": 0.3, "EMC": 0.3})
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(content))
+    assert main(["build", str(recipe), "--out", str(tmp_path / "box")]) == 2
+    assert "composition.solvents.ratio: the ratio sums to 1.1 instead of 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["build", "lb004", "--out", "box"], "recipe 'lb004': no such file, and no shipped recipe of that name"),
+        (["build", "lb003", "--n-salt", "0", "--out", "box"], "n_salt: at least 6 for recipe 'lb003', got 0"),
+        (["run", "nowhere", "--protocol", "demo", "--out", "run"], "nowhere: not a box folder"),
+        (["run", "nowhere", "--protocol", "fast", "--out", "run"], "protocol 'fast': no such file"),
+        (["analyze", "nowhere"], "nowhere: not a run folder"),
+        (["analyze", "--topology", "a.gro"], "--trajectory, --species, --out: missing"),
+        (["analyze", "run", "--topology", "a.gro"], "give either a RUN or --topology"),
+        (["report", "nowhere", "--out", "page.html"], "nowhere: not analyzed"),
+    ],
+)
+def test_wrong_requests(
+    arguments: list[str],
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert expected in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_box_too_small_for_its_cutoff(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = yaml.safe_load((recipe_directory() / "lb003.yaml").read_text())
+    change(content, "force_field.cutoff", "1.4 nm")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(content))
+    assert main(["build", str(recipe), "--n-salt", "8", "--out", str(tmp_path / "box")]) == 2
+    assert "n_salt: 8 makes a box of" in capsys.readouterr().err
+
+
+def test_build_says_what_it_built_and_never_overwrites(
+    box_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "box"
+    assert main(["build", "lb003", "--n-salt", "6", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "EC          28   rounding -1.26 %" in said
+    assert main(["build", "lb003", "--n-salt", "6", "--out", str(out)]) == 2
+    assert "exists" in capsys.readouterr().err
+
+
+def test_a_failed_packing_shows_packmols_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = {
+        "name": "crushed",
+        "title": "four molecules where two have room",
+        "composition": {"counts": {"EC": 4}},
+        "force_field": {"cutoff": "0.2 nm", "switch": None},
+        "packing": {"density": "6 g/cm3"},
+    }
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(content))
+    assert main(["build", str(recipe), "--out", str(tmp_path / "box")]) == 1
+    errors = capsys.readouterr().err
+    assert "Packmol failed (status 173)" in errors
+    assert "STOP 173" in errors
+
+
+@pytest.mark.parametrize("command", ["demo", "build", "run", "analyze", "report", "doctor"])
+def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert f"Example:\n  solvshell {command}" in capsys.readouterr().out
+
+
+def test_doctor_names_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--no-speed"]) == 0
+    said = capsys.readouterr().out
+    assert "platform       CPU: works" in said
+    assert "Packmol" in said
+    assert shutil.which("nvidia-smi") is not None or "for a GPU: pip install" in said

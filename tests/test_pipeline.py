@@ -1,0 +1,142 @@
+"""The whole pipeline on a small real box, and its g(r) against packages that nobody here wrote."""
+
+import json
+import re
+from pathlib import Path
+
+import MDAnalysis as mda
+import mdtraj
+import numpy as np
+import pandas as pd
+import pytest
+from MDAnalysis.analysis.rdf import InterRDF
+from MDAnalysis.analysis.results import Results
+from openmm import app
+
+from solvshell.analysis import open_trajectory
+from solvshell.analysis.geometry import SolvationGeometry
+from solvshell.analysis.rdf import fine_counts
+from solvshell.analysis.sites import Sites, select_sites
+from solvshell.cli import main
+from solvshell.run import Run
+from solvshell.species import select_species
+
+COLUMNS = {
+    "rdf": "center,partner,site,r_angstrom,g,g_stderr,n",
+    "peaks": "center,partner,site,peak_angstrom,ci95_low,ci95_high,first_minimum_angstrom,cutoff_angstrom,"
+    "cutoff_source,status",
+    "coordination": "center,partner,site,cn_atoms_mean,cn_atoms_stderr,cn_molecules_mean,cn_molecules_stderr,"
+    "cutoff_angstrom,n_independent",
+    "shells": "center,composition,fraction,stderr,n,example_frame",
+    "speciation": "center,state,fraction,stderr",
+    "residence": "center,partner,site,method,time_ps,stderr_ps",
+}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a demo with the quick protocol: 12 ps, constant pressure."""
+    out = tmp_path_factory.mktemp("demo")
+    assert main(["demo", "--protocol", "quick", "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def run(demo: Path) -> Run:
+    return Run.load(demo / "lb003" / "run")
+
+
+def test_the_demo_writes_what_it_promises(demo: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.is_done
+    for name, columns in COLUMNS.items():
+        text = (run.analysis_path / f"{name}.csv").read_bytes().decode("utf-8")
+        assert text.splitlines()[0] == columns
+        assert "\r" not in text
+    for name in ("rdf", "coordination", "shells", "log"):
+        assert (run.analysis_path / "figures" / f"{name}.svg").stat().st_size > 1000
+        assert (run.analysis_path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    before = (run.path / "trajectory.xtc").stat().st_mtime_ns
+    assert main(["demo", "--protocol", "quick", "--out", str(demo)]) == 0  # all done already
+    assert (run.path / "trajectory.xtc").stat().st_mtime_ns == before
+    assert str(demo / "report.html") in capsys.readouterr().out
+
+
+def test_the_page_stands_alone_and_says_what_it_is(demo: Path) -> None:
+    page = (demo / "report.html").read_text()
+    assert "A demonstration, not a measurement." in page
+    assert "Not resolved by this run" in page
+    sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
+    assert len(sources) == 4
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+
+
+def test_the_summary_has_every_number_and_setting(run: Run) -> None:
+    summary = json.loads((run.analysis_path / "summary.json").read_text())
+    assert summary["energies"]["available"] is False
+    assert summary["energies"]["reason"]
+    assert summary["flags"]["demonstration"] is True
+    temperature = summary["thermodynamics"]["temperature_k"]
+    assert temperature["mean"] == pytest.approx(298, abs=25)
+    assert temperature["n_independent"] > 0
+    coordination = pd.read_csv(run.analysis_path / "coordination.csv")
+    total = summary["coordination"]["total"]["Li"]["mean"]
+    assert coordination.cn_atoms_mean.sum() == pytest.approx(total, rel=1e-4)
+    speciation = pd.read_csv(run.analysis_path / "speciation.csv")
+    assert speciation.fraction.sum() == pytest.approx(1)
+
+
+def test_coordination_is_the_running_number_at_the_cutoff(run: Run) -> None:
+    """Two routes to one number: contacts counted ion by ion, and the integral of g(r) with the <1/V> it was made of.
+
+    They differ by the covariance of volume and counts, and by half a bin at the cutoff.
+    """
+    rdf = pd.read_csv(run.analysis_path / "rdf.csv")
+    for row in pd.read_csv(run.analysis_path / "coordination.csv").dropna().itertuples():
+        pair = rdf[(rdf.center == row.center) & (rdf.partner == row.partner) & (rdf.site == row.site)]
+        assert np.interp(row.cutoff_angstrom, pair.r_angstrom, pair.n) == pytest.approx(row.cn_atoms_mean, abs=0.03)
+
+
+def _geometry(run: Run) -> tuple[Sites, Results]:
+    universe = open_trajectory(run.topology_path, run.trajectory_path)
+    sites = select_sites(universe, select_species(run.box.recipe.species))
+    return sites, SolvationGeometry(sites).run().results
+
+
+def test_pair_counts_and_g_are_those_of_interrdf(run: Run) -> None:
+    """Equal counts in every bin; InterRDF divides by 1/<V> where we divide by <1/V>, so its g is ours by <V><1/V>."""
+    sites, ours = _geometry(run)
+    theirs = mda.Universe(app.PDBxFile(str(run.topology_path)), str(run.trajectory_path))
+    centers = theirs.select_atoms("resname LI")
+    factor = ours.volumes.mean() * (1 / ours.volumes).mean()
+    assert factor > 1 + 1e-6  # the box breathes
+    for pair in fine_counts(ours, sites):
+        atoms, n_bins = theirs.atoms[pair.site.atoms.indices], len(pair.r)
+        peer = InterRDF(centers, atoms, n_bins, (0, pair.edges[-1])).run().results
+        counts = pair.counts.sum(axis=0)
+        assert counts.sum() > 1000
+        assert np.abs(counts - peer.count).sum() <= 1e-5 * counts.sum()
+        same = (counts == peer.count) & (counts > 0)
+        np.testing.assert_allclose(pair.g[same] * factor, peer.rdf[same], rtol=1e-6)
+
+
+def test_g_is_that_of_mdtraj_at_constant_pressure(run: Run) -> None:
+    """Both divide by <1/V>; mdtraj computes in single precision, so a few pairs change bins: compare 0.05 Å bins."""
+    sites, ours = _geometry(run)
+    trajectory = mdtraj.load_xtc(str(run.trajectory_path), top=mdtraj.Topology.from_openmm(run.box.topology))
+    pair = next(pair for pair in fine_counts(ours, sites) if pair.site.partner == "EC").rebinned(10)
+    atoms = trajectory.topology.select_pairs("resname LI", "resname EC and name O2")
+    _, theirs = mdtraj.compute_rdf(trajectory, atoms, r_range=(0, pair.edges[-1] / 10), n_bins=len(pair.r))
+    moved = np.abs(pair.g - theirs) * pair.even.sum(axis=0)
+    assert moved.max() <= 3.001
+    assert moved.sum() <= 1e-3 * pair.counts.sum()
+
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 14
+    exec(compile(code, str(README), "exec"), {"__name__": "readme"})
+    assert (tmp_path / "lb003" / "report.html").is_file()

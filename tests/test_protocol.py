@@ -1,0 +1,159 @@
+"""A protocol is read whole, or refused with the name of the field that is wrong."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from solvshell.data import protocol_directory
+from solvshell.errors import InvalidInput
+from solvshell.files import to_yaml, validate
+from solvshell.protocol import Dynamics, Minimize, Protocol, load_protocol, steps_of
+
+SHIPPED = sorted(path.stem for path in protocol_directory().glob("*.yaml"))
+
+
+def content() -> dict[str, Any]:
+    return {
+        "name": "test",
+        "title": "for tests",
+        "timestep": "2 fs",
+        "checkpoint_interval": "1 ps",
+        "stages": [
+            {"kind": "minimize"},
+            {
+                "kind": "dynamics",
+                "name": "equilibration",
+                "duration": "4 ps",
+                "temperature": "298.15 K",
+                "pressure": "1 bar",
+                "frame_interval": "2 ps",
+                "log_interval": "0.2 ps",
+            },
+            {
+                "kind": "dynamics",
+                "name": "production",
+                "production": True,
+                "duration": "0.01 ns",
+                "temperature": "298.15 K",
+                "frame_interval": "200 fs",
+                "log_interval": "0.1 ps",
+            },
+        ],
+    }
+
+
+def test_shipped_protocols_are_there() -> None:
+    assert {"demo", "standard", "quick"} <= set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_protocol_loads_and_survives_being_written(name: str, tmp_path: Path) -> None:
+    protocol = load_protocol(name)
+    assert protocol.name == name
+    assert protocol.production is protocol.stages[-1]
+    assert protocol.production.temperature == 298.15
+    (tmp_path / "protocol.yaml").write_text(to_yaml(protocol))
+    assert load_protocol(tmp_path / "protocol.yaml") == protocol
+
+
+def test_times_are_in_ps_and_ensembles_follow_from_the_fields() -> None:
+    protocol = validate(Protocol, content(), "here")
+    minimize, equilibration, production = protocol.stages
+    assert isinstance(minimize, Minimize)
+    assert isinstance(equilibration, Dynamics)
+    assert isinstance(production, Dynamics)
+    assert protocol.timestep == 0.002
+    assert (production.duration, production.frame_interval, production.log_interval) == (10.0, 0.2, 0.1)
+    assert (equilibration.ensemble, production.ensemble) == ("NPT", "NVT")
+    assert production.model_copy(update={"thermostat": "none"}).ensemble == "NVE"
+    assert production.friction == 1.0
+
+
+@pytest.mark.parametrize(
+    ("time", "timestep", "steps"), [(0.3, 0.1, 3), (20_000.0, 0.004, 5_000_000), (0.004, 0.004, 1), (1.0, 0.0005, 2000)]
+)
+def test_steps_of_a_time(time: float, timestep: float, steps: int) -> None:
+    assert steps_of(time, timestep) == steps
+
+
+@pytest.mark.parametrize(("time", "timestep"), [(0.001, 0.004), (0.006, 0.004), (0.0040001, 0.004), (1e-9, 0.004)])
+def test_a_time_that_is_no_whole_number_of_steps_is_refused(time: float, timestep: float) -> None:
+    with pytest.raises(ValueError, match=f"{time:g} ps is not a whole number of time steps of {timestep:g} ps"):
+        steps_of(time, timestep)
+
+
+def stage(index: int, **changes: object) -> Callable[[dict[str, Any]], None]:
+    def change(content: dict[str, Any]) -> None:
+        content["stages"][index] |= changes
+
+    return change
+
+
+def top(**changes: object) -> Callable[[dict[str, Any]], None]:
+    return lambda content: content.update(changes)
+
+
+def twice(index: int) -> Callable[[dict[str, Any]], None]:
+    return lambda content: content["stages"].insert(index, content["stages"][index])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (top(step="2 fs"), "step: unknown key"),
+        (stage(1, duration_ps=4), r"stages.1.dynamics.duration_ps: unknown key"),
+        (stage(0, kind="anneal"), "stages.0: Input tag 'anneal' found"),
+        (stage(0, pressure="1 bar"), "stages.0.minimize.pressure: unknown key"),
+        (stage(0, tolerance="10 kJ/mol"), "stages.0.minimize.tolerance: unit 'kJ/mol'"),
+        (stage(0, max_iterations=0), "stages.0.minimize.max_iterations: Input should be greater than 0, got 0"),
+        (top(timestep="2"), "timestep: '2' has no unit"),
+        (top(timestep="0 fs"), "timestep: '0 fs' must be greater than 0 ps"),
+        (top(constraints="all"), "constraints: Input should be 'h_bonds' or 'none', got 'all'"),
+        (top(hydrogen_mass="-3 Da"), "hydrogen_mass: '-3 Da' must be greater than 0 dalton"),
+        (top(stages=[]), "stages: List should have at least 1 item"),
+        (top(stages=[{"kind": "minimize"}]), "stages: the last one must be dynamics with 'production: true'"),
+        (
+            top(checkpoint_interval="1001 fs"),
+            "checkpoint_interval: 1.001 ps is not a whole number of time steps of 0.002",
+        ),
+        (stage(1, temperature="25 C"), "stages.1.dynamics.temperature: unit 'C'"),
+        (stage(1, temperature="0 K"), "stages.1.dynamics.temperature: '0 K' must be greater than 0 K"),
+        (stage(1, duration=4), "stages.1.dynamics.duration: 4 has no unit"),
+        (stage(1, duration="4001 fs"), "stages.1.duration: 4.001 ps is not a whole number of time steps of 0.002 ps"),
+        (stage(1, frame_interval="1 fs"), "stages.1.frame_interval: 0.001 ps is not a whole number of time steps"),
+        (stage(2, log_interval="3 fs"), "stages.2.log_interval: 0.003 ps is not a whole number of time steps"),
+        (stage(1, frame_interval="3 ps"), "stages.1.frame_interval: 3 ps does not divide the duration"),
+        (stage(1, production=True), r"stages.1 \(equilibration\): 'production: true' belongs to the last stage only"),
+        (stage(2, production=False), r"stages.2 \(production\): 'production: true' belongs to the last stage only"),
+        (twice(1), "stages: names must differ, got minimize, equilibration, equilibration, production"),
+        (stage(1, name="a b"), "stages.1.dynamics.name: String should match pattern"),
+        (stage(1, name="../up"), "stages.1.dynamics.name: String should match pattern"),
+        (stage(1, thermostat="none"), "stages.1.dynamics: thermostat: none keeps volume and energy; 'pressure'"),
+        (stage(2, thermostat="none", ramp_to="400 K"), "stages.2.dynamics: thermostat: none .* 'ramp_to'"),
+        (stage(2, ramp_to="400 K"), "stages.2.dynamics: production runs at one temperature; 'ramp_to'"),
+        (
+            stage(2, thermostat="nose_hoover"),
+            "stages.2.dynamics.thermostat: Input should be 'langevin_middle' or 'none'",
+        ),
+        (stage(2, friction="1 ps"), "stages.2.dynamics.friction: unit 'ps'"),
+    ],
+)
+def test_a_wrong_protocol_is_refused_with_its_field(change: Callable[[dict[str, Any]], None], message: str) -> None:
+    wrong = content()
+    change(wrong)
+    with pytest.raises(InvalidInput, match=rf"^here\.yaml: {message}"):
+        validate(Protocol, wrong, "here.yaml")
+
+
+def test_a_protocol_that_is_not_there() -> None:
+    with pytest.raises(InvalidInput, match=r"protocol 'fast': no such file, .*shipped: demo, .*standard"):
+        load_protocol("fast")
+
+
+def test_a_protocol_file_that_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text(yaml.safe_dump(None))
+    with pytest.raises(InvalidInput, match=r"empty.yaml: Input should be a valid dictionary .*, got None"):
+        load_protocol(tmp_path / "empty.yaml")

@@ -1,0 +1,103 @@
+"""The shipped species fit their residue templates, and make the selections of an analysis."""
+
+import pytest
+
+from solvshell.build.forcefield import read_forcefield
+from solvshell.errors import InvalidInput
+from solvshell.files import validate
+from solvshell.species import Species, SpeciesFile, catalogue, find_species, select_species
+
+LB003 = ["Li", "PF6", "EC", "DMC", "EMC"]
+
+
+def test_lb003_is_in_the_catalogue() -> None:
+    assert set(LB003) <= set(catalogue())
+    assert [find_species(name).role for name in LB003] == ["cation", "anion", "solvent", "solvent", "solvent"]
+
+
+def test_residues_of_species_differ() -> None:
+    residues = [species.residue for species in catalogue().values()]
+    assert len(set(residues)) == len(residues)
+
+
+@pytest.mark.parametrize("name", LB003)
+def test_sites_are_atoms_of_the_template(name: str) -> None:
+    species = find_species(name)
+    template = read_forcefield(["solvshell/lb003.xml"]).templates()[species.residue]
+    sites = [*species.sites.values(), *species.reference_sites.values()]
+    atoms = [atom for names in sites for atom in names]
+    assert set(atoms) <= set(template.atom_names)
+    assert len(set(atoms)) == len(atoms)
+    if species.geometry_angstrom is not None:
+        assert len(species.geometry_angstrom) == len(template.atom_names)
+
+
+@pytest.mark.parametrize("name", ["EC", "DMC", "EMC"])
+def test_the_carbonyl_oxygen_is_the_oxygen_with_one_neighbour(name: str) -> None:
+    species = find_species(name)
+    template = read_forcefield(["solvshell/lb003.xml"]).templates()[species.residue]
+    neighbours = {atom: sum(index in bond for bond in template.bonds) for index, atom in enumerate(template.atom_names)}
+    oxygens = [atom for atom, element in zip(template.atom_names, template.elements, strict=True) if element == "O"]
+    assert species.sites == {"carbonyl_o": [atom for atom in oxygens if neighbours[atom] == 1]}
+    assert species.reference_sites == {"ester_o": [atom for atom in oxygens if neighbours[atom] == 2]}
+
+
+def test_an_unknown_species_is_refused_with_those_known() -> None:
+    with pytest.raises(InvalidInput, match=r"unknown species 'li' \(known: Li, PF6, EC, DMC, EMC"):
+        find_species("li")
+
+
+def test_selections_of_a_box() -> None:
+    chosen = select_species(LB003)
+    assert chosen.centers == {"Li": "resname LI"}
+    assert {name: (partner.molecules, partner.role) for name, partner in chosen.partners.items()} == {
+        "PF6": ("resname PF6", "anion"),
+        "EC": ("resname EC", "solvent"),
+        "DMC": ("resname DMC", "solvent"),
+        "EMC": ("resname EMC", "solvent"),
+    }
+    assert chosen.partners["PF6"].sites == {"f": "name F1 F2 F3 F4 F5 F6"}
+    assert chosen.partners["PF6"].reference_sites == {"p": "name P1"}
+    assert chosen.partners["EC"].sites == {"carbonyl_o": "name O2"}
+    assert chosen.partners["EC"].reference_sites == {"ester_o": "name O1 O3"}
+    assert chosen.molecules_are == "residues"
+    assert chosen.timestep_ps is None
+
+
+def test_a_partner_without_sites_has_all_its_atoms() -> None:
+    given = {"centers": {"Li": "type 22"}, "partners": {"EC": {"molecules": "resname EC"}}}
+    read = validate(SpeciesFile, given, "here")
+    assert read.partners["EC"].sites == {"any": "all"}
+    assert read.partners["EC"].role == "solvent"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"center": {}}, "center: unknown key"),
+        ({"centers": {}}, "centers: Dictionary should have at least 1 item"),
+        ({"partners": {}}, "partners: Dictionary should have at least 1 item"),
+        ({"partners": {"EC": {}}}, "partners.EC.molecules: missing"),
+        ({"partners": {"EC": {"molecules": "all", "sites": {}}}}, "partners.EC.sites: Dictionary should have at least"),
+        (
+            {"partners": {"EC": {"molecules": "all", "role": "salt"}}},
+            "partners.EC.role: Input should be 'cation', 'anion'",
+        ),
+        (
+            {"partners": {"EC": {"molecules": "all", "cutoff_angstrom": -2}}},
+            "partners.EC.cutoff_angstrom: Input should be greater than 0, got -2",
+        ),
+        ({"timestep_ps": 0}, "timestep_ps: Input should be greater than 0, got 0"),
+        ({"molecules_are": "atoms"}, "molecules_are: Input should be 'residues' or 'fragments', got 'atoms'"),
+    ],
+)
+def test_a_wrong_species_file_is_refused_with_its_field(changes: dict[str, object], message: str) -> None:
+    given = {"centers": {"Li": "type 22"}, "partners": {"EC": {"molecules": "resname EC"}}}
+    with pytest.raises(InvalidInput, match=f"^here: {message}"):
+        validate(SpeciesFile, given | changes, "here")
+
+
+def test_a_species_has_a_site() -> None:
+    given = {"title": "x", "residue": "X", "smiles": "C", "role": "solvent", "sites": {}}
+    with pytest.raises(InvalidInput, match="sites: Dictionary should have at least 1 item"):
+        validate(Species, given, "here")
