@@ -51,11 +51,16 @@ def _problem_of(platform: openmm.Platform) -> str | None:
     return None
 
 
+def _installed() -> dict[str, openmm.Platform]:
+    """Return the installed platforms in order of preference."""
+    platforms = [openmm.Platform.getPlatform(index) for index in range(openmm.Platform.getNumPlatforms())]
+    known = {platform.getName(): platform for platform in platforms}
+    return {name: known[name] for name in PLATFORMS if name in known}
+
+
 def available_platforms() -> dict[str, str | None]:
     """Return each installed platform in order of preference, and None or the reason why it does not work here."""
-    installed = [openmm.Platform.getPlatform(index) for index in range(openmm.Platform.getNumPlatforms())]
-    known = {platform.getName(): platform for platform in installed}
-    return {name: _problem_of(known[name]) for name in PLATFORMS if name in known}
+    return {name: _problem_of(platform) for name, platform in _installed().items()}
 
 
 def choose_platform(name: str | None = None) -> openmm.Platform:
@@ -66,17 +71,14 @@ def choose_platform(name: str | None = None) -> openmm.Platform:
     InvalidInput
         If the asked platform is not installed or does not work here.
     """
-    found = available_platforms()
-    working = [platform for platform, problem in found.items() if problem is None]
     if name is None:
-        return openmm.Platform.getPlatform(working[0])
-    by_name = {platform.lower(): platform for platform in found}
-    if name.lower() not in by_name:
-        raise InvalidInput(f"platform: {name!r} is not installed here (working: {', '.join(working)})")
-    chosen = by_name[name.lower()]
-    if found[chosen] is not None:
-        raise InvalidInput(f"platform: {chosen} does not work here: {found[chosen]} (working: {', '.join(working)})")
-    return openmm.Platform.getPlatform(chosen)
+        return next(platform for platform in _installed().values() if _problem_of(platform) is None)
+    wanted = {platform.lower(): platform for platform in _installed()}.get(name.lower())
+    if wanted is not None and (problem := _problem_of(_installed()[wanted])) is None:
+        return _installed()[wanted]
+    working = ", ".join(platform for platform, reason in available_platforms().items() if reason is None)
+    what = f"{name!r} is not installed here" if wanted is None else f"{wanted} does not work here: {problem}"
+    raise InvalidInput(f"platform: {what} (working: {working})")
 
 
 def make_context(system: openmm.System, integrator: openmm.Integrator, platform: openmm.Platform) -> openmm.Context:
@@ -111,10 +113,11 @@ def snapshot(context: openmm.Context, degrees: int) -> Snapshot:
     state = context.getState(positions=True, energy=True, enforcePeriodicBox=True)
     potential = state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole)
     kinetic = state.getKineticEnergy().value_in_unit(unit.kilojoule_per_mole)
-    if not np.isfinite(potential + kinetic):
+    positions = state.getPositions(asNumpy=True)._value
+    if not np.isfinite(potential + kinetic) or not np.isfinite(positions).all():
         raise UnstableSimulation(f"the energy is {potential} + {kinetic} kJ/mol at step {state.getStepCount()}")
     return Snapshot(
-        positions=state.getPositions(asNumpy=True)._value,
+        positions=positions,
         box_vectors=np.asarray(state.getPeriodicBoxVectors(asNumpy=True)._value),
         potential_kj_mol=potential,
         kinetic_kj_mol=kinetic,

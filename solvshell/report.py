@@ -94,6 +94,7 @@ def _section(shown: Shown) -> dict[str, Any]:
         "tables": {name: table.to_dict("records") for name, table in shown.tables.items()},
         "run": shown.run,
         "provenance": shown.run.provenance if shown.run else None,
+        "unfinished": shown.run is not None and not shown.run.is_done,
         "wished_molarity": _wished_molarity(shown),
     }
 

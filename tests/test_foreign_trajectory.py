@@ -1,6 +1,7 @@
 """A trajectory that GROMACS made: LB-003 in data/gromacs_lb003, analyzed through the command line."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,3 +122,107 @@ def test_g_of_r_is_that_of_mdanalysis(tables, summary, partner, site):
     assert 1 < factor < 1.01
     differs = np.rint(counts) != reference.results.count
     assert (ours["g"].to_numpy() * factor)[~differs] == pytest.approx(reference.results.rdf[~differs], rel=1e-5)
+
+
+def rewrite(
+    path: Path,
+    *,
+    n_dropped: int = 0,
+    change: Callable[[mda.coordinates.timestep.Timestep], None] = lambda ts: None,
+) -> Path:
+    """Write three frames of the trajectory, each changed, without the last atoms."""
+    universe = mda.Universe(GRO, XTC)
+    atoms = universe.atoms[: len(universe.atoms) - n_dropped]
+    with XTCWriter(str(path), len(atoms)) as writer:
+        for ts in universe.trajectory[:3]:
+            change(ts)
+            writer.write(atoms)
+    return path
+
+
+def without_cell(ts: mda.coordinates.timestep.Timestep) -> None:
+    ts.dimensions = None
+
+
+def at_once(ts: mda.coordinates.timestep.Timestep) -> None:
+    ts.time = 0.0
+
+
+def backwards(ts: mda.coordinates.timestep.Timestep) -> None:
+    ts.time = -4.0 * ts.frame
+
+
+BAD_TRAJECTORIES = {
+    "another length": ({"n_dropped": 7}, r"trajectory .*bad\.xtc: .*number of atoms"),
+    "no unit cell": ({"change": without_cell}, r"trajectory .*bad\.xtc: frame 0 has no unit cell"),
+    "zero time step": ({"change": at_once}, r"trajectory .*bad\.xtc: has a time step of 0 ps; .*timestep_ps"),
+    "times that go back": ({"change": backwards}, r"trajectory .*bad\.xtc: has a time step of -4 ps; .*timestep_ps"),
+}
+
+BAD_SPECIES = {
+    "unknown key": ("partners.EC.radius", 3.0, r"partners\.EC\.radius: unknown key"),
+    "unknown key at the top": ("centres", {"Li": "resname LI"}, r"centres: unknown key"),
+    "nothing selected": ("centers.Li", "resname NA", r"centers\.Li: 'resname NA' matches no atom"),
+    "no molecules": ("partners.EC.molecules", "resname PC", r"partners\.EC\.molecules: 'resname PC' matches no atom"),
+    "no site": ("partners.EC.sites.carbonyl_o", "name OX", r"partners\.EC\.sites\.carbonyl_o: 'name OX' matches no"),
+    "no selection": ("centers.Li", "resname LI and (", r"centers\.Li: 'resname LI and \('"),
+    "bonds wanted": ("molecules_are", "fragments", r"molecules_are: fragments need bonds.*allowed: residues"),
+    "unknown role": ("partners.PF6.role", "salt", r"partners\.PF6\.role: .*'anion'.*got 'salt'"),
+    "cutoff too long": ("partners.EC.cutoff_angstrom", 40.0, r"partners\.EC\.cutoff_angstrom: 40 Å \(allowed: at most"),
+    "negative time step": ("timestep_ps", -1.0, r"timestep_ps: .*greater than 0.*got -1"),
+}
+
+
+def refused(capsys: pytest.CaptureFixture[str], out: Path, **changed: Path) -> str:
+    """Analyze bad input and return the one line that says what was wrong."""
+    assert analyze(out, **changed) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert not out.exists()
+    return captured.err
+
+
+@pytest.mark.parametrize("case", BAD_TRAJECTORIES)
+def test_a_bad_trajectory_is_refused(case, tmp_path, capsys):
+    changes, message = BAD_TRAJECTORIES[case]
+    path = rewrite(tmp_path / "bad.xtc", **changes)
+    assert re.search(message, refused(capsys, tmp_path / "out", trajectory=path))
+
+
+@pytest.mark.parametrize("case", BAD_SPECIES)
+def test_a_bad_species_file_is_refused(case, tmp_path, capsys):
+    field, value, message = BAD_SPECIES[case]
+    species = yaml.safe_load(SPECIES.read_text())
+    *parents, last = field.split(".")
+    part = species
+    for key in parents:
+        part = part[key]
+    part[last] = value
+    path = tmp_path / "species.yaml"
+    path.write_text(yaml.safe_dump(species))
+    assert re.search(message, refused(capsys, tmp_path / "out", species=path))
+
+
+@pytest.mark.parametrize("option", ["topology", "trajectory", "species"])
+def test_a_missing_file_is_refused(option, tmp_path, capsys):
+    path = tmp_path / "absent"
+    assert re.search(
+        rf"{re.escape(str(path))}: no such file", refused(capsys, tmp_path / "out", **{option: path}), re.I
+    )
+
+
+@pytest.mark.parametrize("option", ["topology", "trajectory"])
+def test_a_file_of_another_kind_is_refused(option, tmp_path, capsys):
+    line = refused(capsys, tmp_path / "out", **{option: SPECIES})
+    assert re.search(rf"{option} .*species\.yaml: cannot be read", line)
+
+
+def test_a_time_step_in_the_species_file_mends_a_trajectory_without_times(tmp_path):
+    species = yaml.safe_load(SPECIES.read_text()) | {"timestep_ps": 4.0}
+    (tmp_path / "species.yaml").write_text(yaml.safe_dump(species))
+    path = rewrite(tmp_path / "mended.xtc", change=at_once)
+    assert analyze(tmp_path / "out", trajectory=path, species=tmp_path / "species.yaml") == 0
+    frames = json.loads((tmp_path / "out" / "summary.json").read_text())["frames"]
+    assert (frames["timestep_ps"], frames["n_frames"]) == (4.0, 3)

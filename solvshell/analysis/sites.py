@@ -49,6 +49,7 @@ class Sites:
 
     @cached_property
     def n_centers(self) -> int:
+        """How many centers of all species there are."""
         return sum(len(center.atoms) for center in self.centers)
 
     @cached_property

@@ -1,7 +1,7 @@
 """Universes made by hand, whose answers are known."""
 
-import MDAnalysis as mda
 import numpy as np
+from MDAnalysis import Universe
 from MDAnalysis.coordinates.memory import MemoryReader
 
 from solvshell.species import SpeciesFile
@@ -14,7 +14,7 @@ def make_universe(molecules, positions, box=CUBE, timestep_ps=1.0):
     """Molecules are (residue name, atom names); positions (n_frames, n_atoms, 3) and box (6,) or (n_frames, 6) in Å."""
     names = [name for _, atoms in molecules for name in atoms]
     residue_of_atom = np.repeat(np.arange(len(molecules)), [len(atoms) for _, atoms in molecules])
-    universe = mda.Universe.empty(len(names), len(molecules), atom_resindex=residue_of_atom, trajectory=False)
+    universe = Universe.empty(len(names), len(molecules), atom_resindex=residue_of_atom, trajectory=False)
     universe.add_TopologyAttr("names", names)
     universe.add_TopologyAttr("resnames", [name for name, _ in molecules])
     universe.add_TopologyAttr("resids", np.arange(len(molecules)) + 1)

@@ -10,9 +10,10 @@ from solvshell.errors import InvalidInput, WorkFailed
 
 COLUMNS = {
     "rdf": "center,partner,site,r_angstrom,g,g_stderr,n",
-    "peaks": "center,partner,site,peak_angstrom,ci95_low,ci95_high,first_minimum_angstrom,cutoff_angstrom,cutoff_source,status",
-    "coordination": "center,partner,site,cn_atoms_mean,cn_atoms_stderr,cn_molecules_mean,cn_molecules_stderr,cutoff_angstrom,"
-    "n_independent",
+    "peaks": "center,partner,site,peak_angstrom,ci95_low,ci95_high,first_minimum_angstrom,cutoff_angstrom,cutoff_source,"
+    "status",
+    "coordination": "center,partner,site,cn_atoms_mean,cn_atoms_stderr,cn_molecules_mean,cn_molecules_stderr,"
+    "cutoff_angstrom,n_independent",
     "shells": "center,composition,fraction,stderr,n,example_frame",
     "speciation": "center,state,fraction,stderr",
     "residence": "center,partner,site,method,time_ps,stderr_ps",
@@ -20,7 +21,7 @@ COLUMNS = {
 
 
 def exchanging_universe(rng, n_frames=400, n_centers=20, box=60.0, timestep_ps=1.0):
-    """Each center has 4 EC in random places, and 0 or 1 PF6 that comes and goes: bound 3 frames of 4, for 30 on average."""
+    """Each center has 4 EC around it, and 0 or 1 PF6 that comes and goes: bound 3 frames of 4, for 30 on average."""
     grid = (np.indices((3, 3, 3)).reshape(3, -1).T[:n_centers] + 0.5) * box / 3
     molecules = [("LI", ["LI"])] * n_centers + [("PF6", ["P", "F"])] * n_centers + [("EC", ["O"])] * 4 * n_centers
     bound = rng.random(n_centers) < 0.75

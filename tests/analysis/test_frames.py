@@ -1,17 +1,16 @@
 from pathlib import Path
 
-import MDAnalysis as mda
 import numpy as np
 import pytest
+from MDAnalysis import Universe
 from MDAnalysis.coordinates.XTC import XTCWriter
 from openmm import Vec3, app, unit
-from synthetic import make_universe
+from synthetic import make_universe, only_ec
 
 from solvshell.analysis.frames import open_trajectory
 from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.sites import select_sites
 from solvshell.errors import InvalidInput
-from synthetic import only_ec
 
 MOLECULES = [("LI", ["LI"]), ("EC", ["C", "O"]), ("EC", ["C", "O"])]
 
@@ -124,5 +123,5 @@ def test_missing_unreadable_and_empty_files_are_refused(gro, tmp_path):
 def test_guesses_are_silent_and_warnings_stay_on_elsewhere(gro, tmp_path, recwarn):
     open_trajectory(gro, write(tmp_path / "traj.xtc", [0, 1]))
     assert not [warning for warning in recwarn if "guess" in str(warning.message).lower()]
-    with pytest.warns(UserWarning):
-        mda.Universe.empty(1, trajectory=True).atoms.write(tmp_path / "x.pdb")
+    with pytest.warns(UserWarning, match="attribute"):
+        Universe.empty(1, trajectory=True).atoms.write(tmp_path / "x.pdb")

@@ -14,8 +14,8 @@ from solvshell.analysis.shells import (
 )
 from solvshell.analysis.sites import select_sites
 
-# Four centers of two species far apart on the x axis; each molecule sits near one of them, between two, or at home, away
-# from all. A PF6 is a P with an F on either side (1.5 Å), an EC is a C with an O (1.2 Å).
+# Four centers of two species far apart on the x axis; each molecule sits near one of them, between two, or away from
+# all. A PF6 is a P with an F on either side (1.5 Å), an EC is a C with an O (1.2 Å).
 CENTERS = {"Li0": 10.0, "Li1": 30.0, "Na0": 50.0, "Na1": 70.0}
 MOLECULES = [
     *[("LI", ["LI"])] * 2,
@@ -30,14 +30,15 @@ CUTOFF = 2.5
 def one_frame(anions, solvents):
     """Anions and solvents are the center they touch, "bi:Li0" for both F of one anion, or None."""
     centers = [[x, 50, 50] for x in CENTERS.values()]
+    half = np.array([1.5, 0, 0])
     atoms = []
     for i, at in enumerate(anions):
         if at is None:
             p = np.array([10 + 20 * i, 20, 20])
-            atoms += [p, p + [1.5, 0, 0], p - [1.5, 0, 0]]
+            atoms += [p, p + half, p - half]
         elif at.startswith("bi:"):
             p = np.array([CENTERS[at[3:]], 51.0, 50])
-            atoms += [p, p + [1.5, 0, 0], p - [1.5, 0, 0]]
+            atoms += [p, p + half, p - half]
         else:
             f = np.array([CENTERS[at], 50, 52.0 if i == 0 else 48.0])
             away = np.array([0, 0, 1.5 if i == 0 else -1.5])

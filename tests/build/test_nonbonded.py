@@ -1,0 +1,175 @@
+"""Charges, Lennard-Jones mixing and 1-4 terms of the System against the formulas."""
+
+from collections.abc import Callable
+
+import numpy as np
+import openmm
+import pytest
+from openmm import app
+
+from solvshell.build.forcefield import ForceFieldFiles, create_system, read_forcefield
+from solvshell.build.molecules import Molecule, add_molecule
+from solvshell.recipe import Model
+
+# sigma in nm, epsilon in kJ/mol
+LI = (0.14424, 0.43153776)
+P, F = (0.374, 0.8368), (0.31181, 0.25522)
+CT, OS, C, O, HC = (0.35, 0.276144), (0.30, 0.71128), (0.375, 0.43932), (0.296, 0.87864), (0.242, 0.06276)  # noqa: E741
+LENNARD_JONES = {
+    "LI": [LI],
+    "PF6": [P] + 6 * [F],
+    "EC": [CT, CT, OS, C, O, OS] + 4 * [HC],
+    "DMC": [CT, OS, C, O, OS, CT] + 6 * [HC],
+    "EMC": [CT, CT, OS, C, O, OS, CT] + 3 * [(0.25, 0.12552)] + 5 * [HC],
+}
+
+
+def nonbonded_of(system: openmm.System) -> openmm.NonbondedForce:
+    (force,) = (force for force in system.getForces() if isinstance(force, openmm.NonbondedForce))
+    return force
+
+
+def charges_of(system: openmm.System) -> np.ndarray:
+    force = nonbonded_of(system)
+    return np.array([force.getParticleParameters(i)[0]._value for i in range(force.getNumParticles())])
+
+
+def exceptions_of(system: openmm.System) -> dict[tuple[int, int], tuple[float, float, float]]:
+    force = nonbonded_of(system)
+    terms = [force.getExceptionParameters(index) for index in range(force.getNumExceptions())]
+    return {(min(i, j), max(i, j)): tuple(value._value for value in values) for i, j, *values in terms}
+
+
+def lennard_jones_energy(system: openmm.System, x: np.ndarray) -> float:
+    """Return the energy in kJ/mol of the nonbonded force with all charges set to zero."""
+    force = nonbonded_of(system)
+    for i in range(force.getNumParticles()):
+        force.setParticleParameters(i, 0.0, *force.getParticleParameters(i)[1:])
+    for index in range(force.getNumExceptions()):
+        i, j, _, sigma, epsilon = force.getExceptionParameters(index)
+        force.setExceptionParameters(index, i, j, 0.0, sigma, epsilon)
+    for other in system.getForces():
+        other.setForceGroup(int(isinstance(other, openmm.NonbondedForce)))
+    context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform("Reference"))
+    context.setPositions(x)
+    return context.getState(energy=True, groups={1}).getPotentialEnergy()._value
+
+
+@pytest.mark.parametrize("partner", ["PF6", "EC", "DMC", "EMC"])
+def test_li_meets_every_atom_by_lorentz_berthelot(
+    partner: str, vacuum_system: Callable, molecules: dict[str, Molecule]
+) -> None:
+    _, system = vacuum_system("Li", partner)
+    molecule = molecules[partner].positions
+    apart = lennard_jones_energy(system, np.vstack([[1e6, 0.0, 0.0], molecule]))
+    sigma, epsilon = np.array(LENNARD_JONES[partner]).T
+    for li in ([0.0, 0.1, 0.45], [0.5, -0.2, 0.3]):
+        r = np.linalg.norm(molecule - li, axis=1)
+        s6 = ((LI[0] + sigma) / 2 / r) ** 6
+        expected = (4 * np.sqrt(LI[1] * epsilon) * (s6**2 - s6)).sum()
+        found = lennard_jones_energy(system, np.vstack([[li], molecule])) - apart
+        assert found == pytest.approx(expected, rel=1e-8)
+        g6 = (np.sqrt(LI[0] * sigma) / r) ** 6
+        assert found != pytest.approx((4 * np.sqrt(LI[1] * epsilon) * (g6**2 - g6)).sum(), rel=0.1)
+
+
+def bond_distances(topology: app.Topology) -> dict[tuple[int, int], int]:
+    """Return the number of bonds between atoms that are three or fewer apart."""
+    around: dict[int, set[int]] = {atom.index: set() for atom in topology.atoms()}
+    for first, second in topology.bonds():
+        around[first.index].add(second.index)
+        around[second.index].add(first.index)
+    found: dict[tuple[int, int], int] = {}
+    for start in around:
+        reached, edge = {start}, {start}
+        for distance in (1, 2, 3):
+            edge = set().union(*(around[atom] for atom in edge)) - reached
+            reached |= edge
+            found |= {(start, atom): distance for atom in edge if start < atom}
+    return found
+
+
+@pytest.mark.parametrize("name", ["PF6", "EC", "DMC", "EMC"])
+def test_close_neighbours_feel_nothing_and_1_4_pairs_half(name: str, vacuum_system: Callable) -> None:
+    topology, system = vacuum_system(name, name)
+    q = charges_of(system)
+    lj = np.array(2 * LENNARD_JONES[name])
+    distances = bond_distances(topology)
+    exceptions = exceptions_of(system)
+    assert exceptions.keys() == distances.keys()
+    assert (3 in distances.values()) == (name != "PF6")
+    for (i, j), distance in distances.items():
+        charge_product, sigma, epsilon = exceptions[i, j]
+        if distance < 3:
+            assert (charge_product, epsilon) == (0, 0)
+        else:
+            assert charge_product == pytest.approx(0.5 * q[i] * q[j], rel=1e-12)
+            assert sigma == pytest.approx((lj[i, 0] + lj[j, 0]) / 2, rel=1e-12)
+            assert epsilon == pytest.approx(0.5 * np.sqrt(lj[i, 1] * lj[j, 1]), rel=1e-12)
+
+
+# Two species of ions and of solvents, two molecules of each, interleaved: an offset mistake shows.
+MIXED = ("EC", "Li", "PF6", "DMC", "PF6", "EC", "DMC", "Li")
+
+
+@pytest.mark.parametrize("scale", [0.8, 0.75])
+def test_only_the_charges_of_ions_are_scaled(scale: float, vacuum_system: Callable) -> None:
+    topology, full = vacuum_system(*MIXED)
+    _, scaled = vacuum_system(*MIXED, ion_charge_scale=scale)
+    is_ion = np.array([atom.residue.name in ("LI", "PF6") for atom in topology.atoms()])
+    assert is_ion.sum() == 2 * (1 + 7)
+    q = charges_of(full)
+    assert q[is_ion].round(9).tolist() == [1.0] + 2 * ([1.34] + 6 * [-0.39]) + [1.0]
+    np.testing.assert_allclose(charges_of(scaled), np.where(is_ion, scale, 1) * q, rtol=1e-12)
+    assert charges_of(scaled).sum() == pytest.approx(0, abs=1e-12)
+
+    before, after = exceptions_of(full), exceptions_of(scaled)
+    assert before.keys() == after.keys()
+    for (i, j), (charge_product, sigma, epsilon) in before.items():
+        assert is_ion[i] == is_ion[j]
+        factor = scale**2 if is_ion[i] else 1.0
+        assert after[i, j] == pytest.approx((factor * charge_product, sigma, epsilon), rel=1e-12)
+
+
+def test_exceptions_of_an_ion_scale_by_the_square() -> None:
+    """PF6 has no 1-4 pairs, so its exceptions are all zero; a charged EMC has some."""
+    files = read_forcefield(["solvshell/carbonates.xml"])
+    for residue in (r for root in files.roots for r in root.iterfind("Residues/Residue")):
+        if residue.get("name") == "EMC":
+            residue.findall("Atom")[3].set("charge", "-0.2")
+    topology = app.Topology()
+    for name in ("EMC", "EC", "EMC", "EC"):
+        add_molecule(topology, topology.addChain(), files.templates()[name])
+    full, scaled = (
+        exceptions_of(create_system(topology, files, Model(ion_charge_scale=scale), periodic=False))
+        for scale in (1.0, 0.8)
+    )
+    residue_of = [atom.residue.name for atom in topology.atoms()]
+    factors: dict[str, list[float]] = {"EMC": [], "EC": []}
+    for (i, j), (charge_product, *_) in full.items():
+        if charge_product:
+            factors[residue_of[i]].append(scaled[i, j][0] / charge_product)
+    assert factors["EMC"] == pytest.approx([0.64] * len(factors["EMC"]), rel=1e-12)
+    assert factors["EC"] == pytest.approx([1.0] * len(factors["EC"]), rel=1e-12)
+    assert min(len(found) for found in factors.values()) > 20
+
+
+def test_the_periodic_system_has_the_cutoffs_of_the_recipe(
+    lb003_files: ForceFieldFiles, vacuum_system: Callable
+) -> None:
+    topology, _ = vacuum_system(*MIXED)
+    topology.setPeriodicBoxVectors(3 * np.eye(3) * openmm.unit.nanometer)
+    force = nonbonded_of(create_system(topology, lb003_files, Model(), periodic=True))
+    assert force.getNonbondedMethod() == openmm.NonbondedForce.PME
+    assert force.getCutoffDistance()._value == 1.0
+    assert force.getUseSwitchingFunction()
+    assert force.getSwitchingDistance()._value == 0.9
+    assert force.getUseDispersionCorrection()
+    assert force.getEwaldErrorTolerance() == 5e-4
+
+    other = Model(cutoff="1.2 nm", switch=None, tail_correction=False, pme_tolerance=1e-5)
+    force = nonbonded_of(create_system(topology, lb003_files, other, periodic=True))
+    assert force.getCutoffDistance()._value == 1.2
+    assert not force.getUseSwitchingFunction()
+    assert not force.getUseDispersionCorrection()
+    assert force.getEwaldErrorTolerance() == 1e-5
