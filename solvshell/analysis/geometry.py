@@ -41,6 +41,8 @@ class Contacts:
 
 def _narrowest_width(box: np.ndarray) -> float:
     """Return the smallest distance between opposite faces of the cell, in Å: the box length of an orthogonal one."""
+    if (box[3:] == 90).all():
+        return float(box[:3].min())
     a, b, c = triclinic_vectors(box).astype(float)
     volume = abs(np.dot(a, np.cross(b, c)))
     return min(volume / np.linalg.norm(np.cross(u, v)) for u, v in ((a, b), (b, c), (c, a)))

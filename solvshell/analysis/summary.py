@@ -78,8 +78,12 @@ def _scaled(estimate: Estimate, factor: float) -> Estimate:
     return Estimate(estimate.mean * factor, stderr, estimate.n_independent)
 
 
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
 def _rows(table: pd.DataFrame, extra: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row | more for row, more in zip(table.to_dict("records"), extra, strict=True)]
+    return [row | more for row, more in zip(_records(table), extra, strict=True)]
 
 
 def _n_independent(estimates: list[Estimate]) -> list[dict[str, Any]]:
@@ -115,27 +119,32 @@ def _composition(sites: Sites, geometry: Results, settings: Settings) -> dict[st
     }
 
 
+def _pair(row: dict[str, Any]) -> str:
+    return f"{row['center']}-{row['partner']} {row['site']}"
+
+
 def _longest_stays(found: Findings, run_ps: float) -> list[str]:
     """Return the pairs whose residence time is more than a tenth of the run."""
     pairs = []
-    for row, stay in zip(found.residence.itertuples(), found.of_residence, strict=True):
+    for row, stay in zip(_records(found.residence), found.of_residence, strict=True):
         if stay is not None:
             time_ps = stay.time_ps or stay.lower_bound_ps or 0.0
             if stay.n_departures == 0 or time_ps * RESIDENCE_TIMES_PER_RUN > run_ps:
                 sign = "" if stay.n_departures else "at least "
-                pairs.append(f"{row.center}-{row.partner} {row.site} ({sign}{time_ps:.3g} ps)")
+                pairs.append(f"{_pair(row)} ({sign}{time_ps:.3g} ps)")
     return pairs
 
 
 def _unresolved(thermodynamics: dict[str, Any], found: Findings) -> list[str]:
-    names = [name for name, quantity in thermodynamics.items() if not quantity["resolved"]]
+    """Return the quantities with too few samples; but not a fixed volume, nor a state that never occurs."""
+    names = [name for name, value in thermodynamics.items() if not value["resolved"] and value["stderr"] is not None]
     names += [f"total coordination of {name}" for name, e in found.total_coordination.items() if not e.is_resolved]
-    for row in found.coordination.itertuples():
-        if row.n_independent < RESOLVED_N_INDEPENDENT:
-            names.append(f"coordination {row.center}-{row.partner} {row.site}")
-    for row, estimate in zip(found.speciation.itertuples(), found.of_speciation, strict=True):
-        if not estimate.is_resolved:
-            names.append(f"{row.state} of {row.center}")
+    for row in _records(found.coordination):
+        if row["n_independent"] < RESOLVED_N_INDEPENDENT:
+            names.append(f"coordination {_pair(row)}")
+    for row, estimate in zip(_records(found.speciation), found.of_speciation, strict=True):
+        if not estimate.is_resolved and estimate.mean > 0:
+            names.append(f"{row['state']} of {row['center']}")
     return names
 
 
@@ -149,10 +158,10 @@ def _notes(sites: Sites, found: Findings, flags: dict[str, Any], run_ps: float) 
     if flags["unresolved"]:
         limit = f"n_independent below {RESOLVED_N_INDEPENDENT}"
         notes.append(f"not resolved by this run ({limit}): " + ", ".join(flags["unresolved"]))
-    for row in found.peaks.itertuples():
-        if row.status == "too_few_samples":
-            counted = "" if row.cutoff_source == "given" else ", no contact is counted"
-            notes.append(f"{row.center}-{row.partner} {row.site}: too few samples for a first shell{counted}")
+    for row in _records(found.peaks):
+        if row["status"] == "too_few_samples":
+            counted = "" if row["cutoff_source"] == "given" else ", no contact is counted"
+            notes.append(f"{_pair(row)}: too few samples for a first shell{counted}")
     if found.speciation.empty:
         notes.append("no anions: no ion pair states")
     return notes
@@ -208,7 +217,7 @@ def summarize(
             "composition": _composition(sites, geometry, settings),
             "peaks": _rows(found.peaks, shells),
             "coordination": {
-                "sites": found.coordination.to_dict("records"),
+                "sites": _records(found.coordination),
                 "total": {name: _quantity(estimate) for name, estimate in found.total_coordination.items()},
             },
             "shells": _rows(found.shells, _n_independent(found.of_shells)),

@@ -10,8 +10,8 @@ from solvshell.errors import InvalidInput, WorkFailed
 
 COLUMNS = {
     "rdf": "center,partner,site,r_angstrom,g,g_stderr,n",
-    "peaks": "center,partner,site,peak_angstrom,ci95_low,ci95_high,first_minimum_angstrom,cutoff_angstrom,cutoff_source,"
-    "status",
+    "peaks": "center,partner,site,peak_angstrom,ci95_low,ci95_high,first_minimum_angstrom,cutoff_angstrom,"
+    "cutoff_source,status",
     "coordination": "center,partner,site,cn_atoms_mean,cn_atoms_stderr,cn_molecules_mean,cn_molecules_stderr,"
     "cutoff_angstrom,n_independent",
     "shells": "center,composition,fraction,stderr,n,example_frame",
@@ -76,6 +76,7 @@ def test_summary_says_how_it_was_made_and_what_it_cannot_say(exchanging):
     assert abs(temperature["mean"] - 298) < 4 * temperature["stderr"]
     assert summary["energies"]["available"] is False
     assert not summary["flags"]["demonstration"]
+    assert summary["flags"]["unresolved"] == ["coordination Li-EC carbonyl_o"]
     # Nobody ever leaves an EC shell: not equilibrated, however well the anion exchanges.
     assert summary["flags"]["not_equilibrated"]
     assert any("Li-EC carbonyl_o (at least" in note for note in summary["notes"])

@@ -123,5 +123,5 @@ def test_missing_unreadable_and_empty_files_are_refused(gro, tmp_path):
 def test_guesses_are_silent_and_warnings_stay_on_elsewhere(gro, tmp_path, recwarn):
     open_trajectory(gro, write(tmp_path / "traj.xtc", [0, 1]))
     assert not [warning for warning in recwarn if "guess" in str(warning.message).lower()]
-    with pytest.warns(UserWarning, match="attribute"):
+    with pytest.warns(UserWarning, match="no information for attr"):
         Universe.empty(1, trajectory=True).atoms.write(tmp_path / "x.pdb")
