@@ -6,6 +6,7 @@ import numpy as np
 import openmm
 import pytest
 from openmm import app
+from scipy.integrate import quad
 
 from solvshell.build.forcefield import ForceFieldFiles, create_system, read_forcefield
 from solvshell.build.molecules import Molecule, add_molecule
@@ -173,3 +174,28 @@ def test_the_periodic_system_has_the_cutoffs_of_the_recipe(
     assert not force.getUseSwitchingFunction()
     assert not force.getUseDispersionCorrection()
     assert force.getEwaldErrorTolerance() == 1e-5
+
+
+@pytest.mark.parametrize("switch", ["0.9 nm", "0.7 nm", None])
+def test_the_tail_correction_holds_what_the_switch_removes(
+    switch: str | None, lb003_files: ForceFieldFiles, vacuum_system: Callable
+) -> None:
+    topology, _ = vacuum_system(*["Li"] * 20)
+    side, cutoff = 3.0, 1.0
+    topology.setPeriodicBoxVectors(side * np.eye(3) * openmm.unit.nanometer)
+    x = np.random.default_rng(3).random((20, 3)) * side
+    found = 0.0
+    for tail, sign in ((True, 1), (False, -1)):
+        model = Model(cutoff=f"{cutoff} nm", switch=switch, tail_correction=tail)
+        found += sign * lennard_jones_energy(create_system(topology, lb003_files, model), x)
+
+    start = cutoff if model.switch is None else model.switch
+
+    def removed(r: float) -> float:
+        t = (r - start) / (cutoff - start) if r < cutoff else 1.0
+        left = 1 - 6 * t**5 + 15 * t**4 - 10 * t**3
+        s6 = (LI[0] / r) ** 6
+        return (1 - left) * 4 * LI[1] * (s6**2 - s6) * r**2
+
+    integral = quad(removed, start, cutoff)[0] + quad(removed, cutoff, 50)[0]
+    assert found == pytest.approx(2 * np.pi * 20**2 / side**3 * integral, rel=1e-4)

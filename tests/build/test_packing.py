@@ -102,13 +102,13 @@ def test_packed_molecules_are_whole(molecules: dict[str, Molecule], packed: np.n
 
 
 def test_a_failed_packing_shows_packmols_output(molecules: dict[str, Molecule]) -> None:
-    n = {"EC": 4, "DMC": 4}
-    length = cube_length(molecules, n, 6.0)
+    n = {"PF6": 2}
+    length = cube_length(molecules, n, 5.3)
     with pytest.raises(PackmolError) as caught:
         pack(molecules, n, length, TOLERANCE, seed=1)
     message = str(caught.value)
     assert message.startswith("Packmol failed (status ")
-    assert f"8 molecules in a cube of {length:.3f} nm with tolerance 0.2 nm; lower packing.density" in message
+    assert f"2 molecules in a cube of {length:.3f} nm with tolerance 0.2 nm; lower packing.density" in message
     assert "Its output:" in message
     assert "ERROR" in message or "STOP" in message
 

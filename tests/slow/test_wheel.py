@@ -1,4 +1,4 @@
-"""The built wheel in an empty environment, from another folder: the whole demo, and the liquid that comes out of it."""
+"""The built wheel in an empty environment, from another folder: the whole demo, and the liquid it makes."""
 
 import json
 import os
