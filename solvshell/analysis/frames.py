@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from MDAnalysis import Universe
 from MDAnalysis.coordinates.timestep import Timestep
+from MDAnalysis.guesser import tables
 
 from solvshell.errors import InvalidInput
 
@@ -76,6 +77,14 @@ def box_of(ts: Timestep, path: str = "") -> np.ndarray:
     return ts.dimensions
 
 
+def _complete_masses(universe: Universe) -> None:
+    """Give ions that are spelled in capitals (LI, NA) the mass that MDAnalysis, which knows Li and Na, leaves at 0."""
+    if not hasattr(universe.atoms, "masses"):
+        return
+    for atoms in universe.atoms[universe.atoms.masses == 0].groupby("types").values():
+        atoms.masses = tables.masses.get(atoms.types[0].capitalize(), 0.0)
+
+
 def open_trajectory(topology: Path, trajectory: Path, timestep_ps: float | None = None) -> Universe:
     """Return the Universe of a topology and a trajectory, checked: unit cell, atom counts and time step.
 
@@ -95,6 +104,7 @@ def open_trajectory(topology: Path, trajectory: Path, timestep_ps: float | None 
     opened: list[Universe] = []
     _read("topology", topology, lambda: opened.append(_open_topology(topology)))
     universe = opened[0]
+    _complete_masses(universe)
     # `dt` reaches only the formats without times, the stamp all.
     step = {} if timestep_ps is None else {"dt": timestep_ps}
     _read("trajectory", trajectory, lambda: universe.load_new(str(trajectory), **step))

@@ -140,7 +140,7 @@ def _unresolved(thermodynamics: dict[str, Any], found: Findings) -> list[str]:
     names = [name for name, value in thermodynamics.items() if not value["resolved"] and value["stderr"] is not None]
     names += [f"total coordination of {name}" for name, e in found.total_coordination.items() if not e.is_resolved]
     for row in _records(found.coordination):
-        if row["n_independent"] < RESOLVED_N_INDEPENDENT:
+        if row["n_independent"] is not None and row["n_independent"] < RESOLVED_N_INDEPENDENT:
             names.append(f"coordination {_pair(row)}")
     for row, estimate in zip(_records(found.speciation), found.of_speciation, strict=True):
         if not estimate.is_resolved and estimate.mean > 0:
