@@ -57,16 +57,16 @@ def density(log: pd.DataFrame) -> tuple[float, float, float]:
 
 
 def drift(run: Run, log: pd.DataFrame) -> tuple[float, float]:
-    """Return the slope of the total energy in kT per degree of freedom per ns and its standard error (five blocks)."""
+    """Return the drift of the total energy, kT per degree of freedom per ns: mean and standard error of ten slopes."""
     nve = log[log.stage == "nve"]
     energy = (nve.potential_kj_mol + nve.kinetic_kj_mol).to_numpy()
     system = stage_system(run.box.system, run.protocol, run.protocol.production, seed=1)
     scale = 1000 / (kT_kj_mol(TEMPERATURE) * degrees_of_freedom(system))
     slopes = [
         np.polyfit(time, block, 1)[0] * scale
-        for time, block in zip(np.array_split(nve.time_ps.to_numpy(), 5), np.array_split(energy, 5), strict=True)
+        for time, block in zip(np.array_split(nve.time_ps.to_numpy(), 10), np.array_split(energy, 10), strict=True)
     ]
-    return float(np.polyfit(nve.time_ps, energy, 1)[0] * scale), float(np.std(slopes, ddof=1) / np.sqrt(5))
+    return float(np.mean(slopes)), float(np.std(slopes, ddof=1) / np.sqrt(len(slopes)))
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """The Box: a recipe made into molecules, with the model that says how they interact. A folder on disk."""
 
+import errno
 import json
 import os
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from openmm import app, unit
 
 from solvshell.errors import InvalidInput
-from solvshell.files import read_yaml, sha256, to_yaml, write_atomically, write_json
+from solvshell.files import read_openmm_xml, read_yaml, sha256, to_yaml, write_atomically, write_json
 from solvshell.recipe import Recipe
 from solvshell.species import find_species
 from solvshell.units import DALTON_PER_NM3, PARTICLE_PER_NM3
@@ -29,12 +29,17 @@ _FILES = ("recipe.yaml", "topology.cif", "system.xml", "state.xml", "provenance.
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes ``path`` when the block ends well, and vanishes otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
     try:
         yield temporary
-        temporary.chmod(0o755)
-        os.rename(temporary, path)
+        try:
+            os.rename(temporary, path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise InvalidInput(f"{path}: was made by another process meanwhile") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -98,6 +103,13 @@ class Box:
         """Density as built."""
         return self.mass * DALTON_PER_NM3 / self.volume_nm3
 
+    def molality(self, species: str) -> float:
+        """Return the amount in mol per kg of solvents of a species."""
+        solvents = {find_species(name).residue for name in self.counts if find_species(name).role == "solvent"}
+        atoms = [atom.index for atom in self.topology.atoms() if atom.residue.name in solvents]
+        mass = sum(self.system.getParticleMass(i).value_in_unit(unit.dalton) for i in atoms)
+        return 1000 * self.counts[species] / mass
+
     def molarity(self, species: str) -> float:
         """Return the concentration in mol per litre of solution of a species as built."""
         return self.counts[species] * PARTICLE_PER_NM3 / self.volume_nm3
@@ -137,8 +149,8 @@ class Box:
         return cls(
             recipe=read_yaml(path / "recipe.yaml", Recipe),
             topology=app.PDBxFile(str(path / "topology.cif")).topology,
-            system=openmm.XmlSerializer.deserialize((path / "system.xml").read_text()),
-            state=openmm.XmlSerializer.deserialize((path / "state.xml").read_text()),
+            system=read_openmm_xml(path / "system.xml", "System"),
+            state=read_openmm_xml(path / "state.xml", "State"),
             provenance=json.loads((path / "provenance.json").read_text()),
         )
 

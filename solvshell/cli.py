@@ -1,8 +1,11 @@
 """The commands. Each one reads its arguments, calls the package and says what came out; exit status as in `main`."""
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -43,8 +46,10 @@ def _build(arguments: argparse.Namespace) -> None:
     box.save(arguments.out)
     _say(f"{recipe.title}")
     for name, count in box.counts.items():
-        ideal = box.provenance["counts_before_rounding"][name]
-        _say(f"  {name:<6} {count:>7}   rounding {100 * (count / ideal - 1):+.2f} %")
+        _say(f"  {name:<6} {count:>7}   rounding {100 * box.provenance['rounding'][name]:+.2f} %")
+    if recipe.composition.salt is not None:
+        cation = recipe.composition.salt.cation
+        _say(f"  {box.molality(cation):.3f} mol {cation} per kg of solvents")
     side = box.volume_nm3 ** (1 / 3)
     _say(f"  {box.n_atoms} atoms in {side:.3f} nm at {box.density_g_cm3:.3f} g/cm3 as packed: {arguments.out}")
 
@@ -99,6 +104,19 @@ def _doctor(arguments: argparse.Namespace) -> None:
 
     for line in examine(0.0 if arguments.no_speed else 5.0):
         _say(line)
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does; a simulation takes both and saves first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -176,12 +194,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     try:
-        arguments.function(arguments)
+        with _sigterm_interrupts():
+            arguments.function(arguments)
     except InvalidInput as error:
         _ERR.print(f"error: {error}")
         return 2
     except WorkFailed as error:
         _ERR.print(f"failed: {error}")
+        return 1
+    except OSError as error:
+        _ERR.print(f"failed: {error.filename or 'a file'}: {error.strerror or error}")
         return 1
     except (Interrupted, KeyboardInterrupt) as error:
         _ERR.print(f"{str(error) or 'stopped'}; the same command goes on from here")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from solvshell.box import Box
+from solvshell.errors import InvalidInput
 from solvshell.progress import Silent
 from solvshell.protocol import load_protocol
 from solvshell.recipe import load_recipe
@@ -15,11 +16,15 @@ PROTOCOL = "demo"
 
 
 def _box(recipe_name: str, n_salt: int, path: Path, say: Callable[[str], None]) -> Box:
+    recipe = load_recipe(recipe_name)
     if path.exists():
-        return Box.load(path)
+        box = Box.load(path)
+        if box.recipe != recipe.model_copy(update={"n_salt": n_salt}):
+            raise InvalidInput(f"{path}: holds a box of another recipe ({box.recipe.name}); give another --out")
+        return box
     from solvshell.build import build_box
 
-    box = build_box(load_recipe(recipe_name), n_salt=n_salt)
+    box = build_box(recipe, n_salt=n_salt)
     box.save(path)
     say(f"  {', '.join(f'{count} {name}' for name, count in box.counts.items())}: {box.n_atoms} atoms")
     return box

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from solvshell import engine
 from solvshell.data import forcefield_directory
+from solvshell.errors import WorkFailed
 from solvshell.provenance import versions
 
 _GPU_EXTRAS = "pip install 'solvshell[cuda13]' (NVIDIA, driver 580 or newer), [cuda12] (older drivers) or [hip] (AMD)"
@@ -72,6 +73,13 @@ def _forcefield_lines() -> Iterator[str]:
 
 
 def _speed_line(seconds: float) -> str:
+    try:
+        return _measured_speed(seconds)
+    except (ImportError, WorkFailed) as error:
+        return f"speed          not measured: {' '.join(str(error).split())[:200]}"
+
+
+def _measured_speed(seconds: float) -> str:
     from solvshell.build import build_box
     from solvshell.md.dynamics import stage_integrator, stage_system
     from solvshell.protocol import load_protocol
@@ -115,6 +123,8 @@ def examine(speed_seconds: float = 5.0) -> Iterator[str]:
         yield f"platform       {name}: {'works' if problem is None else problem}"
     yield from _gpu_lines()
     yield _packmol_line()
+    if "rdkit" not in versions():
+        yield "RDKit          missing: pip install rdkit"
     yield from _forcefield_lines()
     if speed_seconds > 0:
         yield _speed_line(speed_seconds)

@@ -146,12 +146,14 @@ def advance(context: openmm.Context, n_steps: int) -> None:
     Raises
     ------
     UnstableSimulation
-        If a coordinate became not-a-number, or the box too small for the cutoff.
+        If a coordinate became not-a-number.
+    WorkFailed
+        If OpenMM fails for another reason: a broken device, a box that became too small for the cutoff.
     """
     first = context.getStepCount()
     try:
         context.getIntegrator().step(n_steps)
     except openmm.OpenMMException as error:
-        raise UnstableSimulation(
-            f"between steps {first} and {first + n_steps}: {' '.join(str(error).split())}"
-        ) from None
+        reason = " ".join(str(error).split())
+        kind = UnstableSimulation if "nan" in reason.lower() else WorkFailed
+        raise kind(f"between steps {first} and {first + n_steps}: {reason}") from None

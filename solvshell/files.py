@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +37,42 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the device, so that a rename survives a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_openmm_xml(path: Path, kind: str) -> Any:
+    """Return the OpenMM object of an XML file, which must be of a kind such as ``System`` or ``State``.
+
+    OpenMM serializes a `PythonForce` as a pickle, which would run its code when read; a file with one is refused.
+
+    Raises
+    ------
+    InvalidInput
+        If the file is missing, damaged, of another kind, or could run code.
+    """
+    import openmm
+
+    try:
+        text = path.read_text()
+        root = ET.fromstring(text)
+    except (OSError, UnicodeDecodeError, ET.ParseError) as error:
+        raise InvalidInput(f"{path}: cannot be read: {error}") from None
+    if {root.tag, root.get("type", kind)} != {kind}:
+        raise InvalidInput(f"{path}: holds a {root.get('type', root.tag)}, expected a {kind}")
+    if any("python" in value.lower() for element in root.iter() for value in (element.tag, element.get("type", ""))):
+        raise InvalidInput(f"{path}: holds a Python force, which would run code when read; refused")
+    try:
+        return openmm.XmlSerializer.deserialize(text)
+    except Exception as error:  # OpenMM raises plain Exception for a damaged object
+        raise InvalidInput(f"{path}: not a {kind} that OpenMM {openmm.__version__} reads: {error}") from None
+
+
 def _one_line(error: dict[str, Any]) -> str:
     field = ".".join(str(part) for part in error["loc"])
     message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
@@ -64,10 +101,21 @@ def validate(model: type[Model], content: Any, source: str) -> Model:
         raise InvalidInput("\n".join(lines)) from None
 
 
+class _StrictLoader(yaml.SafeLoader):
+    """The safe loader, but a key given twice is an error and not a choice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path, model: type[Model]) -> Model:
     """Return the model that a YAML file describes; see `validate` for what is raised."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 a safe loader
     except OSError as error:
         raise InvalidInput(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

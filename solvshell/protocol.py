@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from solvshell.data import find, protocol_directory
 from solvshell.files import read_yaml
 from solvshell.units import Force, Mass, Pressure, Rate, Temperature, Time
+
+#: dalton; three such hydrogens leave the carbon of a methyl group 4.5 of its 12
+HEAVIEST_HYDROGEN = 3.5
 
 
 class _Part(BaseModel):
@@ -26,7 +29,7 @@ class Minimize(_Part):
 class Dynamics(_Part):
     """Molecular dynamics for a time: at constant pressure if `pressure` is given, at constant volume otherwise.
 
-    The thermostat is LangevinMiddle with `friction`; `thermostat: none` (velocity Verlet at constant volume and energy)
+    The thermostat is LangevinMiddle with `friction`; `thermostat: none` (leapfrog at constant volume and energy)
     is for measuring energy conservation. `ramp_to` moves the temperature linearly over the stage (an anneal).
     """
 
@@ -77,6 +80,14 @@ def steps_of(time: float, timestep: float) -> int:
     return steps
 
 
+def _lighter_than_carbon(mass: float) -> float:
+    if not 1.0 <= mass <= HEAVIEST_HYDROGEN:
+        raise ValueError(
+            f"from 1 to {HEAVIEST_HYDROGEN} Da, got {mass:g} Da: a CH3 would keep too little mass in its carbon"
+        )
+    return mass
+
+
 class Protocol(_Part):
     """Stages and what they share. The last stage, and no other, is production.
 
@@ -88,7 +99,7 @@ class Protocol(_Part):
     title: str
     timestep: Time
     constraints: Literal["h_bonds", "none"] = "h_bonds"
-    hydrogen_mass: Mass | None = None
+    hydrogen_mass: Annotated[Mass, AfterValidator(_lighter_than_carbon)] | None = None
     checkpoint_interval: Time
     stages: Annotated[list[Stage], Field(min_length=1)]
 

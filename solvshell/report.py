@@ -86,6 +86,13 @@ def _wished_molarity(shown: Shown) -> float | None:
     return salt.molarity if salt and salt.per == "solution" else None
 
 
+def _outdated(shown: Shown) -> bool:
+    """Return whether the trajectory has grown since it was analyzed."""
+    if shown.run is None:
+        return False
+    return int(shown.summary["source"]["trajectory_bytes"]) != shown.run.trajectory_path.stat().st_size
+
+
 def _section(shown: Shown) -> dict[str, Any]:
     return {
         "title": shown.title,
@@ -94,7 +101,7 @@ def _section(shown: Shown) -> dict[str, Any]:
         "tables": {name: table.to_dict("records") for name, table in shown.tables.items()},
         "run": shown.run,
         "provenance": shown.run.provenance if shown.run else None,
-        "unfinished": shown.run is not None and not shown.run.is_done,
+        "outdated": _outdated(shown),
         "wished_molarity": _wished_molarity(shown),
     }
 

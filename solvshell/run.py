@@ -12,6 +12,7 @@ from solvshell.errors import InvalidInput
 from solvshell.files import read_yaml, to_yaml, write_atomically, write_json
 from solvshell.protocol import Protocol
 from solvshell.provenance import provenance
+from solvshell.units import check_seed
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,9 @@ def open_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = 
         If the folder holds something else: another box, protocol or seed.
     """
     Box.load(box_path)
+    check_seed(seed or 0)
+    if path.exists() and not path.is_dir():
+        raise InvalidInput(f"{path}: is a file; give a folder for the run")
     if path.exists() and any(path.iterdir()):
         run = Run.load(path)
         _same_run(run, box_path, protocol, seed)

@@ -12,6 +12,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from solvshell.errors import InvalidInput
+
 AVOGADRO = 6.02214076e23
 BOLTZMANN_KJ_MOL_K = 8.31446261815324e-3
 #: g/cm3 of one dalton per nm3
@@ -98,3 +100,16 @@ Molality = Annotated[float, *_quantity("molality")]
 Mass = Annotated[float, *_quantity("mass")]
 Rate = Annotated[float, *_quantity("rate")]
 Force = Annotated[float, *_quantity("force")]
+
+
+def check_seed(seed: int) -> int:
+    """Return a seed that OpenMM, Packmol, RDKit and NumPy all take.
+
+    Raises
+    ------
+    InvalidInput
+        If it is negative or above 2^31 - 3.
+    """
+    if not 0 <= seed <= 2**31 - 3:
+        raise InvalidInput(f"seed: from 0 to {2**31 - 3}, got {seed}")
+    return seed

@@ -131,3 +131,23 @@ def test_doctor_names_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert "platform       CPU: works" in said
     assert "Packmol" in said
     assert shutil.which("nvidia-smi") is not None or "for a GPU: pip install" in said
+
+
+@pytest.mark.parametrize("seed", ["-1", "3000000000"])
+def test_impossible_seeds(seed: str, box_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "lb003", "--n-salt", "6", "--seed", seed, "--out", str(tmp_path / "box")]) == 2
+    assert main(["run", str(box_path), "--protocol", "quick", "--seed", seed, "--out", str(tmp_path / "run")]) == 2
+    assert capsys.readouterr().err.count(f"seed: from 0 to 2147483645, got {seed}") == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_outputs_that_cannot_be_written(box_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    assert main(["run", str(box_path), "--protocol", "quick", "--out", str(file)]) == 2
+    assert main(["run", str(box_path), "--protocol", "quick", "--out", str(file / "run")]) == 1
+    assert main(["build", "lb003", "--n-salt", "6", "--out", str(file / "box")]) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 3
+    assert "is a file" in errors[0]
+    assert "Not a directory" in errors[1]

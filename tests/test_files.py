@@ -5,12 +5,14 @@ import json
 import os
 from pathlib import Path
 
+import openmm
 import pytest
 from pydantic import BaseModel
 
 from solvshell import data
 from solvshell.errors import InvalidInput
-from solvshell.files import read_yaml, sha256, to_yaml, validate, write_atomically, write_json
+from solvshell.files import read_openmm_xml, read_yaml, sha256, to_yaml, validate, write_atomically, write_json
+from solvshell.recipe import Recipe
 from solvshell.units import Length
 
 
@@ -113,3 +115,43 @@ def test_a_path_goes_before_a_shipped_name(tmp_path: Path, monkeypatch: pytest.M
     assert data.find("lb003", data.recipe_directory(), "recipe").resolve() == tmp_path / "lb003"
     with pytest.raises(InvalidInput, match="no such file"):
         data.find("../systems/lb003", data.recipe_directory(), "recipe")
+
+
+def _with_python_force() -> openmm.System:
+    system = openmm.System()
+    system.addParticle(1.0)
+    system.addForce(openmm.PythonForce(_energy))
+    return system
+
+
+def _energy(state: openmm.State) -> tuple[float, list[float]]:
+    return 0.0, []
+
+
+def test_openmm_xml_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "system.xml"
+    path.write_text(openmm.XmlSerializer.serialize(_with_python_force()))
+    with pytest.raises(InvalidInput, match="Python force, which would run code"):
+        read_openmm_xml(path, "System")
+
+
+def test_openmm_xml_of_another_kind_or_cut_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.xml"
+    text = openmm.XmlSerializer.serialize(openmm.System())
+    path.write_text(text)
+    assert read_openmm_xml(path, "System").getNumParticles() == 0
+    with pytest.raises(InvalidInput, match="holds a System, expected a State"):
+        read_openmm_xml(path, "State")
+    path.write_text(text.replace("<System ", "<State ", 1).replace("</System>", "</State>"))  # type="System" stays
+    with pytest.raises(InvalidInput, match="holds a System, expected a State"):
+        read_openmm_xml(path, "State")
+    path.write_text(text[: len(text) // 2])
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read_openmm_xml(path, "System")
+
+
+def test_a_key_given_twice_is_no_choice(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: one\ntitle: t\nname: two\n")
+    with pytest.raises(InvalidInput, match="key 'name' given twice"):
+        read_yaml(path, Recipe)

@@ -79,6 +79,16 @@ def test_li_has_a_first_shell_of_plausible_size(tables, summary):
     assert total == pytest.approx(coordination["cn_atoms_mean"].sum(), rel=1e-4)
 
 
+@pytest.mark.xfail(strict=True, reason="few but real contacts: a peak short of 5 Poisson errors is called no_shell")
+def test_anions_in_contact_are_not_said_to_have_no_shell(tables, summary):
+    """Less than a fifth of Li+ touches F, as counted here: too few samples perhaps, but no absence of ion pairs."""
+    universe = mda.Universe(GRO, XTC)
+    pairs = universe.select_atoms("resname PF6 and name F* and around 2.6 resname LI", updating=True)
+    touched = [len(pairs) > 0 for _ in universe.trajectory[summary["frames"]["dropped"] :]]
+    assert np.mean(touched) > 0.5
+    assert rows_of(tables, "peaks", value="f").loc["PF6", "status"] != "no_shell"
+
+
 def test_the_parts_sum_to_one(tables):
     speciation = pd.read_csv(tables / "speciation.csv")
     assert set(speciation["state"]) == {"ssip", "cip", "agg"}
@@ -103,7 +113,6 @@ def test_the_volume_is_that_of_a_liquid(summary):
     assert 1.15 < mass * 1.66054e-3 / summary["thermodynamics"]["volume_nm3"]["mean"] < 1.30
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="MDAnalysis guesses no mass for an atom called LI")
 def test_the_density_is_that_of_a_liquid(summary):
     assert 1.15 < summary["thermodynamics"]["density_g_cm3"]["mean"] < 1.30
 
@@ -229,7 +238,6 @@ def test_a_file_of_another_kind_is_refused(option, tmp_path, capsys):
     assert re.search(rf"{option} .*species\.yaml: cannot be read", line)
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="a table of coordination numbers that is empty throughout")
 def test_a_time_step_in_the_species_file_mends_a_trajectory_without_times(tmp_path):
     species = yaml.safe_load(SPECIES.read_text()) | {"timestep_ps": 4.0}
     (tmp_path / "species.yaml").write_text(yaml.safe_dump(species))

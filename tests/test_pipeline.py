@@ -1,7 +1,9 @@
 """The whole pipeline on a small real box, and its g(r) against packages that nobody here wrote."""
 
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 
 import MDAnalysis as mda
@@ -140,3 +142,33 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     assert len([line for line in code.splitlines() if line.strip()]) <= 14
     exec(compile(code, str(README), "exec"), {"__name__": "readme"})
     assert (tmp_path / "lb003" / "report.html").is_file()
+
+
+def test_an_unfinished_run_is_analyzed_as_far_as_it_is(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(run.path, half)
+    (half / "done.json").unlink()
+    size = run.trajectory_path.stat().st_size
+    os.truncate(half / "trajectory.xtc", int(0.8 * size))  # in the middle of a frame
+    log = (half / "log.csv").read_text()
+    (half / "log.csv").write_text(log[: int(0.95 * len(log))])
+    assert main(["analyze", str(half)]) == 0
+    summary = json.loads((half / "analysis" / "summary.json").read_text())
+    assert summary["source"]["run"] == "unfinished"
+    assert 30 <= summary["frames"]["n_frames"] < 41
+    assert main(["report", str(half), "--out", str(tmp_path / "half.html")]) == 0
+    assert "The trajectory has changed since it was analyzed" in (tmp_path / "half.html").read_text()
+    assert "The run was not finished when it was analyzed" in (tmp_path / "half.html").read_text()
+    os.truncate(half / "trajectory.xtc", 5000)
+    assert main(["analyze", str(half)]) == 2
+    assert "production has 1 frames so far" in capsys.readouterr().err
+
+
+def test_the_demo_refuses_a_box_of_another_recipe(
+    box_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(box_path, tmp_path / "lb003" / "box")  # 6 formula units, not 8
+    assert main(["demo", "--protocol", "quick", "--out", str(tmp_path)]) == 2
+    assert "holds a box of another recipe" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from solvshell.files import sha256
 from solvshell.provenance import provenance
 from solvshell.recipe import Recipe
 from solvshell.species import find_species
+from solvshell.units import check_seed
 
 #: a box at constant pressure breathes: its expected side must exceed twice the cutoff by this factor
 BREATHING = 1.05
@@ -101,6 +102,7 @@ def build_box(recipe: Recipe, *, seed: int = 0, n_salt: int | None = None, n_mol
     PackmolError, WorkFailed
         If the packing failed, or the box is not sound afterwards.
     """
+    check_seed(seed)
     files: ForceFieldFiles = read_forcefield(recipe.force_field.files)
     molecules = {
         name: make_molecule(name, find_species(name), files, recipe.force_field, seed + 1) for name in recipe.species
@@ -131,6 +133,7 @@ def build_box(recipe: Recipe, *, seed: int = 0, n_salt: int | None = None, n_mol
         force_field={path.name: sha256(path) for path in files.paths},
         counts=counts.n,
         counts_before_rounding=counts.ideal,
+        rounding=counts.rounding,
         packed_length_nm=length,
     )
     return Box(built, topology, system, state, details)

@@ -57,6 +57,13 @@ class ForceFieldFiles:
 def _template(residue: ET.Element, types: dict[str | None, ET.Element]) -> Template:
     atoms = residue.findall("Atom")
     names = [atom.get("name", "") for atom in atoms]
+    for atom in atoms:
+        if atom.get("type") not in types:
+            raise InvalidInput(
+                f"force_field.files: residue {residue.get('name')} names no type of the files at {atom.get('name')}"
+            )
+        if atom.get("charge") is None:
+            raise InvalidInput(f"force_field.files: residue {residue.get('name')} has no charge at {atom.get('name')}")
     kinds = [types[atom.get("type")] for atom in atoms]
     return Template(
         name=residue.get("name", ""),

@@ -11,6 +11,7 @@ from rdkit.Chem import rdDistGeom
 
 from solvshell.build.forcefield import ForceFieldFiles, Template, create_system
 from solvshell.build.geometry import broken_geometry
+from solvshell.engine import choose_platform, make_context, minimize
 from solvshell.errors import InvalidInput, WorkFailed
 from solvshell.recipe import Model
 from solvshell.species import Species
@@ -66,9 +67,10 @@ def _embed(name: str, mol: Chem.Mol, seed: int) -> NDArray[np.float64]:
     return np.asarray(mol.GetConformer().GetPositions()) / 10
 
 
-def _relax(context: openmm.Context, positions: NDArray[np.float64]) -> NDArray[np.float64]:
+def _relax(system: openmm.System, positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    context = make_context(system, openmm.VerletIntegrator(0.001), choose_platform("Reference"))
     context.setPositions(positions)
-    openmm.LocalEnergyMinimizer.minimize(context, 1.0, 0)
+    minimize(context, tolerance=1.0)
     return context.getState(positions=True).getPositions(asNumpy=True)._value
 
 
@@ -95,10 +97,9 @@ def make_molecule(name: str, species: Species, files: ForceFieldFiles, model: Mo
     topology = app.Topology()
     add_molecule(topology, topology.addChain(), template)
     system = create_system(topology, files, model, periodic=False)
-    context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform("Reference"))
 
     start = np.array(species.geometry_angstrom) / 10 if species.geometry_angstrom else _embed(name, mol, seed)
-    positions = _relax(context, start)
+    positions = _relax(system, start)
     for atom, problem in broken_geometry(system, positions).items():
         raise WorkFailed(f"species {name}: the relaxed geometry has {problem} at atom {template.atom_names[atom]}")
     return Molecule(name, template, positions - positions.mean(axis=0))

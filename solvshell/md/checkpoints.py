@@ -9,9 +9,9 @@ from pathlib import Path
 
 import openmm
 
-from solvshell.files import write_atomically, write_json
+from solvshell.files import read_openmm_xml, sync_folder, write_atomically, write_json
 
-_KEPT = 2
+_KEPT = 3
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,9 @@ class Checkpoint:
     """A place to continue from: at `step` of stage `stage`, with the outputs as long as `lengths` says (bytes).
 
     `signature` is the OpenMM version and platform; where it is the same, the binary checkpoint continues the very same
-    noise, elsewhere the portable state goes on with fresh noise, which `restarts` counts.
+    noise, elsewhere the portable state goes on with fresh noise, which `restarts` counts. Of the barostat its random
+    numbers go on, its learned size of volume steps does not: at constant pressure a resumed run samples the same
+    ensemble on another path.
     """
 
     stage: int
@@ -44,7 +46,7 @@ class Saved:
 
     def state(self) -> openmm.State:
         """Return the portable state."""
-        return openmm.XmlSerializer.deserialize((self.path / "state.xml").read_text())
+        return read_openmm_xml(self.path / "state.xml", "State")
 
     def binary(self) -> bytes | None:
         """Return the binary checkpoint, if there is one."""
@@ -56,30 +58,49 @@ def _numbered(folder: Path) -> list[Path]:
     return sorted((path for path in folder.glob("[0-9]*") if path.is_dir()), key=lambda path: int(path.name))
 
 
+def _read(path: Path) -> Checkpoint | None:
+    """Return the checkpoint of a folder, or None if it is damaged: half removed, or cut by a loss of power."""
+    try:
+        return Checkpoint(**json.loads((path / "progress.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _remove(path: Path) -> None:
+    # Renamed first: a kill in the middle of the removal leaves nothing that looks like a checkpoint.
+    dead = path.with_name(f".dead-{path.name}")
+    os.replace(path, dead)
+    shutil.rmtree(dead, ignore_errors=True)
+
+
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, state: openmm.State, binary: bytes | None) -> None:
-    """Write a checkpoint, then drop old ones: the last two stay, and the first of every stage.
+    """Write a checkpoint, then drop old ones: the last three stay, and the first of every stage.
 
     The output files must be on the device already, up to the lengths that the checkpoint tells.
     """
     folder.mkdir(exist_ok=True)
     before = _numbered(folder)
     number = int(before[-1].name) + 1 if before else 1
+    for leftover in folder.glob(".[!.]*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     temporary = folder / f".{number:06d}"
-    shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     write_atomically(temporary / "state.xml", openmm.XmlSerializer.serialize(state))
     if binary is not None:
         write_atomically(temporary / "context.chk", binary)
     write_json(temporary / "progress.json", asdict(checkpoint))
+    sync_folder(temporary)
     os.replace(temporary, folder / f"{number:06d}")
+    sync_folder(folder)
     for path in before[: 1 - _KEPT]:
-        if json.loads((path / "progress.json").read_text())["step"] > 0:
-            shutil.rmtree(path)
+        old = _read(path)
+        if old is None or old.step > 0:
+            _remove(path)
 
 
 def usable_checkpoints(folder: Path, outputs: Path) -> Iterator[Saved]:
     """Yield the checkpoints that the output files can be cut back to, newest first."""
     for path in reversed(_numbered(folder)):
-        checkpoint = Checkpoint(**json.loads((path / "progress.json").read_text()))
-        if checkpoint.fits(outputs):
+        checkpoint = _read(path)
+        if checkpoint is not None and checkpoint.fits(outputs):
             yield Saved(checkpoint, path)

@@ -5,6 +5,7 @@ import copy
 import openmm
 from openmm import unit
 
+from solvshell.errors import InvalidInput
 from solvshell.protocol import Dynamics, Protocol
 
 
@@ -41,7 +42,7 @@ def stage_system(plain: openmm.System, protocol: Protocol, stage: Dynamics, seed
 
     Raises
     ------
-    ValueError
+    InvalidInput
         If repartitioning would leave a heavy atom lighter than its hydrogens.
     """
     system = copy.deepcopy(plain)
@@ -54,7 +55,9 @@ def stage_system(plain: openmm.System, protocol: Protocol, stage: Dynamics, seed
             (system.getParticleMass(heavy)._value for _, _, _, heavy, _ in bonded), default=protocol.hydrogen_mass
         )
         if lightest < protocol.hydrogen_mass:
-            raise ValueError(f"hydrogen_mass: {protocol.hydrogen_mass:g} dalton leaves a heavy atom with {lightest:g}")
+            raise InvalidInput(
+                f"hydrogen_mass: {protocol.hydrogen_mass:g} dalton leaves a heavy atom with {lightest:g}"
+            )
     if stage.pressure is not None:
         barostat = openmm.MonteCarloBarostat(stage.pressure * unit.bar, stage.temperature * unit.kelvin, 25)
         barostat.setRandomNumberSeed(seed)

@@ -7,7 +7,6 @@ file; step and time are set in its header; the bytes are appended by Python, who
 
 import errno
 import os
-import struct
 import tempfile
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from openmm import app
 
 from solvshell.engine import Snapshot
+from solvshell.xtc import HEADER, frame_length
 
 LOG_COLUMNS = (
     "stage",
@@ -30,29 +30,6 @@ LOG_COLUMNS = (
     "kinetic_kj_mol",
     "ns_per_day",
 )
-
-_XTC_MAGIC = 1995
-_XTC_HEADER = struct.Struct(">iiif")  # magic, atoms, step, time in ps
-_XTC_BEFORE_DATA = 16 + 36 + 4  # header, cell, atoms again
-_XTC_COMPRESSION = 4 + 12 + 12 + 4  # precision, smallest and largest integers, size index
-
-
-def frame_length(data: bytes) -> int:
-    """Return the length in bytes of the XTC frame that starts ``data``, or 0 if it is not whole."""
-    if len(data) < _XTC_BEFORE_DATA:
-        return 0
-    magic, n_atoms, _, _ = _XTC_HEADER.unpack_from(data)
-    if magic != _XTC_MAGIC:
-        raise ValueError(f"not an XTC frame: it starts with {magic} instead of {_XTC_MAGIC}")
-    if n_atoms <= 9:
-        length = _XTC_BEFORE_DATA + 12 * n_atoms
-    else:
-        at = _XTC_BEFORE_DATA + _XTC_COMPRESSION
-        if len(data) < at + 4:
-            return 0
-        (n_bytes,) = struct.unpack_from(">i", data, at)
-        length = at + 4 + (n_bytes + 3) // 4 * 4
-    return length if len(data) >= length else 0
 
 
 class OutputFile:
@@ -105,7 +82,7 @@ class FrameEncoder:
         box_vectors : ndarray, shape (3, 3)
             In nm.
         step, time_ps : int, float
-            Since the start of the stage.
+            Both counted from the start of the file.
 
         Raises
         ------
@@ -119,8 +96,8 @@ class FrameEncoder:
             frame = scratch.read_bytes() if scratch.exists() else b""
         if frame_length(frame) != len(frame) or not frame:
             raise OSError(errno.ENOSPC, "no room to encode a trajectory frame", tempfile.gettempdir())
-        magic, n_atoms, _, _ = _XTC_HEADER.unpack_from(frame)
-        return _XTC_HEADER.pack(magic, n_atoms, step, time_ps) + frame[_XTC_HEADER.size :]
+        magic, n_atoms, _, _ = HEADER.unpack_from(frame)
+        return HEADER.pack(magic, n_atoms, step, time_ps) + frame[HEADER.size :]
 
 
 def log_row(stage: str, step: int, time_ps: float, now: Snapshot, density_g_cm3: float, ns_per_day: float) -> bytes:

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -38,6 +38,8 @@ from solvshell.units import DALTON_PER_NM3
 #: times the target temperature: no liquid gets there, an exploding box passes it
 _EXPLOSION = 5.0
 
+_MOST_STEPS_AT_ONCE = 250
+
 _OUTPUTS = ("equilibration.xtc", "trajectory.xtc", "log.csv")
 
 
@@ -63,7 +65,7 @@ def _locked(run: Run) -> Iterator[None]:
     with open(run.path / ".lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise InvalidInput(f"{run.path}: another process is running it") from None
         yield
 
@@ -88,6 +90,12 @@ def _seeds(seed: int, stage: int, restarts: int) -> tuple[int, int, int]:
     return velocities, thermostat, barostat
 
 
+def _chunk(chunk: int, total: int, ramps: bool) -> int:
+    """Return how many steps to take at once: few enough to see a signal soon, and to ramp a temperature smoothly."""
+    most = min(_MOST_STEPS_AT_ONCE, max(1, total // 100)) if ramps else _MOST_STEPS_AT_ONCE
+    return next(steps for steps in range(min(chunk, most), 0, -1) if chunk % steps == 0)
+
+
 class _Simulation:
     """The state that lives while a run advances: files, platform, position."""
 
@@ -102,16 +110,14 @@ class _Simulation:
         self.files: dict[str, OutputFile] = {}
 
     def _find_position(self) -> _Position:
-        n_broken = 0
         for saved in usable_checkpoints(self.run.checkpoint_path, self.run.path):
             found = saved.checkpoint
             try:
                 state = saved.state()
-            except Exception as error:  # OpenMM raises plain Exception for a broken XML
-                n_broken += 1
-                self.progress.note(f"checkpoint {saved.path.name} cannot be read ({error}); taking the one before")
+            except InvalidInput as error:
+                self.progress.note(f"{error}; taking the checkpoint before")
                 continue
-            same = found.signature == self.signature
+            binary = saved.binary() if found.signature == self.signature else None
             self.progress.note(
                 f"resuming at {found.step * self.protocol.timestep:g} ps of stage {self._stage_name(found.stage)}"
             )
@@ -119,14 +125,33 @@ class _Simulation:
                 stage=found.stage,
                 step=found.step,
                 state=state,
-                binary=saved.binary() if same else None,
+                binary=binary,
                 n_frames=found.n_frames,
-                restarts=found.restarts + (0 if same or found.step == 0 else 1),
+                restarts=found.restarts + (binary is None and found.step > 0),
                 lengths=dict(found.lengths),
             )
-        if n_broken or any((self.run.path / name).exists() for name in _OUTPUTS):
+        if any((self.run.path / name).exists() for name in _OUTPUTS):
             self.progress.note("no checkpoint fits the files; starting from the box")
         return _Position(stage=0, step=0, state=self.box.state, binary=None, n_frames=0, restarts=0)
+
+    def _note_device(self, context: openmm.Context) -> None:
+        """Show and record, once for each start, what the run runs on."""
+        if self.device:
+            return
+        self.device = device_of(context)
+        self.progress.note(
+            f"platform {self.platform.getName()} ({self.device}), {self.box.n_atoms} atoms, "
+            f"protocol {self.protocol.name}"
+        )
+        start = provenance(
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            stage=self.at.stage,
+            step=self.at.step,
+            platform=self.platform.getName(),
+            device=self.device,
+        )
+        before = self.run.provenance
+        write_json(self.run.path / "provenance.json", {**before, "starts": [*before["starts"], start]})
 
     def _stage_name(self, index: int) -> str:
         return self.protocol.stages[index].name if index < len(self.protocol.stages) else "the end"
@@ -150,6 +175,7 @@ class _Simulation:
 
     def minimize(self, stage: Minimize) -> None:
         context = make_context(self.box.system, openmm.VerletIntegrator(0.001), self.platform)
+        self._note_device(context)
         context.setPeriodicBoxVectors(*self.at.state.getPeriodicBoxVectors())
         context.setPositions(self.at.state.getPositions())
         energy = minimize(context, stage.tolerance, stage.max_iterations or 0)
@@ -160,7 +186,7 @@ class _Simulation:
         velocities, thermostat, barostat = _seeds(self.seed, self.at.stage, self.at.restarts)
         system = stage_system(self.box.system, self.protocol, stage, barostat)
         context = make_context(system, stage_integrator(self.protocol, stage, thermostat), self.platform)
-        self.device = device_of(context)
+        self._note_device(context)
         if self.at.binary is not None:
             try:
                 context.loadCheckpoint(self.at.binary)
@@ -190,7 +216,8 @@ class _Simulation:
         if frame:
             name = "trajectory.xtc" if stage.production else "equilibration.xtc"
             at_ps = time_ps if stage.production else before_ps + time_ps
-            self.files[name].append(self.encoder.encode(now.positions, now.box_vectors, self.at.step, at_ps))
+            step = self.at.step if stage.production else round(at_ps / self.protocol.timestep)
+            self.files[name].append(self.encoder.encode(now.positions, now.box_vectors, step, at_ps))
             self.at.n_frames += stage.production
         if log:
             density = self.box.mass * DALTON_PER_NM3 / now.volume_nm3
@@ -206,7 +233,7 @@ class _Simulation:
             steps_of(value, timestep)
             for value in (stage.duration, stage.frame_interval, stage.log_interval, self.protocol.checkpoint_interval)
         )
-        chunk = math.gcd(total, frame, log, save)
+        chunk = _chunk(math.gcd(total, frame, log, save), total, ramps=stage.ramp_to is not None)
         before_ps = sum(s.duration for s in self.protocol.stages[: self.at.stage] if isinstance(s, Dynamics))
         context = self._start_context(stage)
         degrees = degrees_of_freedom(context.getSystem())
@@ -216,7 +243,7 @@ class _Simulation:
         began, first = time.perf_counter(), self.at.step
         while self.at.step < total:
             if stage.ramp_to is not None:
-                done = self.at.step / total
+                done = (self.at.step + chunk / 2) / total
                 set_temperature(context, stage.temperature + done * (stage.ramp_to - stage.temperature))
             advance(context, chunk)
             self.at.step += chunk
@@ -227,7 +254,7 @@ class _Simulation:
                 self._check(stage, now)
                 self._write(stage, now, before_ps, is_frame, is_log, speed)
             self.progress.update(self.at.step * timestep, speed)
-            if self.stop.is_set() or self.at.step % save == 0:
+            if self.stop.is_set() or (self.at.step % save == 0 and self.at.step < total):
                 self.checkpoint(context.getState(positions=True, velocities=True), context.createCheckpoint())
             if self.stop.is_set():
                 raise Interrupted(f"stopped at {self.at.step * timestep:g} ps of stage {stage.name}")
@@ -242,17 +269,6 @@ class _Simulation:
                 self.dynamics(stage)
             if self.stop.is_set() and self.at.stage < len(self.protocol.stages):
                 raise Interrupted(f"stopped after stage {stage.name}")
-
-
-def _note_start(run: Run, simulation: _Simulation) -> None:
-    start = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "stage": simulation.at.stage,
-        "step": simulation.at.step,
-        "platform": simulation.platform.getName(),
-        **provenance(),
-    }
-    write_json(run.path / "provenance.json", {**run.provenance, "starts": [*run.provenance["starts"], start]})
 
 
 def simulate(run: Run, platform: str | None = None, progress: Silent | None = None) -> Run:
@@ -287,9 +303,9 @@ def simulate(run: Run, platform: str | None = None, progress: Silent | None = No
         progress or Silent() as shown,
         ExitStack() as stack,
     ):
+        if run.is_done:  # by another process, while this one waited to start
+            return run
         simulation = _Simulation(run, chosen, shown, stop)
-        shown.note(f"platform {chosen.getName()}, {run.box.n_atoms} atoms, protocol {run.protocol.name}")
-        _note_start(run, simulation)
         try:
             simulation.open_files(stack)
             simulation.all_stages()
@@ -314,6 +330,4 @@ def simulate(run: Run, platform: str | None = None, progress: Silent | None = No
                 "restarts_with_fresh_noise": simulation.at.restarts,
             },
         )
-    with suppress(OSError):
-        (run.path / ".lock").unlink()
     return run

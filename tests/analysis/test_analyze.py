@@ -76,7 +76,9 @@ def test_summary_says_how_it_was_made_and_what_it_cannot_say(exchanging):
     assert abs(temperature["mean"] - 298) < 4 * temperature["stderr"]
     assert summary["energies"]["available"] is False
     assert not summary["flags"]["demonstration"]
-    assert summary["flags"]["unresolved"] == ["coordination Li-EC carbonyl_o"]
+    # Nobody ever leaves an EC shell, so the run says nothing about its number.
+    assert "coordination Li-EC carbonyl_o" in summary["flags"]["unresolved"]
+    assert "coordination Li-PF6 f" not in summary["flags"]["unresolved"]
     # Nobody ever leaves an EC shell: not equilibrated, however well the anion exchanges.
     assert summary["flags"]["not_equilibrated"]
     assert any("Li-EC carbonyl_o (at least" in note for note in summary["notes"])
@@ -174,3 +176,172 @@ def test_foreign_files_need_no_box(tmp_path):
     assert (tmp_path / "out" / "summary.json").is_file()
     assert analysis.summary["source"] == {"topology": "conf.gro", "trajectory": "traj.xtc"}
     assert analysis.coordination.cn_atoms_mean[0] == pytest.approx(4)
+
+
+def rare_anion_universe(seed=7, n_frames=60):
+    """Eight centers with 4 EC each, and one F that touches one center in every frame: a peak, but too few pairs."""
+    rng = np.random.default_rng(seed)
+    frames = np.array([ts.positions.copy() for ts in shell_universe(rng, n_frames, 4, n_bulk=100).trajectory])
+    frames[:, 90] = 10 + rng.normal(1.9, 0.05, (n_frames, 1)) * on_sphere(rng, (n_frames,))
+    molecules = [("LI", ["LI"])] * 8 + [("EC", ["O"])] * 82 + [("PF6", ["F"])] * 50
+    return make_universe(molecules, frames, (40, 40, 40, 90, 90, 90))
+
+
+def test_a_shell_of_too_few_samples_is_not_an_empty_one(tmp_path):
+    analysis = analyze(rare_anion_universe(), species_file(), n_bootstrap=50)
+    assert analysis.peaks.set_index("partner").status.to_dict() == {"PF6": "too_few_samples", "EC": "resolved"}
+    summary = analysis.summary
+    assert analysis.speciation.state.tolist() == ["ssip", "cip", "agg"]
+    assert analysis.speciation[["fraction", "stderr"]].isna().all(axis=None)
+    nothing = {"fraction": None, "stderr": None, "n_independent": None, "resolved": False}
+    assert summary["speciation"][0] == {"center": "Li", "state": "ssip"} | nothing
+    absent = {"mean": None, "stderr": None, "n_independent": None, "resolved": False}
+    assert summary["coordination"]["total"] == {"Li": absent}
+    assert analysis.coordination.set_index("partner").cn_atoms_mean["EC"] == pytest.approx(4)
+    assert analysis.shells.empty
+    assert summary["shells"] == summary["shell_shares"] == []
+    assert summary["flags"]["incomplete"] == ["Li-PF6 f"]
+    for quantity in (
+        "total coordination of Li", "coordination Li-PF6 f", "peak Li-PF6 f", "residence Li-PF6 f",
+        "shell compositions", "ssip of Li",
+    ):  # fmt: skip
+        assert quantity in summary["flags"]["unresolved"]
+    (note,) = (note for note in summary["notes"] if "no cutoff" in note)
+    assert note == (
+        "too few samples for a first shell, so no cutoff for Li-PF6 f: its contacts are not counted; total "
+        "coordination, shell compositions and ion pair states would be wrong and are left out"
+    )
+    write_tables(analysis, tmp_path)
+    assert (tmp_path / "shells.csv").read_text() == COLUMNS["shells"] + "\n"
+    assert (tmp_path / "speciation.csv").read_text().splitlines()[1:] == ["Li,ssip,,", "Li,cip,,", "Li,agg,,"]
+
+
+def test_a_given_cutoff_needs_no_shell():
+    given = species_file().model_dump()
+    given["partners"]["PF6"]["cutoff_angstrom"] = 2.8
+    analysis = analyze(rare_anion_universe(), species_file().model_validate(given), n_bootstrap=50)
+    assert analysis.peaks.status[0] == "too_few_samples"
+    assert analysis.speciation.fraction.tolist() == pytest.approx([7 / 8, 1 / 8, 0])
+    assert analysis.summary["coordination"]["total"]["Li"]["mean"] == pytest.approx(4 + 1 / 8)
+    assert analysis.summary["flags"]["incomplete"] == []
+    assert "Li-PF6 f: too few samples for a first shell" in analysis.summary["notes"]
+
+
+def test_a_table_without_any_number_is_a_result(tmp_path):
+    analysis = analyze(rare_anion_universe(n_frames=5), species_file(), n_bootstrap=50)
+    assert set(analysis.peaks.status) == {"too_few_samples"}
+    assert analysis.coordination.iloc[:, 3:].isna().all(axis=None)
+    summary = analysis.summary
+    assert summary["flags"]["incomplete"] == ["Li-PF6 f", "Li-EC carbonyl_o"]
+    assert {"coordination Li-PF6 f", "coordination Li-EC carbonyl_o"} <= set(summary["flags"]["unresolved"])
+    write_tables(analysis, tmp_path)
+    assert (tmp_path / "coordination.csv").read_text().splitlines()[1] == "Li,PF6,f" + "," * 6
+
+
+def test_a_partner_without_shell_is_a_result_not_an_absence():
+    rng = np.random.default_rng(7)
+    frames = np.array([ts.positions.copy() for ts in shell_universe(rng, 60, 4, n_bulk=100).trajectory])
+    molecules = [("LI", ["LI"])] * 8 + [("EC", ["O"])] * 82 + [("PF6", ["F"])] * 50
+    summary = analyze(make_universe(molecules, frames, (40, 40, 40, 90, 90, 90)), species_file(), n_bootstrap=50).summary
+    assert summary["flags"]["incomplete"] == []
+    assert "coordination Li-PF6 f" not in summary["flags"]["unresolved"]
+    assert "residence Li-PF6 f" not in summary["flags"]["unresolved"]
+    assert summary["coordination"]["total"]["Li"]["mean"] == pytest.approx(4)
+
+
+def test_peaks_and_residence_times_carry_their_samples(exchanging):
+    peaks = {row["partner"]: row for row in exchanging.summary["peaks"]}
+    used = exchanging.summary["frames"]["used"]
+    # The distances of EC are drawn anew in every frame; an anion in the window of the peak comes and goes with its ion.
+    assert peaks["EC"]["n_independent"] == pytest.approx(used, rel=0.1)
+    assert peaks["EC"]["resolved"] is True
+    assert peaks["PF6"]["n_independent"] < used / 3
+    for row in exchanging.summary["residence"]:
+        assert row["n_independent"] == row["n_departures"]
+        assert row["resolved"] is (row["n_departures"] >= 10)
+    assert "residence Li-EC carbonyl_o" in exchanging.summary["flags"]["unresolved"]
+    assert "residence Li-PF6 f" not in exchanging.summary["flags"]["unresolved"]
+
+
+def test_draws_shorter_than_the_memory_are_said_to_be():
+    rng = np.random.default_rng(12)
+    summary = analyze(exchanging_universe(rng, n_frames=120), species_file(), n_bootstrap=50).summary
+    assert summary["settings"]["n_draws"] == 8
+    assert summary["settings"]["draws_shorter_than_memory"] is True
+    assert any("shorter than the memory of the liquid" in note for note in summary["notes"])
+
+
+def test_a_constant_volume_does_not_lengthen_the_draws():
+    rng = np.random.default_rng(13)
+    n_frames = 300
+    frames = np.array([ts.positions.copy() for ts in shell_universe(rng, n_frames, 4, n_bulk=50).trajectory])
+    away = rng.random((n_frames, 8, 1)) < 0.3
+    frames[:, 8:16] = np.where(away, [20.0, 20.0, 20.0], frames[:, 8:16])
+    universe = make_universe([("LI", ["LI"])] * 8 + [("EC", ["O"])] * 82, frames, (40, 40, 40, 90, 90, 90))
+    summary = analyze(universe, only_ec(), n_bootstrap=50).summary
+    assert summary["settings"]["n_draws"] > 20
+    assert summary["settings"]["draws_shorter_than_memory"] is False
+    assert not any("memory" in note for note in summary["notes"])
+
+
+def test_a_run_without_plateau_says_so(exchanging):
+    assert exchanging.summary["flags"]["no_plateau"] is False
+    rng = np.random.default_rng(14)
+    few, many = (
+        np.array([ts.positions.copy() for ts in shell_universe(rng, n, k, n_bulk=b).trajectory])
+        for n, k, b in ((240, 2, 66), (60, 4, 50))
+    )
+    frames = np.concatenate([few, many])
+    frames[:, 8:16] = np.where(rng.random((300, 8, 1)) < 0.3, [20.0, 20.0, 20.0], frames[:, 8:16])
+    universe = make_universe([("LI", ["LI"])] * 8 + [("EC", ["O"])] * 82, frames, (40, 40, 40, 90, 90, 90))
+    summary = analyze(universe, only_ec(), n_bootstrap=50).summary
+    assert summary["flags"]["no_plateau"] is True
+    assert "no plateau found; the second half is used" in summary["notes"]
+    assert 140 <= summary["frames"]["used"] <= 155
+
+
+def test_the_dynamics_behind_residence_times_are_named():
+    universe = shell_universe(np.random.default_rng(15), 20, 4)
+    unknown = "dynamics of the source unknown: residence times are taken as they come"
+    assert analyze(universe, only_ec(), n_bootstrap=50).summary["residence_dynamics"] == unknown
+    known = analyze(universe, only_ec(), n_bootstrap=50, dynamics="NVE without repartitioning")
+    assert known.summary["residence_dynamics"] == "NVE without repartitioning"
+
+
+def test_a_run_lasts_from_its_first_frame_to_its_last():
+    universe = shell_universe(np.random.default_rng(16), 31, 4)
+    notes = analyze(universe, only_ec(), n_bootstrap=50).summary["notes"]
+    assert any("the run of 30 ps is shorter" in note for note in notes)
+
+
+def test_nothing_is_counted_at_reference_sites():
+    universe = exchanging_universe(np.random.default_rng(17), n_frames=100)
+    anion = {"molecules": "resname PF6", "sites": {"f": "name F"}, "reference_sites": {"p": "name P"}, "role": "anion"}
+    analysis = analyze(universe, species_file(partners={"PF6": anion}), n_bootstrap=50)
+    p = analysis.peaks.set_index("site").loc["p"]
+    assert p.status == "resolved"
+    assert p.first_minimum_angstrom > p.peak_angstrom > 3
+    assert p[["cutoff_angstrom", "cutoff_source"]].isna().all()
+    row = next(row for row in analysis.summary["peaks"] if row["site"] == "p")
+    # There are no contacts of reference sites: the total coordination stands in.
+    assert row["n_independent"] == analysis.summary["coordination"]["total"]["Li"]["n_independent"]
+
+
+def test_one_center_alone_is_enough():
+    analysis = analyze(shell_universe(np.random.default_rng(18), 100, 4, n_centers=1), only_ec(), n_bootstrap=50)
+    assert analysis.coordination.cn_atoms_mean.tolist() == pytest.approx([4])
+    assert analysis.shells.composition.tolist() == ["EC4"]
+    assert analysis.summary["composition"]["n_centers"] == {"Li": 1}
+
+
+def test_centers_of_two_species_are_analyzed_apart():
+    rng = np.random.default_rng(19)
+    frames = np.array([ts.positions.copy() for ts in shell_universe(rng, 100, 4, n_bulk=50).trajectory])
+    # The first O of each of the last four centers goes away.
+    frames[:, 8 + 16 : 8 + 32 : 4] = [20.0, 20.0, 20.0]
+    molecules = [("LI", ["LI"])] * 4 + [("NA", ["NA"])] * 4 + [("EC", ["O"])] * 82
+    species = only_ec().model_copy(update={"centers": {"Li": "name LI", "Na": "name NA"}})
+    analysis = analyze(make_universe(molecules, frames, (40, 40, 40, 90, 90, 90)), species, n_bootstrap=50)
+    assert analysis.coordination.set_index("center").cn_atoms_mean.to_dict() == pytest.approx({"Li": 4, "Na": 3})
+    assert analysis.shells.composition.tolist() == ["EC4", "EC3"]
+    assert set(analysis.summary["coordination"]["total"]) == {"Li", "Na"}

@@ -86,8 +86,8 @@ def test_an_anion_between_centers_of_two_species_makes_both_agg():
 
 def test_speciation_sums_to_one_per_center_species():
     anions = [("Li0", None), ("Li0", "Li0"), (None, None), ("Na0", "Li1")]
-    contacts, sites, _, n_frames = first_shells([one_frame(a, (None, None)) for a in anions])
-    table, estimates = speciation_table(contacts, sites, n_frames)
+    contacts, sites, cutoffs, n_frames = first_shells([one_frame(a, (None, None)) for a in anions])
+    table, estimates = speciation_table(contacts, sites, cutoffs, n_frames)
     assert table[table.center == "Li"].fraction.tolist() == pytest.approx([5 / 8, 2 / 8, 1 / 8])
     assert table[table.center == "Na"].fraction.tolist() == pytest.approx([7 / 8, 1 / 8, 0])
     assert table.state.tolist() == ["ssip", "cip", "agg"] * 2
@@ -101,7 +101,7 @@ def test_without_anions_there_is_no_speciation():
     solvent = species.partners["PF6"].model_copy(update={"role": "solvent"})
     sites = select_sites(universe, species.model_copy(update={"partners": {**species.partners, "PF6": solvent}}))
     contacts = SolvationGeometry(sites).run().results.contacts
-    table, estimates = speciation_table(contacts, sites, 1)
+    table, estimates = speciation_table(contacts, sites, np.full((1, 2), CUTOFF), 1)
     assert table.empty
     assert table.columns.tolist() == ["center", "state", "fraction", "stderr"]
     assert estimates == []
@@ -115,17 +115,47 @@ def test_atoms_and_molecules_are_counted_apart():
         {("Li", "PF6"): 3 / 4, ("Li", "EC"): 3 / 4, ("Na", "PF6"): 0, ("Na", "EC"): 1 / 4}
     )
     assert table.cn_molecules_mean["Li", "PF6"] == 2 / 4
-    assert total_coordination(contacts, sites, n_frames)["Li"].mean == pytest.approx(6 / 4)
+    assert total_coordination(contacts, sites, cutoffs, n_frames)["Li"].mean == pytest.approx(6 / 4)
 
 
-def test_a_pair_without_cutoff_has_an_empty_row_and_no_contacts():
+def test_a_pair_without_shell_has_an_empty_row_and_no_contacts():
     contacts, sites, cutoffs, n_frames = first_shells([one_frame(("Li0", None), ("Li0", None))])
+    cutoffs[0, 0] = 0
+    contacts = within_cutoffs(contacts, sites, cutoffs)
+    table = coordination_table(contacts, sites, cutoffs, n_frames)
+    assert table.iloc[0, 3:].isna().all()
+    assert set(shell_table(contacts, sites, cutoffs, np.arange(n_frames))[0].composition[:2]) == {"EC1", "none"}
+    assert total_coordination(contacts, sites, cutoffs, n_frames)["Li"].mean == 0.5
+    states, _ = speciation_table(contacts, sites, cutoffs, n_frames)
+    assert states.fraction.tolist() == [1, 0, 0] * 2
+
+
+def test_a_pair_without_cutoff_leaves_nothing_to_be_said_of_its_center():
+    contacts, sites, cutoffs, n_frames = first_shells([one_frame(("Li0", "Na0"), ("Li0", "Na0"))])
     cutoffs[0, 0] = np.nan
     contacts = within_cutoffs(contacts, sites, cutoffs)
     table = coordination_table(contacts, sites, cutoffs, n_frames)
     assert table.iloc[0, 3:].isna().all()
-    assert shell_table(contacts, sites, np.arange(n_frames))[0].composition[0] in ("EC1", "none")
-    assert total_coordination(contacts, sites, n_frames)["Li"].mean == 0.5
+    assert table.cn_atoms_mean[1:].tolist() == [0.5, 0.5, 0.5]
+    total = total_coordination(contacts, sites, cutoffs, n_frames)
+    assert total["Li"] is None
+    assert total["Na"].mean == 1
+    shells, estimates = shell_table(contacts, sites, cutoffs, np.arange(n_frames))
+    assert set(shells.center) == {row["center"] for row in shell_shares(contacts, sites, cutoffs, n_frames)} == {"Na"}
+    assert len(estimates) == len(shells) == 2
+    # An anion of a Na may touch a Li as well: without the cutoff of Li nobody knows whether it is a CIP or an AGG.
+    states, estimates = speciation_table(contacts, sites, cutoffs, n_frames)
+    assert states.state.tolist() == ["ssip", "cip", "agg"] * 2
+    assert states[["fraction", "stderr"]].isna().all(axis=None)
+    assert estimates == [None] * 6
+
+
+def test_a_solvent_without_cutoff_leaves_the_ion_pairs_as_they_are():
+    contacts, sites, cutoffs, n_frames = first_shells([one_frame(("Li0", None), ("Li0", None))])
+    cutoffs[0, 1] = np.nan
+    contacts = within_cutoffs(contacts, sites, cutoffs)
+    assert total_coordination(contacts, sites, cutoffs, n_frames)["Li"] is None
+    assert speciation_table(contacts, sites, cutoffs, n_frames)[0].fraction.tolist() == [0.5, 0.5, 0, 1, 0, 0]
 
 
 def test_each_center_species_has_its_own_cutoff():
@@ -144,8 +174,8 @@ def test_compositions_count_molecules_and_give_an_example():
         one_frame(("bi:Li0", None), ("Li0", "Li0")),
         one_frame((None, "Na1"), ("Li0", None)),
     ]
-    contacts, sites, _, _ = first_shells(frames)
-    table, estimates = shell_table(contacts, sites, np.array([10, 20, 30]))
+    contacts, sites, cutoffs, _ = first_shells(frames)
+    table, estimates = shell_table(contacts, sites, cutoffs, np.array([10, 20, 30]))
     li = table[table.center == "Li"].set_index("composition")
     assert li.fraction.to_dict() == pytest.approx({"none": 4 / 6, "PF61 EC2": 1 / 6, "EC1": 1 / 6})
     assert li.n.to_dict() == {"none": 4, "PF61 EC2": 1, "EC1": 1}
@@ -156,8 +186,8 @@ def test_compositions_count_molecules_and_give_an_example():
 
 
 def test_shares_are_those_of_molecules_in_shells_over_those_in_the_box():
-    contacts, sites, _, n_frames = first_shells([one_frame(("bi:Li0", None), ("Li0", "Li1"))])
-    rows = {(row["center"], row["partner"]): row for row in shell_shares(contacts, sites, n_frames)}
+    contacts, sites, cutoffs, n_frames = first_shells([one_frame(("bi:Li0", None), ("Li0", "Li1"))])
+    rows = {(row["center"], row["partner"]): row for row in shell_shares(contacts, sites, cutoffs, n_frames)}
     assert rows["Li", "EC"]["shell_share"] == pytest.approx(2 / 3)
     assert rows["Li", "EC"]["ratio"] == pytest.approx(4 / 3)
     assert rows["Na", "EC"]["shell_share"] == 0

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from solvshell.analysis.statistics import (
+    Equilibration,
     _inefficiency,
     bootstrap_blocks,
     equilibration,
@@ -84,11 +85,19 @@ def test_equilibration_drops_the_approach_and_no_more_than_half():
     starts = np.linspace(0, 640, 65).astype(int)
     noise = ar1(rng, 640, 0.5)[:, 0]
     settled = equilibration([noise], starts)
-    assert settled < 10
+    assert settled.n_blocks < 10
+    assert not settled.clipped
     approach = noise + np.where(np.arange(640) < 200, 20 * np.exp(-np.arange(640) / 60), 0)
-    assert 10 <= equilibration([noise, approach], starts) <= 32
-    assert equilibration([np.linspace(0, 100, 640) + noise], starts) <= 32
-    assert equilibration([np.ones(640)], starts) == 0
+    approached = equilibration([noise, approach], starts)
+    assert 10 <= approached.n_blocks <= 32
+    assert not approached.clipped
+    assert equilibration([np.ones(640)], starts) == Equilibration(0, clipped=False)
+
+
+def test_without_a_plateau_the_second_half_is_kept_and_it_says_so():
+    starts = np.linspace(0, 640, 65).astype(int)
+    steps = np.random.default_rng(4).normal(size=640) + np.where(np.arange(640) > 560, 30.0, 0.0)
+    assert equilibration([steps], starts) == Equilibration(32, clipped=True)
 
 
 def test_statistical_inefficiency_is_between_one_and_the_frames():
@@ -102,8 +111,16 @@ def test_bootstrap_draws_runs_of_blocks():
     assert bootstrap.n_draws == 16
     assert (bootstrap.weights.sum(axis=1) == 64).all()
     assert (np.diff(bootstrap.weights.reshape(200, 16, 4), axis=2) == 0).all()
-    assert bootstrap_blocks(64, 60, 5, np.random.default_rng(6)).n_draws == 8
-    assert bootstrap_blocks(3, 60, 5, np.random.default_rng(6)).n_draws == 3
+    assert not bootstrap.shorter_than_asked
+    assert not bootstrap_blocks(64, 8, 5, np.random.default_rng(6)).shorter_than_asked
+    assert not bootstrap_blocks(3, 1, 5, np.random.default_rng(6)).shorter_than_asked
+
+
+@pytest.mark.parametrize(("n_blocks", "blocks_per_draw", "n_draws"), [(64, 60, 8), (64, 9, 8), (3, 60, 3)])
+def test_draws_are_shorter_than_asked_where_there_would_be_too_few(n_blocks, blocks_per_draw, n_draws):
+    bootstrap = bootstrap_blocks(n_blocks, blocks_per_draw, 5, np.random.default_rng(6))
+    assert bootstrap.n_draws == n_draws
+    assert bootstrap.shorter_than_asked
 
 
 def test_bootstrap_variance_of_few_draws_is_unbiased():
@@ -122,3 +139,22 @@ def test_bootstrap_error_of_a_mean_is_its_standard_error():
     bootstrap = bootstrap_blocks(64, 2, 2000, rng)
     samples = bootstrap.resample(values.reshape(64, 20).mean(axis=1)) / 64
     assert bootstrap.stderr(samples) == pytest.approx(mean_with_error(values).stderr, rel=0.35)
+
+
+@pytest.mark.parametrize("n_draws", [8, 32])
+def test_intervals_hold_the_truth_in_95_of_100_runs(n_draws):
+    rng = np.random.default_rng(12)
+    values = rng.normal(size=(2000, n_draws))
+    held = 0
+    for blocks in values:
+        bootstrap = bootstrap_blocks(n_draws, 1, 400, rng)
+        low, high = bootstrap.interval(blocks.mean(), bootstrap.resample(blocks) / n_draws)
+        held += low < 0 < high
+    assert 0.94 <= held / len(values) <= 0.96
+
+
+def test_an_interval_leaves_out_samples_without_a_number():
+    bootstrap = bootstrap_blocks(8, 1, 5, np.random.default_rng(13))
+    low, high = bootstrap.interval(1.0, np.array([0.9, np.nan, 1.0, 1.1, np.nan]))
+    assert low < 0.9
+    assert high > 1.1

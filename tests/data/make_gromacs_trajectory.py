@@ -30,7 +30,7 @@ from solvshell.recipe import load_recipe
 
 #: the largest difference of a term between the engines, in parts of the sum of the absolute values of the terms
 PARITY = 1e-5
-N_FRAMES = 50
+N_FRAMES = 100
 STEP_PS = 0.002
 
 _PAIRS = """
@@ -110,12 +110,13 @@ def _molecule(system: openmm.System, name: str, atom_names: list[str], span: ran
     masses = [_plain(system.getParticleMass(i)) for i in span]
     nonbonded = next(force for force in system.getForces() if isinstance(force, openmm.NonbondedForce))
     particles = [[_plain(value) for value in nonbonded.getParticleParameters(i)] for i in span]
-    types, atoms = [], []
+    types: list[tuple[Any, ...]] = []
+    atoms: list[tuple[Any, ...]] = []
     for i, (atom, mass, (charge, sigma, epsilon)) in enumerate(zip(atom_names, masses, particles, strict=True), 1):
         types.append((f"{name}_{atom}", mass, charge, "A", sigma, epsilon))
         atoms.append((i, f"{name}_{atom}", 1, name, atom, i, charge, mass))
     exceptions = _terms(system, "Exception", 2, span)
-    sections = {
+    sections: dict[str, list[tuple[Any, ...]]] = {
         "moleculetype": [(name, 3)],
         "atoms": atoms,
         "pairs": [(*ij, 1) for ij, (charge, _, epsilon) in exceptions if charge or epsilon],
@@ -251,7 +252,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--n-salt", type=int, default=8)
     parser.add_argument("--equilibration", type=float, default=400.0, help="in ps")
-    parser.add_argument("--production", type=float, default=200.0, help="in ps")
+    parser.add_argument("--production", type=float, default=1000.0, help="in ps")
     arguments = parser.parse_args()
 
     arguments.out.mkdir(parents=True, exist_ok=True)

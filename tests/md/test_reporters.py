@@ -8,7 +8,8 @@ import pytest
 from openmm import app
 
 from solvshell.box import Box
-from solvshell.md.reporters import FrameEncoder, OutputFile, frame_length
+from solvshell.md.reporters import FrameEncoder, OutputFile
+from solvshell.xtc import frame_length, whole_frames
 
 FULL_DEVICE = """
 import resource, signal, sys
@@ -60,6 +61,15 @@ def test_frame_length_knows_a_frame_that_was_cut(box_path: Path) -> None:
     assert [frame_length(frame[:cut]) for cut in (0, 3, 60, 91, len(frame) - 1)] == [0] * 5
     with pytest.raises(ValueError, match="not an XTC frame"):
         frame_length(b"x" * 100)
+
+
+@pytest.mark.parametrize(("cut", "expected"), [(0, 3), (1, 2), (5000, 1), (60, 2)])
+def test_whole_frames_stops_before_a_cut(box_path: Path, tmp_path: Path, cut: int, expected: int) -> None:
+    box = Box.load(box_path)
+    frame = FrameEncoder(box.topology).encode(box.positions, box.box_vectors, 0, 0.0)
+    path = tmp_path / "cut.xtc"
+    path.write_bytes((3 * frame)[: 3 * len(frame) - cut])
+    assert whole_frames(path) == (expected, expected * len(frame))
 
 
 def test_opening_cuts_back_to_the_known_length(tmp_path: Path) -> None:

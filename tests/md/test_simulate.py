@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import MDAnalysis as mda
 import numpy as np
+import openmm
 import pandas as pd
 import pytest
 from openmm import app
@@ -21,6 +23,8 @@ from solvshell.protocol import Protocol
 from solvshell.run import open_run
 
 N_FRAMES = 26
+# The package's name for it is the function.
+simulate_module = importlib.import_module("solvshell.md.simulate")
 
 
 def make_protocol(**changes: object) -> Protocol:
@@ -195,3 +199,80 @@ def test_a_gpu_node_needs_neither_rdkit_nor_mdanalysis(box_path: Path, tmp_path:
     done = subprocess.run([sys.executable, "-c", LIGHT, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert_complete(tmp_path / "run")
+
+
+FULL_DEVICE = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from solvshell.cli import main
+limit = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_full_device_ends_the_run_and_room_resumes_it(box_path: Path, tmp_path: Path, protocol_path: Path) -> None:
+    arguments = ["run", str(box_path), "--protocol", str(protocol_path), "--out", str(tmp_path / "run")]
+    start_without_room = [sys.executable, "-c", FULL_DEVICE]
+    largest = max(file.stat().st_size for file in box_path.iterdir())
+    open_run(tmp_path / "run", box_path, make_protocol())
+    done = subprocess.run([*start_without_room, str(100_000), *arguments], capture_output=True, text=True)
+    assert largest > 100_000  # the box was copied before; states of 100 kB do not fit any more
+    assert done.returncode == 1, done.stderr
+    assert "cannot write (File too large)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert main(arguments) == 0
+    assert_complete(tmp_path / "run")
+
+
+def test_on_one_platform_a_resumed_run_continues_the_same_noise(
+    box_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reference platform, constant volume: byte for byte the trajectory of a run that was never stopped."""
+    content = make_protocol().model_dump(mode="json")
+    common = {"pressure": None, "frame_interval": "0.008 ps", "log_interval": "0.008 ps"}
+    content["stages"] = [content["stages"][0], {**content["stages"][2], **common, "duration": "0.04 ps"}]
+    protocol = validate(Protocol, {**content, "checkpoint_interval": "0.016 ps"}, "test")
+    whole = simulate(open_run(tmp_path / "whole", box_path, protocol, seed=3), "Reference")
+    resumed = open_run(tmp_path / "resumed", box_path, protocol, seed=3)
+    real, calls = simulate_module.advance, []
+
+    def advance_and_stop(context: openmm.Context, n_steps: int) -> None:
+        real(context, n_steps)
+        calls.append(n_steps)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulate_module, "advance", advance_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        simulate(resumed, "Reference")
+    monkeypatch.setattr(simulate_module, "advance", real)
+    simulate(resumed, "Reference")
+    assert resumed.trajectory_path.read_bytes() == whole.trajectory_path.read_bytes()
+    assert json.loads((resumed.path / "done.json").read_text())["restarts_with_fresh_noise"] == 0
+
+
+def test_another_platform_continues_with_fresh_noise_and_says_so(box_path: Path, tmp_path: Path) -> None:
+    run = simulate(open_run(tmp_path / "run", box_path, make_protocol()), "CPU")
+    (run.path / "done.json").unlink()
+    newest = max((run.path / "checkpoint").glob("0*"))
+    for path in (newest, newest.with_name(f"{int(newest.name) - 1:06d}")):
+        progress = json.loads((path / "progress.json").read_text())
+        (path / "progress.json").write_text(json.dumps({**progress, "signature": "OpenMM 8 CUDA"}))
+    os.truncate(run.trajectory_path, run.trajectory_path.stat().st_size - 1)
+    simulate(run, "CPU")
+    assert_complete(run.path)
+    assert json.loads((run.path / "done.json").read_text())["restarts_with_fresh_noise"] == 1
+
+
+def test_a_ramp_moves_evenly_to_its_end(box_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = make_protocol().model_dump(mode="json")
+    content["stages"][1] |= {"temperature": "300 K", "ramp_to": "400 K", "frame_interval": "0.4 ps"}
+    content["stages"][1] |= {"log_interval": "0.4 ps", "pressure": None}
+    content["stages"][2] |= {"duration": "0.08 ps"}
+    seen: list[float] = []
+    monkeypatch.setattr(simulate_module, "set_temperature", lambda context, temperature: seen.append(temperature))
+    simulate(open_run(tmp_path / "run", box_path, validate(Protocol, content, "test")), "CPU")
+    assert len(seen) == 100
+    np.testing.assert_allclose(np.diff(seen), 1.0)
+    assert (seen[0], seen[-1]) == pytest.approx((300.5, 399.5))

@@ -48,7 +48,7 @@ def test_the_files_are_as_the_shipped_ones(made):
     assert now.residues.resnames.tolist() == shipped.residues.resnames.tolist()
     assert now.atoms.names.tolist() == shipped.atoms.names.tolist()
     assert len(now.trajectory) == len(shipped.trajectory)
-    assert now.trajectory.dt == pytest.approx(0.5)
+    assert now.trajectory.dt == pytest.approx(0.25)
     assert now.trajectory[-1].volume == pytest.approx(shipped.trajectory[-1].volume, rel=0.1)
 
 

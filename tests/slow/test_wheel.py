@@ -39,7 +39,7 @@ def test_openmm_finds_the_force_field_of_the_wheel(demo: Path) -> None:
 
 @pytest.mark.physics
 def test_the_liquid_of_the_demo(demo: Path) -> None:
-    """Density, Li-O peaks and total coordination number lie where experiment and simulation of such liquids put them."""
+    """Density, Li-O peaks and total coordination lie where experiment and simulation of such liquids put them."""
     tables = demo / "lb003" / "run" / "analysis"
     summary = json.loads((tables / "summary.json").read_text())
     assert 1.18 < summary["thermodynamics"]["density_g_cm3"]["mean"] < 1.28
