@@ -12,22 +12,13 @@ import pytest
 import yaml
 from MDAnalysis.analysis.rdf import InterRDF
 from MDAnalysis.coordinates.XTC import XTCWriter
+from table_contract import COLUMNS
 
 from solvshell.cli import main
 
 DATA = Path(__file__).parent / "data" / "gromacs_lb003"
 GRO, XTC, SPECIES = DATA / "lb003.gro", DATA / "lb003.xtc", DATA / "species.yaml"
 CARBONATES = ["EC", "DMC", "EMC"]
-COLUMNS = {
-    "rdf": "center,partner,site,r_angstrom,g,g_stderr,n",
-    "peaks": "center,partner,site,peak_angstrom,ci95_low,ci95_high,first_minimum_angstrom,cutoff_angstrom,"
-    "cutoff_source,status",
-    "coordination": "center,partner,site,cn_atoms_mean,cn_atoms_stderr,cn_molecules_mean,cn_molecules_stderr,"
-    "cutoff_angstrom,n_independent",
-    "shells": "center,composition,fraction,stderr,n,example_frame",
-    "speciation": "center,state,fraction,stderr",
-    "residence": "center,partner,site,method,time_ps,stderr_ps",
-}
 
 
 def analyze(out: Path, **changed: Path) -> int:

@@ -14,6 +14,7 @@ import pytest
 from MDAnalysis.analysis.rdf import InterRDF
 from MDAnalysis.analysis.results import Results
 from openmm import app
+from table_contract import COLUMNS
 
 from solvshell.analysis import open_trajectory
 from solvshell.analysis.geometry import SolvationGeometry
@@ -22,17 +23,6 @@ from solvshell.analysis.sites import Sites, select_sites
 from solvshell.cli import main
 from solvshell.run import Run
 from solvshell.species import select_species
-
-COLUMNS = {
-    "rdf": "center,partner,site,r_angstrom,g,g_stderr,n",
-    "peaks": "center,partner,site,peak_angstrom,ci95_low,ci95_high,first_minimum_angstrom,cutoff_angstrom,"
-    "cutoff_source,status",
-    "coordination": "center,partner,site,cn_atoms_mean,cn_atoms_stderr,cn_molecules_mean,cn_molecules_stderr,"
-    "cutoff_angstrom,n_independent",
-    "shells": "center,composition,fraction,stderr,n,example_frame",
-    "speciation": "center,state,fraction,stderr",
-    "residence": "center,partner,site,method,time_ps,stderr_ps",
-}
 
 
 @pytest.fixture(scope="module")

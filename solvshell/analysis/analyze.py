@@ -10,14 +10,22 @@ from MDAnalysis import Universe
 from MDAnalysis.analysis.results import Results
 
 from solvshell.analysis.coordination import coordination_table, total_coordination, total_per_center
+from solvshell.analysis.findings import Findings, Settings
 from solvshell.analysis.geometry import CAPTURE_ANGSTROM, Contacts, SolvationGeometry
-from solvshell.analysis.peaks import Shell, first_shell
+from solvshell.analysis.peaks import Shell, first_shell, independent_frames
 from solvshell.analysis.rdf import PairCounts, fine_counts, rdf_table
 from solvshell.analysis.residence import METHOD, RESIDENCE_COLUMNS, Residence, residence_time
 from solvshell.analysis.shells import shell_shares, shell_table, speciation_table, within_cutoffs
-from solvshell.analysis.sites import Sites, select_sites
-from solvshell.analysis.statistics import Bootstrap, bootstrap_blocks, equilibration, statistical_inefficiency
-from solvshell.analysis.summary import Findings, Settings, summarize
+from solvshell.analysis.sites import Center, Sites, select_sites
+from solvshell.analysis.statistics import (
+    Bootstrap,
+    Equilibration,
+    bootstrap_blocks,
+    equilibration,
+    is_constant,
+    statistical_inefficiency,
+)
+from solvshell.analysis.summary import summarize
 from solvshell.errors import InvalidInput, WorkFailed
 from solvshell.files import write_atomically, write_json
 from solvshell.species import SpeciesFile
@@ -35,6 +43,8 @@ PEAK_COLUMNS = [
     "status",
 ]
 
+UNKNOWN_DYNAMICS = "dynamics of the source unknown: residence times are taken as they come"
+
 
 @dataclass(frozen=True)
 class Analysis:
@@ -50,17 +60,24 @@ class Analysis:
 
 
 def _cutoff(pair: PairCounts, shell: Shell) -> tuple[float | None, str | None]:
+    if not pair.site.coordinating:
+        return None, None
     if pair.site.given_cutoff_angstrom is not None:
         return pair.site.given_cutoff_angstrom, "given"
     return shell.first_minimum, None if shell.first_minimum is None else "first_minimum"
 
 
 def _cutoffs(fine: list[PairCounts], shells: list[Shell], sites: Sites) -> np.ndarray:
-    """Return the cutoffs in Å, shape (n_center_species, n_sites), not a number where there is none."""
-    values = [_cutoff(pair, shell)[0] for pair, shell in zip(fine, shells, strict=True)]
-    counted = [pair.site.coordinating for pair in fine]
-    cutoffs = np.where(counted, np.array(values, dtype=float), np.nan)
-    if np.isnan(cutoffs).all() and all(shell.status == "no_shell" for shell in shells):
+    """Return the cutoffs in Å, shape (n_center_species, n_sites).
+
+    0 where nothing is counted, at a partner without shell or a reference site; not a number where there are too few
+    samples to say where the shell ends.
+    """
+    cutoffs = np.zeros(len(fine))
+    for i, (pair, shell) in enumerate(zip(fine, shells, strict=True)):
+        unknown = pair.site.coordinating and shell.status == "too_few_samples"
+        cutoffs[i] = _cutoff(pair, shell)[0] or (np.nan if unknown else 0)
+    if (cutoffs == 0).all() and all(shell.status == "no_shell" for shell in shells):
         raise WorkFailed("no partner has a first shell around any center: check the sites of the species file")
     return cutoffs.reshape(len(sites.centers), len(sites.sites))
 
@@ -84,14 +101,18 @@ def _shells(fine: list[PairCounts], bootstrap: Bootstrap) -> list[Shell]:
     return [first_shell(pair, bootstrap) for pair in fine]
 
 
-def _settled(geometry: Results, sites: Sites, cutoffs: np.ndarray) -> tuple[int, int]:
-    """Return the first block to keep, and how many frames two independent samples of the rest are apart."""
+def _settled(geometry: Results, sites: Sites, cutoffs: np.ndarray) -> tuple[Equilibration, int]:
+    """Return what to drop from the start, and how many frames a draw of the bootstrap should hold.
+
+    That is twice the statistical inefficiency of the volume or the total coordination number, whichever remembers
+    longer. A constant volume remembers nothing; numbers that never change may remember all the run.
+    """
     n_frames = len(geometry.volumes)
     total = total_per_center(within_cutoffs(geometry.contacts, sites, cutoffs), sites, n_frames).astype(float)
-    first_block = equilibration([geometry.volumes, total.mean(axis=1)], geometry.block_starts)
-    kept = slice(geometry.block_starts[first_block], None)
-    apart = max(statistical_inefficiency(series[kept]) for series in (geometry.volumes, total))
-    return first_block, int(np.ceil(2 * apart))
+    dropped = equilibration([geometry.volumes, total.mean(axis=1)], geometry.block_starts)
+    kept = slice(geometry.block_starts[dropped.n_blocks], None)
+    fluctuating = [total[kept]] + ([] if is_constant(geometry.volumes[kept]) else [geometry.volumes[kept]])
+    return dropped, int(np.ceil(2 * max(statistical_inefficiency(series) for series in fluctuating)))
 
 
 def _kept(contacts: Contacts, first_frame: int) -> Contacts:
@@ -108,15 +129,29 @@ def _peak_table(fine: list[PairCounts], shells: list[Shell]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=PEAK_COLUMNS)
 
 
+def _of_pair(contacts: Contacts, center: Center, j: int) -> Contacts:
+    of_center = (contacts.center >= center.members.start) & (contacts.center < center.members.stop)
+    return contacts.where(of_center & (contacts.site == j))
+
+
+def _peak_samples(
+    fine: list[PairCounts], shells: list[Shell], captured: Contacts, sites: Sites, capture: float, total: np.ndarray
+) -> list[float]:
+    samples = []
+    for i, (pair, shell) in enumerate(zip(fine, shells, strict=True)):
+        contacts = _of_pair(captured, pair.center, i % len(sites.sites))
+        samples.append(independent_frames(pair, shell, contacts, capture, total[:, pair.center.members]))
+    return samples
+
+
 def _residence(
     contacts: Contacts, sites: Sites, n_frames: int, timestep_ps: float
 ) -> tuple[pd.DataFrame, list[Residence | None]]:
     rows, stays = [], []
     for center in sites.centers:
-        of_center = (contacts.center >= center.members.start) & (contacts.center < center.members.stop)
         for j, site in enumerate(sites.sites):
             if site.coordinating:
-                stay = residence_time(contacts.where(of_center & (contacts.site == j)), n_frames, timestep_ps)
+                stay = residence_time(_of_pair(contacts, center, j), n_frames, timestep_ps)
                 times = (stay.time_ps, stay.stderr_ps) if stay else (None, None)
                 rows.append((center.name, site.partner, site.name, METHOD, *times))
                 stays.append(stay)
@@ -138,6 +173,7 @@ def analyze(
     *,
     log: pd.DataFrame | None = None,
     source: dict[str, str] | None = None,
+    dynamics: str | None = None,
     r_max: float | None = None,
     n_bootstrap: int = 500,
     seed: int = 0,
@@ -159,6 +195,8 @@ def analyze(
         The run's log of the same production time (``time_ps``, ``temperature_k``, ...), for the temperature.
     source
         Names for the summary, such as ``{"topology": ..., "trajectory": ...}``.
+    dynamics
+        What moved the atoms, and so whether residence times are physical: a phrase for the summary and the page.
     r_max
         Upper end of g(r) in Å; half the box and at most 12 Å if left out.
     n_bootstrap, seed
@@ -180,11 +218,13 @@ def analyze(
     n_blocks = len(geometry.block_starts) - 1
     fine = fine_counts(geometry, sites)
     cutoffs = _cutoffs(fine, _shells(fine, bootstrap_blocks(n_blocks, 1, n_bootstrap, rng)), sites)
-    if np.nanmax(cutoffs, initial=0) > capture - 0.2:
-        capture = float(np.nanmax(cutoffs)) + 1.0
+    longest = float(np.nan_to_num(cutoffs).max())
+    if longest > capture - 0.2:
+        capture = longest + 1.0
         geometry = _pass(sites, capture, r_max, verbose)
 
-    first_block, draw_frames = _settled(geometry, sites, cutoffs)
+    equilibrated, draw_frames = _settled(geometry, sites, cutoffs)
+    first_block = equilibrated.n_blocks
     first_frame = int(geometry.block_starts[first_block])
     n_frames = len(geometry.volumes) - first_frame
     frames_per_block = len(geometry.volumes) / n_blocks
@@ -194,29 +234,34 @@ def analyze(
     shells = _shells(fine, bootstrap)
     cutoffs = _cutoffs(fine, shells, sites)
 
-    contacts = within_cutoffs(_kept(geometry.contacts, first_frame), sites, cutoffs)
+    captured = _kept(geometry.contacts, first_frame)
+    contacts = within_cutoffs(captured, sites, cutoffs)
     times = geometry.times
     timestep_ps = float(times[1] - times[0]) if len(times) > 1 else float(universe.trajectory.dt)
     rdf = rdf_table(fine, bootstrap)
     peaks = _peak_table(fine, shells)
     coordination = coordination_table(contacts, sites, cutoffs, n_frames)
-    shell_fractions, of_shells = shell_table(contacts, sites, geometry.frames[first_frame:])
-    speciation, of_states = speciation_table(contacts, sites, n_frames)
+    of_peaks = _peak_samples(fine, shells, captured, sites, capture, total_per_center(contacts, sites, n_frames))
+    shell_fractions, of_shells = shell_table(contacts, sites, cutoffs, geometry.frames[first_frame:])
+    speciation, of_states = speciation_table(contacts, sites, cutoffs, n_frames)
     residence, stays = _residence(contacts, sites, n_frames, timestep_ps)
     settings = Settings(
         source=source or {},
+        dynamics=dynamics or UNKNOWN_DYNAMICS,
         timestep_ps=timestep_ps,
         first_frame=first_frame,
+        no_plateau=equilibrated.clipped,
         capture_radius_angstrom=capture,
         r_max_angstrom=float(geometry.edges[-1]),
         n_bootstrap=n_bootstrap,
         n_blocks=n_blocks - first_block,
         n_draws=bootstrap.n_draws,
+        draws_shorter_than_memory=bootstrap.shorter_than_asked,
         seed=seed,
     )
     findings = Findings(
-        peaks, shells, coordination, total_coordination(contacts, sites, n_frames), shell_fractions, of_shells,
-        shell_shares(contacts, sites, n_frames), speciation, of_states, residence, stays,
+        peaks, shells, of_peaks, coordination, total_coordination(contacts, sites, cutoffs, n_frames), shell_fractions,
+        of_shells, shell_shares(contacts, sites, cutoffs, n_frames), speciation, of_states, residence, stays,
     )  # fmt: skip
     summary = summarize(universe, sites, geometry, log, settings, findings)
     return Analysis(rdf, peaks, coordination, shell_fractions, speciation, residence, summary)

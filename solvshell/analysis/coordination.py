@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from solvshell.analysis.geometry import Contacts
-from solvshell.analysis.shells import distinct_molecules, number_per_center
+from solvshell.analysis.shells import distinct_molecules, lacks_cutoff, number_per_center
 from solvshell.analysis.sites import Sites
 from solvshell.analysis.statistics import Estimate, mean_with_error
 
@@ -26,10 +26,18 @@ def total_per_center(contacts: Contacts, sites: Sites, n_frames: int) -> np.ndar
     return number_per_center(contacts, len(sites.sites), n_frames, sites.n_centers).sum(axis=0)
 
 
-def total_coordination(contacts: Contacts, sites: Sites, n_frames: int) -> dict[str, Estimate]:
-    """Return the total coordination number (atoms of all coordinating sites of all partners) of each center species."""
-    total = total_per_center(contacts, sites, n_frames)
-    return {center.name: mean_with_error(total[:, center.members].astype(float)) for center in sites.centers}
+def total_coordination(
+    contacts: Contacts, sites: Sites, cutoffs: np.ndarray, n_frames: int
+) -> dict[str, Estimate | None]:
+    """Return the total coordination number of each center species, or None for one that lacks a cutoff.
+
+    It counts the atoms of all coordinating sites of all partners.
+    """
+    total = total_per_center(contacts, sites, n_frames).astype(float)
+    return {
+        center.name: None if incomplete else mean_with_error(total[:, center.members])
+        for center, incomplete in zip(sites.centers, lacks_cutoff(cutoffs), strict=True)
+    }
 
 
 def coordination_table(contacts: Contacts, sites: Sites, cutoffs: np.ndarray, n_frames: int) -> pd.DataFrame:
@@ -41,10 +49,8 @@ def coordination_table(contacts: Contacts, sites: Sites, cutoffs: np.ndarray, n_
 
     Parameters
     ----------
-    contacts
-        From `shells.within_cutoffs`.
-    cutoffs
-        Shape (n_center_species, n_sites), in Å; not a number where there is none.
+    contacts, cutoffs
+        From `shells.within_cutoffs`, and what it was given.
     """
     size = (len(sites.sites), n_frames, sites.n_centers)
     atoms = number_per_center(contacts, *size).astype(float)
@@ -54,8 +60,8 @@ def coordination_table(contacts: Contacts, sites: Sites, cutoffs: np.ndarray, n_
         for j, site in enumerate(sites.sites):
             if not site.coordinating:
                 continue
-            numbers: tuple[float | None, ...] = (None,) * 6
-            if not np.isnan(cutoffs[i, j]):
+            numbers: tuple[float | None, ...] = (np.nan,) * 6
+            if cutoffs[i, j] > 0:
                 a, m = (mean_with_error(values[j][:, center.members]) for values in (atoms, molecules))
                 n_independent = min(a.n_independent, m.n_independent)
                 numbers = (a.mean, a.stderr, m.mean, m.stderr, float(cutoffs[i, j]), n_independent)

@@ -75,7 +75,8 @@ def _check_times(times: np.ndarray) -> None:
 class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has no types
     """Counts pairs and gathers contacts of centers and sites, with `capped_distance` and the box of each frame.
 
-    Pairs inside one molecule are left out. Run it with ``.run(start, stop, step, verbose=True)``.
+    Pairs inside one molecule are left out. Run it with ``.run(start, stop, step, verbose=True)``; on the serial backend
+    only, for now.
 
     Parameters
     ----------

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from solvshell.analysis.geometry import BIN_ANGSTROM, CAPTURE_ANGSTROM, FINE_PER_BIN
+from solvshell.analysis.geometry import BIN_ANGSTROM, CAPTURE_ANGSTROM, FINE_PER_BIN, Contacts
 from solvshell.analysis.rdf import PairCounts
-from solvshell.analysis.statistics import MIN_BLOCKS, Bootstrap
+from solvshell.analysis.statistics import MIN_BLOCKS, Bootstrap, statistical_inefficiency
 
 Status = Literal["resolved", "no_shell", "too_few_samples"]
 
@@ -171,7 +171,31 @@ def first_shell(fine: PairCounts, bootstrap: Bootstrap) -> Shell:
     samples = _refit(pair, bootstrap, near, WINDOW_ANGSTROM)
     if np.isnan(peak) or np.isnan(samples).mean() > 0.05:
         return Shell("too_few_samples")
-    low95, high95 = peak + np.nanpercentile(samples - peak, [2.5, 97.5]) * bootstrap.widening
+    ci95 = bootstrap.interval(peak, samples)
     minimum = float(pair.edges[0] + (end + 0.5) * BIN_ANGSTROM)
-    ci95 = (float(low95), float(high95))
     return Shell("resolved", float(peak), ci95, float(g[top]), minimum, n_counts, _effects(fine, near))
+
+
+def independent_frames(
+    pair: PairCounts, shell: Shell, contacts: Contacts, capture_radius: float, total: np.ndarray
+) -> float:
+    """Return the number of independent samples behind a peak: frames over the statistical inefficiency of its height.
+
+    That is the number of pairs of each center in the window of the fit, in every frame. Where these are not known, the
+    total coordination number of each center stands in: for a pair without a peak, a reference site (which has no
+    contacts), and a window that reaches beyond the capture radius.
+
+    Parameters
+    ----------
+    contacts
+        Those of this center species with this site within the capture radius.
+    total
+        The total coordination number of the centers of this species, shape (n_frames, n_centers).
+    """
+    series = total
+    if shell.peak is not None and pair.site.coordinating and shell.peak + WINDOW_ANGSTROM <= capture_radius:
+        inside = np.abs(contacts.distance - shell.peak) <= WINDOW_ANGSTROM
+        at = (contacts.frame[inside], contacts.center[inside] - pair.center.first)
+        flat = np.ravel_multi_index(at, total.shape)
+        series = np.bincount(flat, minlength=total.size).reshape(total.shape)
+    return len(series) / statistical_inefficiency(series.astype(float))

@@ -1,0 +1,119 @@
+"""What a run cannot say: flags for programs, notes for readers."""
+
+from typing import Any
+
+import pandas as pd
+
+from solvshell.analysis.findings import Findings, Settings, pair_name, peak_rows, records, residence_rows
+from solvshell.analysis.sites import Sites
+from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT
+
+DEMONSTRATION_BELOW_CENTERS = 16
+RESIDENCE_TIMES_PER_RUN = 10
+
+
+def _longest_stays(found: Findings, run_ps: float) -> list[str]:
+    """Return the pairs whose residence time is more than a tenth of the run."""
+    pairs = []
+    for row, stay in zip(records(found.residence), found.of_residence, strict=True):
+        if stay is not None:
+            time_ps = stay.time_ps or stay.lower_bound_ps or 0.0
+            if stay.n_departures == 0 or time_ps * RESIDENCE_TIMES_PER_RUN > run_ps:
+                sign = "" if stay.n_departures else "at least "
+                pairs.append(f"{pair_name(row)} ({sign}{time_ps:.3g} ps)")
+    return pairs
+
+
+def _pairs_of(found: Findings, status: str) -> list[str]:
+    """Return the coordinating pairs that have this status and no cutoff."""
+    counted = {pair_name(row) for row in records(found.coordination)}
+    rows = (row for row in records(found.peaks) if row["status"] == status and pd.isna(row["cutoff_angstrom"]))
+    return [pair_name(row) for row in rows if pair_name(row) in counted]
+
+
+def _unresolved(thermodynamics: dict[str, Any], found: Findings) -> list[str]:
+    """Return the quantities with too few samples; but not a fixed volume, nor what does not occur."""
+    no_shell = _pairs_of(found, "no_shell")
+    names = [name for name, value in thermodynamics.items() if not value["resolved"] and value["stderr"] is not None]
+    names += [f"peak {pair_name(row)}" for row in peak_rows(found) if not row["resolved"]]
+    for name, total in found.total_coordination.items():
+        if total is None or not total.is_resolved:
+            names.append(f"total coordination of {name}")
+    for row in records(found.coordination):
+        if not row["n_independent"] >= RESOLVED_N_INDEPENDENT and pair_name(row) not in no_shell:
+            names.append(f"coordination {pair_name(row)}")
+    whole = None not in found.total_coordination.values()
+    if not whole or not all(estimate.is_resolved for estimate in found.of_shells):
+        names.append("shell compositions")
+    for row, state in zip(records(found.speciation), found.of_speciation, strict=True):
+        if state is None or (not state.is_resolved and state.mean > 0):
+            names.append(f"{row['state']} of {row['center']}")
+    for row in residence_rows(found):
+        if not row["resolved"] and pair_name(row) not in no_shell:
+            names.append(f"residence {pair_name(row)}")
+    return names
+
+
+def _absences(found: Findings, incomplete: list[str]) -> list[str]:
+    """Return what is left out because a shell, or its end, is not known."""
+    notes = []
+    if incomplete:
+        left_out = ["total coordination", "shell compositions"]
+        if any(state is None for state in found.of_speciation):
+            left_out.append("ion pair states")
+        contacts, last = "its contacts" if len(incomplete) == 1 else "their contacts", left_out.pop()
+        notes.append(
+            f"too few samples for a first shell, so no cutoff for {', '.join(incomplete)}: {contacts} are not counted; "
+            f"{', '.join(left_out)} and {last} would be wrong and are left out"
+        )
+    for row in records(found.peaks):
+        if row["status"] == "too_few_samples" and pair_name(row) not in incomplete:
+            notes.append(f"{pair_name(row)}: too few samples for a first shell")
+    if found.speciation.empty:
+        notes.append("no anions: no ion pair states")
+    return notes
+
+
+def _notes(sites: Sites, found: Findings, settings: Settings, flags: dict[str, Any], run_ps: float) -> list[str]:
+    notes = []
+    if flags["demonstration"]:
+        notes.append(f"demonstration: {sites.n_centers} centers, fewer than {DEMONSTRATION_BELOW_CENTERS}")
+    if flags["no_plateau"]:
+        notes.append("no plateau found; the second half is used")
+    if flags["not_equilibrated"]:
+        shorter = f"the run of {run_ps:.6g} ps is shorter than ten residence times of "
+        notes.append("coordination and pairing not equilibrated: " + shorter + ", ".join(_longest_stays(found, run_ps)))
+    if flags["unresolved"]:
+        limit = f"n_independent below {RESOLVED_N_INDEPENDENT}"
+        notes.append(f"not resolved by this run ({limit}): " + ", ".join(flags["unresolved"]))
+    if settings.draws_shorter_than_memory:
+        notes.append(
+            f"the {settings.n_draws} draws of the bootstrap are shorter than the memory of the liquid: errors of g(r) "
+            "and intervals of peaks are lower bounds"
+        )
+    return notes + _absences(found, flags["incomplete"])
+
+
+def limits(
+    sites: Sites, settings: Settings, found: Findings, thermodynamics: dict[str, Any], run_ps: float
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the flags and the notes of an analysis.
+
+    ``demonstration``, ``not_equilibrated`` and ``no_plateau`` are true or false; ``incomplete`` lists the pairs whose
+    contacts cannot be counted, ``unresolved`` the quantities with too few independent samples.
+
+    Parameters
+    ----------
+    thermodynamics
+        Quantities of the summary by name.
+    run_ps
+        How long the frames used last.
+    """
+    flags = {
+        "demonstration": sites.n_centers < DEMONSTRATION_BELOW_CENTERS,
+        "not_equilibrated": bool(_longest_stays(found, run_ps)),
+        "no_plateau": settings.no_plateau,
+        "incomplete": _pairs_of(found, "too_few_samples"),
+        "unresolved": _unresolved(thermodynamics, found),
+    }
+    return flags, _notes(sites, found, settings, flags, run_ps)
