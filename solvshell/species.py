@@ -24,6 +24,7 @@ class Species(BaseModel):
     role: Role
     sites: dict[str, list[str]] = Field(min_length=1)
     reference_sites: dict[str, list[str]] = {}
+    typical_cutoff_angstrom: PositiveFloat | None = None
     geometry_angstrom: list[tuple[float, float, float]] | None = None
 
 
@@ -53,7 +54,8 @@ def find_species(name: str) -> Species:
 class Partner(BaseModel):
     """One species around the centers: which molecules, which of their atoms touch, and its part in an ion pair.
 
-    All strings are MDAnalysis selections; those of the sites are taken inside the molecules.
+    All strings are MDAnalysis selections; those of the sites are taken inside the molecules. `cutoff_angstrom` rules;
+    `typical_cutoff_angstrom` stands in only where a run has too few contacts to show its own first minimum.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +65,7 @@ class Partner(BaseModel):
     reference_sites: dict[str, str] = {}
     role: Role = "solvent"
     cutoff_angstrom: PositiveFloat | None = None
+    typical_cutoff_angstrom: PositiveFloat | None = None
 
 
 class SpeciesFile(BaseModel):
@@ -91,6 +94,7 @@ def select_species(names: list[str]) -> SpeciesFile:
                 sites=atoms(entry.sites),
                 reference_sites=atoms(entry.reference_sites),
                 role=entry.role,
+                typical_cutoff_angstrom=entry.typical_cutoff_angstrom,
             )
             for name, entry in species.items()
             if entry.role != "cation"

@@ -70,7 +70,6 @@ def test_li_has_a_first_shell_of_plausible_size(tables, summary):
     assert total == pytest.approx(coordination["cn_atoms_mean"].sum(), rel=1e-4)
 
 
-@pytest.mark.xfail(strict=True, reason="few but real contacts: a peak short of 5 Poisson errors is called no_shell")
 def test_anions_in_contact_are_not_said_to_have_no_shell(tables, summary):
     """Less than a fifth of Li+ touches F, as counted here: too few samples perhaps, but no absence of ion pairs."""
     universe = mda.Universe(GRO, XTC)

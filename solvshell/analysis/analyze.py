@@ -64,6 +64,8 @@ def _cutoff(pair: PairCounts, shell: Shell) -> tuple[float | None, str | None]:
         return None, None
     if pair.site.given_cutoff_angstrom is not None:
         return pair.site.given_cutoff_angstrom, "given"
+    if shell.status == "too_few_samples" and pair.site.typical_cutoff_angstrom is not None:
+        return pair.site.typical_cutoff_angstrom, "typical"
     return shell.first_minimum, None if shell.first_minimum is None else "first_minimum"
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.stats import poisson
 
 from solvshell.analysis.geometry import BIN_ANGSTROM, CAPTURE_ANGSTROM, FINE_PER_BIN, Contacts
 from solvshell.analysis.rdf import PairCounts
@@ -23,6 +24,10 @@ PEAK_SHARE = 0.2
 PEAK_LOWEST_G = 0.2
 #: ... and by so many bootstrap errors, or it has too few samples.
 BOOTSTRAP_SIGNIFICANCE = 3.0
+#: Pairs that are more than an even distribution has with this probability, and fall by so many errors behind, hint at a
+#: shell; then its absence is not a result.
+CERTAIN_EXCESS = 1e-4
+HINT_SIGNIFICANCE = 2.0
 #: The second shell rises by so many errors above the lowest g behind the peak.
 RISE_SIGNIFICANCE = 3.0
 MIN_COUNTS = 100
@@ -115,7 +120,9 @@ def _refit(pair: PairCounts, bootstrap: Bootstrap, near: float, window: float) -
     smoothed = gaussian_filter1d(counts, sigma, axis=1) / gaussian_filter1d(even, sigma, axis=1)
     smoothed[:, np.abs(r - near) > 2 * window] = 0
     tops = r[smoothed.argmax(axis=1)]
-    return np.array([_fit_peak(r, c, e, top, window) for c, e, top in zip(counts, even, tops, strict=True)])
+    fitted = np.array([_fit_peak(r, c, e, top, window) for c, e, top in zip(counts, even, tops, strict=True)])
+    # A sample so noisy that its cubic has no maximum still has a highest bin; without it the spread would look smaller.
+    return np.where(np.isnan(fitted), tops, fitted)
 
 
 def _effects(fine: PairCounts, near: float) -> dict[str, float | None]:
@@ -135,6 +142,24 @@ def _effects(fine: PairCounts, near: float) -> dict[str, float | None]:
     return peaks
 
 
+def _hints_at_shell(pair: PairCounts, g: np.ndarray, error: np.ndarray) -> bool:
+    """Return whether some pairs within 5 Å are surely more than an even distribution has, and fewer again behind.
+
+    That is no established peak, and no absence of one either: an ion pair or two that live through a short run.
+    """
+    half = round(WINDOW_ANGSTROM / BIN_ANGSTROM)
+    counts, even = (
+        np.convolve(values.sum(axis=0), np.ones(2 * half + 1), mode="same") for values in (pair.counts, pair.even)
+    )
+    sure = (pair.r <= FARTHEST_PEAK_ANGSTROM) & (poisson.sf(counts - 1, even) < CERTAIN_EXCESS)
+    if not sure.any():
+        return False
+    top = int(np.where(sure, g, 0).argmax())
+    behind = g[top : min(2 * top, len(g))]
+    low = top + int(behind.argmin())
+    return bool(g[top] - g[low] > max(HINT_SIGNIFICANCE * np.hypot(error[top], error[low]), PEAK_SHARE * g[top]))
+
+
 def first_shell(fine: PairCounts, bootstrap: Bootstrap) -> Shell:
     """Return the first shell of a pair.
 
@@ -144,23 +169,22 @@ def first_shell(fine: PairCounts, bootstrap: Bootstrap) -> Shell:
     minimum is the middle of the stretch where smoothed g is within its error of the lowest value behind the peak.
 
     ``no_shell``
-        There is no such peak, although an even distribution would put 100 pairs within 5 Å.
+        There is no such peak, although an even distribution would put 100 pairs within 5 Å, and nothing hints at one.
     ``too_few_samples``
         An even distribution would put fewer; or there is a peak, but its window holds fewer than 100 pairs, the run
-        has fewer than 8 blocks, the peak stands out by less than 3 bootstrap errors, or one in twenty samples has no
-        maximum.
+        has fewer than 8 blocks, the peak stands out by less than 3 bootstrap errors, or the fit has no maximum.
     ``resolved``
         Otherwise.
     """
     pair = fine.rebinned(FINE_PER_BIN)
-    g, poisson, spread = _smooth(pair, bootstrap)
+    g, poisson_error, spread = _smooth(pair, bootstrap)
     contact = pair.r <= FARTHEST_PEAK_ANGSTROM
-    found = _first_peak(g, poisson)
+    found = _first_peak(g, poisson_error)
     if found is None or not contact[found[0]]:
-        seen = pair.even[:, contact].sum() >= MIN_COUNTS
+        seen = pair.even[:, contact].sum() >= MIN_COUNTS and not _hints_at_shell(pair, g, poisson_error)
         return Shell("no_shell" if seen else "too_few_samples")
     top = found[0]
-    error = np.fmax(poisson, spread)
+    error = np.fmax(poisson_error, spread)
     end, low = _first_minimum(g, error, top)
     near = float(pair.r[top])
     n_counts = int(pair.counts[:, np.abs(pair.r - near) <= WINDOW_ANGSTROM].sum())
@@ -168,10 +192,9 @@ def first_shell(fine: PairCounts, bootstrap: Bootstrap) -> Shell:
     if n_counts < MIN_COUNTS or bootstrap.n_draws < MIN_BLOCKS or not stands_out:
         return Shell("too_few_samples")
     peak = _fit_peak(pair.r, pair.counts.sum(axis=0), pair.even.sum(axis=0), near, WINDOW_ANGSTROM)
-    samples = _refit(pair, bootstrap, near, WINDOW_ANGSTROM)
-    if np.isnan(peak) or np.isnan(samples).mean() > 0.05:
+    if np.isnan(peak):
         return Shell("too_few_samples")
-    ci95 = bootstrap.interval(peak, samples)
+    ci95 = bootstrap.interval(peak, _refit(pair, bootstrap, near, WINDOW_ANGSTROM))
     minimum = float(pair.edges[0] + (end + 0.5) * BIN_ANGSTROM)
     return Shell("resolved", float(peak), ci95, float(g[top]), minimum, n_counts, _effects(fine, near))
 

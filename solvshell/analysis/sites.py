@@ -22,6 +22,7 @@ class Site:
     atoms: AtomGroup
     molecule_idx: np.ndarray
     given_cutoff_angstrom: float | None
+    typical_cutoff_angstrom: float | None
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,9 @@ def _partner_sites(name: str, partner: Partner, molecules: AtomGroup, molecules_
             atoms = _select(molecules, selection, field)
             claims.claim(atoms, field)
             coordinating = kind == "sites"
-            cutoff = partner.cutoff_angstrom if coordinating else None
+            cutoffs = (partner.cutoff_angstrom, partner.typical_cutoff_angstrom) if coordinating else (None, None)
             molecule_idx = _molecules(atoms, molecules_are)
-            sites.append(Site(name, site, partner.role, coordinating, atoms, molecule_idx, cutoff))
+            sites.append(Site(name, site, partner.role, coordinating, atoms, molecule_idx, *cutoffs))
     return sites
 
 

@@ -4,20 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from synthetic import make_universe, on_sphere, only_ec, random_universe, shell_universe, species_file
+from table_contract import COLUMNS
 
 from solvshell.analysis import analyze, analyze_trajectory, write_tables
 from solvshell.errors import InvalidInput, WorkFailed
-
-COLUMNS = {
-    "rdf": "center,partner,site,r_angstrom,g,g_stderr,n",
-    "peaks": "center,partner,site,peak_angstrom,ci95_low,ci95_high,first_minimum_angstrom,cutoff_angstrom,"
-    "cutoff_source,status",
-    "coordination": "center,partner,site,cn_atoms_mean,cn_atoms_stderr,cn_molecules_mean,cn_molecules_stderr,"
-    "cutoff_angstrom,n_independent",
-    "shells": "center,composition,fraction,stderr,n,example_frame",
-    "speciation": "center,state,fraction,stderr",
-    "residence": "center,partner,site,method,time_ps,stderr_ps",
-}
 
 
 def exchanging_universe(rng, n_frames=400, n_centers=20, box=60.0, timestep_ps=1.0):
@@ -217,15 +207,25 @@ def test_a_shell_of_too_few_samples_is_not_an_empty_one(tmp_path):
     assert (tmp_path / "speciation.csv").read_text().splitlines()[1:] == ["Li,ssip,,", "Li,cip,,", "Li,agg,,"]
 
 
-def test_a_given_cutoff_needs_no_shell():
+@pytest.mark.parametrize(("field", "what"), [("cutoff_angstrom", "given"), ("typical_cutoff_angstrom", "typical")])
+def test_a_given_or_typical_cutoff_needs_no_shell(field, what):
     given = species_file().model_dump()
-    given["partners"]["PF6"]["cutoff_angstrom"] = 2.8
+    given["partners"]["PF6"][field] = 2.8
     analysis = analyze(rare_anion_universe(), species_file().model_validate(given), n_bootstrap=50)
     assert analysis.peaks.status[0] == "too_few_samples"
     assert analysis.speciation.fraction.tolist() == pytest.approx([7 / 8, 1 / 8, 0])
     assert analysis.summary["coordination"]["total"]["Li"]["mean"] == pytest.approx(4 + 1 / 8)
     assert analysis.summary["flags"]["incomplete"] == []
-    assert "Li-PF6 f: too few samples for a first shell" in analysis.summary["notes"]
+    assert analysis.peaks.cutoff_source[0] == what
+    (note,) = (note for note in analysis.summary["notes"] if note.startswith("Li-PF6 f"))
+    assert f"counted within 2.8 Å, {what}" in note
+
+
+def test_a_typical_cutoff_gives_way_to_the_first_minimum():
+    species = species_file().model_dump()
+    species["partners"]["EC"]["typical_cutoff_angstrom"] = 9.0
+    analysis = analyze(rare_anion_universe(), species_file().model_validate(species), n_bootstrap=50)
+    assert analysis.peaks.set_index("partner").cutoff_source["EC"] == "first_minimum"
 
 
 def test_a_table_without_any_number_is_a_result(tmp_path):

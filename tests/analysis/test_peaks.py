@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic import make_universe, on_sphere, only_ec, random_universe, shell_universe
@@ -109,3 +111,16 @@ def test_a_shell_that_only_one_block_has_seen_is_too_few_samples():
     fine, _ = pairs_of(universe)
     bootstrap = bootstrap_blocks(len(fine.density), 8, 300, np.random.default_rng(0))
     assert first_shell(fine, bootstrap).status == "too_few_samples"
+
+
+def test_sure_contacts_are_never_said_to_be_absent():
+    """Some 50 pairs around 2 Å where an even distribution has 20: too few for a peak, too many for no shell."""
+    rng = np.random.default_rng(4)
+    fine, bootstrap = pairs_of(random_universe(rng, 60, 8, 60))
+
+    def status(contacts):
+        share = np.where(fine.r < 1.9, 0, np.where(fine.r < 2.2, contacts, np.where(fine.r < 3.2, 0.5, 1)))
+        return first_shell(replace(fine, counts=rng.poisson(share * fine.even)), bootstrap).status
+
+    assert [status(0.5) for _ in range(5)] == ["no_shell"] * 5
+    assert [status(2.5) for _ in range(5)] == ["too_few_samples"] * 5
