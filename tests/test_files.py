@@ -117,20 +117,13 @@ def test_a_path_goes_before_a_shipped_name(tmp_path: Path, monkeypatch: pytest.M
         data.find("../systems/lb003", data.recipe_directory(), "recipe")
 
 
-def _with_python_force() -> openmm.System:
-    system = openmm.System()
-    system.addParticle(1.0)
-    system.addForce(openmm.PythonForce(_energy))
-    return system
-
-
-def _energy(state: openmm.State) -> tuple[float, list[float]]:
-    return 0.0, []
-
-
 def test_openmm_xml_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    """OpenMM 8.6 writes a PythonForce as a pickle; the function here would be `print`."""
     path = tmp_path / "system.xml"
-    path.write_text(openmm.XmlSerializer.serialize(_with_python_force()))
+    force = '<Force function="80049512000000000000008c086275696c74696e73946c2e" type="PythonForce" version="2"/>'
+    text = openmm.XmlSerializer.serialize(openmm.System())
+    path.write_text(text.replace("<Forces/>", f"<Forces>{force}</Forces>"))
+    assert "PythonForce" in path.read_text()
     with pytest.raises(InvalidInput, match="Python force, which would run code"):
         read_openmm_xml(path, "System")
 
