@@ -71,7 +71,7 @@ def test_li_has_a_first_shell_of_plausible_size(tables, summary):
 
 
 def test_anions_in_contact_are_not_said_to_have_no_shell(tables, summary):
-    """Less than a fifth of Li+ touches F, as counted here: too few samples perhaps, but no absence of ion pairs."""
+    """More than half of the frames have an F beside a Li+: too few samples perhaps, but no absence of ion pairs."""
     universe = mda.Universe(GRO, XTC)
     pairs = universe.select_atoms("resname PF6 and name F* and around 2.6 resname LI", updating=True)
     touched = [len(pairs) > 0 for _ in universe.trajectory[summary["frames"]["dropped"] :]]
