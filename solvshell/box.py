@@ -141,6 +141,8 @@ class Box:
         InvalidInput
             If the folder is no box.
         """
+        if not path.is_dir():
+            raise InvalidInput(f"{path}: no such folder; make a box with 'solvshell build'")
         missing = [name for name in _FILES if not (path / name).is_file()]
         if missing:
             raise InvalidInput(

@@ -38,6 +38,7 @@ def _demo(arguments: argparse.Namespace) -> None:
 def _build(arguments: argparse.Namespace) -> None:
     from solvshell.build import build_box
     from solvshell.recipe import load_recipe
+    from solvshell.species import find_species
 
     recipe = load_recipe(arguments.recipe)
     if arguments.out.exists():
@@ -50,16 +51,20 @@ def _build(arguments: argparse.Namespace) -> None:
     if recipe.composition.salt is not None:
         cation = recipe.composition.salt.cation
         _say(f"  {box.molality(cation):.3f} mol {cation} per kg of solvents")
+    if recipe.composition.salt is None and not any(find_species(name).role == "cation" for name in box.counts):
+        _say("  no cation: it can be run, but analyze has nothing to center on")
     side = box.volume_nm3 ** (1 / 3)
     _say(f"  {box.n_atoms} atoms in {side:.3f} nm at {box.density_g_cm3:.3f} g/cm3 as packed: {arguments.out}")
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from solvshell.engine import choose_platform
     from solvshell.md import simulate
     from solvshell.progress import progress_on
     from solvshell.protocol import load_protocol
     from solvshell.run import open_run
 
+    choose_platform(arguments.platform)  # a platform that does not work here must not leave a folder behind
     run = open_run(arguments.out, arguments.box, load_protocol(arguments.protocol), arguments.seed)
     if run.is_done:
         _say(f"{run.path}: done already")
@@ -69,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _analyze(arguments: argparse.Namespace) -> None:
-    from solvshell.analysis import analyze_run, analyze_trajectory
+    from solvshell.analysis import analyze_run, analyze_trajectory, headline
     from solvshell.files import read_yaml
     from solvshell.run import Run
     from solvshell.species import SpeciesFile
@@ -79,7 +84,7 @@ def _analyze(arguments: argparse.Namespace) -> None:
         if any(foreign.values()):
             raise InvalidInput("give either a RUN or --topology, --trajectory and --species, not both")
         out = arguments.out or Run.load(arguments.run).analysis_path
-        analyze_run(Run.load(arguments.run), out, verbose=_OUT.is_terminal)
+        analysis = analyze_run(Run.load(arguments.run), out, verbose=_OUT.is_terminal)
     else:
         missing = [f"--{key}" for key, value in {**foreign, "out": arguments.out}.items() if value is None]
         if missing:
@@ -88,7 +93,9 @@ def _analyze(arguments: argparse.Namespace) -> None:
             )
         out = arguments.out
         species = read_yaml(arguments.species, SpeciesFile)
-        analyze_trajectory(arguments.topology, arguments.trajectory, species, out, verbose=_OUT.is_terminal)
+        analysis = analyze_trajectory(arguments.topology, arguments.trajectory, species, out, verbose=_OUT.is_terminal)
+    for line in headline(analysis.summary):
+        _say(line)
     _say(f"tables: {out}")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from solvshell.box import Box
+from solvshell.engine import choose_platform
 from solvshell.errors import InvalidInput
 from solvshell.progress import Silent
 from solvshell.protocol import load_protocol
@@ -56,19 +57,22 @@ def run_demo(
     InvalidInput, WorkFailed, Interrupted
         As the steps do.
     """
-    from solvshell.analysis import analyze_run
+    from solvshell.analysis import analyze_run, headline
     from solvshell.md import simulate
     from solvshell.report import write_report
 
+    choose_platform(platform)
+    how = load_protocol(protocol)
     runs: list[Run] = []
     for name, n_salt in SYSTEMS.items():
         say(f"{name}: build")
         _box(name, n_salt, out / name / "box", say)
         say(f"{name}: run")
-        run = open_run(out / name / "run", out / name / "box", load_protocol(protocol))
+        run = open_run(out / name / "run", out / name / "box", how)
         simulate(run, platform, progress())
         say(f"{name}: analyze")
-        analyze_run(run)
+        for line in headline(analyze_run(run).summary):
+            say(line)
         runs.append(run)
     page = out / "report.html"
     write_report([run.path for run in runs], page)

@@ -106,12 +106,6 @@ def _measured_speed(seconds: float) -> str:
 def _advice(platforms: dict[str, str | None]) -> Iterator[str]:
     if not any(platforms.get(name, "absent") is None for name in ("CUDA", "HIP")):
         yield f"next           for a GPU: {_GPU_EXTRAS}"
-    extras = {"mdtraj": "[test]", "snakemake": "[workflow]", "tblite": "[qm]", "jupyterlab": "[notebook]"}
-    for name, why in extras.items():
-        try:
-            metadata.version(name)
-        except metadata.PackageNotFoundError:
-            yield f"next           pip install 'solvshell{why}' brings {name}"
 
 
 def examine(speed_seconds: float = 5.0) -> Iterator[str]:

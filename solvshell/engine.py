@@ -78,7 +78,7 @@ def choose_platform(name: str | None = None) -> openmm.Platform:
         return _installed()[wanted]
     working = ", ".join(platform for platform, reason in available_platforms().items() if reason is None)
     what = f"{name!r} is not installed here" if wanted is None else f"{wanted} does not work here: {problem}"
-    raise InvalidInput(f"platform: {what} (working: {working})")
+    raise InvalidInput(f"platform: {what} (working: {working}; 'solvshell doctor' says what to install)")
 
 
 def make_context(system: openmm.System, integrator: openmm.Integrator, platform: openmm.Platform) -> openmm.Context:

@@ -13,6 +13,10 @@ from solvshell.units import Force, Mass, Pressure, Rate, Temperature, Time
 HEAVIEST_HYDROGEN = 3.5
 
 
+#: ps; beyond it C=O and P-F, which are flexible, are not integrated any more
+LONGEST_TIMESTEP = 0.005
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -80,6 +84,14 @@ def steps_of(time: float, timestep: float) -> int:
     return steps
 
 
+def _slower_than_vibrations(timestep: float) -> float:
+    if timestep > LONGEST_TIMESTEP:
+        raise ValueError(
+            f"at most {1000 * LONGEST_TIMESTEP:g} fs, got {1000 * timestep:g} fs: bonds vibrate within 20 fs"
+        )
+    return timestep
+
+
 def _lighter_than_carbon(mass: float) -> float:
     if not 1.0 <= mass <= HEAVIEST_HYDROGEN:
         raise ValueError(
@@ -97,7 +109,7 @@ class Protocol(_Part):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     title: str
-    timestep: Time
+    timestep: Annotated[Time, AfterValidator(_slower_than_vibrations)]
     constraints: Literal["h_bonds", "none"] = "h_bonds"
     hydrogen_mass: Annotated[Mass, AfterValidator(_lighter_than_carbon)] | None = None
     checkpoint_interval: Time
@@ -112,7 +124,7 @@ class Protocol(_Part):
         for index, stage in enumerate(self.stages):
             if not isinstance(stage, Dynamics):
                 continue
-            if stage.production != (index == len(self.stages) - 1):
+            if stage.production and index < len(self.stages) - 1:
                 raise ValueError(f"stages.{index} ({stage.name}): 'production: true' belongs to the last stage only")
             for key in ("duration", "frame_interval", "log_interval"):
                 try:
@@ -123,8 +135,9 @@ class Protocol(_Part):
                 raise ValueError(
                     f"stages.{index}.frame_interval: {stage.frame_interval:g} ps does not divide the duration"
                 )
-        if not isinstance(self.stages[-1], Dynamics):
-            raise ValueError("stages: the last one must be dynamics with 'production: true'")
+        last = self.stages[-1]
+        if not isinstance(last, Dynamics) or not last.production:
+            raise ValueError(f"stages: the last one ({last.name}) must be dynamics with 'production: true'")
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise ValueError(f"stages: names must differ, got {', '.join(names)}")

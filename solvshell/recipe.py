@@ -185,11 +185,9 @@ class Recipe(_Part):
                 raise ValueError(f"{wrong[0]}: does not belong beside composition.counts, which state the size")
             return self
         needed, other = ("n_salt", "n_molecules") if salt else ("n_molecules", "n_salt")
-        if getattr(self, needed) is None:
-            raise ValueError(f"{needed}: missing; a recipe {'with a' if salt else 'without'} salt states it")
         if getattr(self, other) is not None:
             raise ValueError(f"{other}: a recipe {'with a' if salt else 'without'} salt is sized by {needed}")
-        if getattr(self, needed) < self.smallest:
+        if (getattr(self, needed) or self.smallest) < self.smallest:
             raise ValueError(
                 f"{needed}: at least {self.smallest} (the recipe's 'smallest'), got {getattr(self, needed)}"
             )

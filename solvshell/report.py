@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,20 @@ class Shown:
     log: pd.DataFrame | None
 
 
+def _read_table(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def _read_file(path: Path, read: Callable[[Path], Any]) -> Any:
+    try:
+        return read(path)
+    except ValueError as error:  # pandas and json both say it so
+        raise InvalidInput(f"{path}: cannot be read ({error}); make it again with 'solvshell analyze'") from None
+
+
 def _read(path: Path) -> Shown:
+    if not path.is_dir():
+        raise InvalidInput(f"{path}: no such folder")
     run = Run.load(path) if (path / "protocol.yaml").is_file() else None
     folder = run.analysis_path if run else path
     missing = [
@@ -39,11 +52,12 @@ def _read(path: Path) -> Shown:
     ]
     if missing:
         raise InvalidInput(f"{path}: not analyzed, {', '.join(missing)} missing (make them with 'solvshell analyze')")
+    summary = _read_file(folder / "summary.json", lambda file: json.loads(file.read_text()))
     return Shown(
-        title=run.box.recipe.title if run else path.name,
+        title=run.box.recipe.title if run else f"{summary['source']['topology']}, {summary['source']['trajectory']}",
         folder=folder,
-        tables={name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=[""]) for name in TABLES},
-        summary=json.loads((folder / "summary.json").read_text()),
+        tables={name: _read_file(folder / f"{name}.csv", _read_table) for name in TABLES},
+        summary=summary,
         run=run,
         log=pd.read_csv(run.log_path) if run else None,
     )
@@ -88,7 +102,7 @@ def _wished_molarity(shown: Shown) -> float | None:
 
 def _outdated(shown: Shown) -> bool:
     """Return whether the trajectory has grown since it was analyzed."""
-    if shown.run is None:
+    if shown.run is None or not shown.run.trajectory_path.exists():
         return False
     return int(shown.summary["source"]["trajectory_bytes"]) != shown.run.trajectory_path.stat().st_size
 
@@ -96,6 +110,7 @@ def _outdated(shown: Shown) -> bool:
 def _section(shown: Shown) -> dict[str, Any]:
     return {
         "title": shown.title,
+        "folder": shown.folder,
         "figures": _draw(shown),
         "summary": shown.summary,
         "tables": {name: table.to_dict("records") for name, table in shown.tables.items()},
@@ -121,6 +136,8 @@ def write_report(runs: Sequence[Path], page: Path) -> None:
     InvalidInput
         If a folder has not been analyzed.
     """
+    if page.is_dir() or not page.suffix:
+        raise InvalidInput(f"{page}: not the name of a page; give a file such as report.html")
     sections = [_section(_read(path)) for path in runs]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("solvshell", "templates"),

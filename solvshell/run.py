@@ -81,6 +81,10 @@ class Run:
         InvalidInput
             If the folder is no run.
         """
+        if not path.is_dir():
+            raise InvalidInput(f"{path}: no such folder; make a run with 'solvshell run'")
+        if (path / "topology.cif").is_file():
+            raise InvalidInput(f"{path}: is a box; run it first, with 'solvshell run {path} ...'")
         if not (path / "protocol.yaml").is_file() or not (path / "box").is_dir():
             raise InvalidInput(f"{path}: not a run folder (make one with 'solvshell run')")
         return cls(path)

@@ -61,12 +61,15 @@ def test_a_ratio_that_does_not_sum(tmp_path: Path, capsys: pytest.CaptureFixture
     [
         (["build", "lb004", "--out", "box"], "recipe 'lb004': no such file, and no shipped recipe of that name"),
         (["build", "lb003", "--n-salt", "0", "--out", "box"], "n_salt: at least 6 for recipe 'lb003', got 0"),
-        (["run", "nowhere", "--protocol", "demo", "--out", "run"], "nowhere: not a box folder"),
+        (
+            ["run", "nowhere", "--protocol", "demo", "--out", "run"],
+            "nowhere: no such folder; make a box with 'solvshell build'",
+        ),
         (["run", "nowhere", "--protocol", "fast", "--out", "run"], "protocol 'fast': no such file"),
-        (["analyze", "nowhere"], "nowhere: not a run folder"),
+        (["analyze", "nowhere"], "nowhere: no such folder; make a run with 'solvshell run'"),
         (["analyze", "--topology", "a.gro"], "--trajectory, --species, --out: missing"),
         (["analyze", "run", "--topology", "a.gro"], "give either a RUN or --topology"),
-        (["report", "nowhere", "--out", "page.html"], "nowhere: not analyzed"),
+        (["report", "nowhere", "--out", "page.html"], "nowhere: no such folder"),
     ],
 )
 def test_wrong_requests(
@@ -151,3 +154,27 @@ def test_outputs_that_cannot_be_written(box_path: Path, tmp_path: Path, capsys: 
     assert len(errors) == 3
     assert "is a file" in errors[0]
     assert "Not a directory" in errors[1]
+
+
+def test_a_size_may_come_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = yaml.safe_load((recipe_directory() / "lb003.yaml").read_text())
+    del content["n_salt"]
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(content))
+    assert main(["build", str(recipe), "--out", str(tmp_path / "box")]) == 2
+    assert "n_salt: missing; state it in recipe 'lb003' or give --n-salt" in capsys.readouterr().err
+    assert main(["build", str(recipe), "--n-salt", "6", "--out", str(tmp_path / "box")]) == 0
+
+
+def test_a_platform_that_does_not_work_leaves_no_folder(
+    box_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", str(box_path), "--protocol", "quick", "--out", str(tmp_path / "run"), "--platform", "Abacus"]
+    assert main(arguments) == 2
+    assert "'Abacus' is not installed here" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_box_is_no_run(box_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyze", str(box_path)]) == 2
+    assert "is a box; run it first" in capsys.readouterr().err

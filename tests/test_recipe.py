@@ -198,12 +198,11 @@ RATIO = f"{V}.ratio"
         ),
         (
             put("composition", {"solvents": {"ratio": NEAT, "basis": "mole"}}),
-            "n_molecules: missing; a recipe without salt states it",
+            "n_salt: a recipe without salt is sized by n_molecules",
         ),
         (put("n_salt", 0), "n_salt: Input should be greater than 0, got 0"),
         (put("n_salt", 5), "n_salt: at least 6 .*, got 5"),
         (put("n_salt", 8.5), "n_salt: Input should be a valid integer"),
-        (drop("n_salt"), "n_salt: missing; a recipe with a salt states it"),
         (put("n_molecules", 100), "n_molecules: a recipe with a salt is sized by n_salt"),
         (put("smallest", -1), "smallest: Input should be greater than 0, got -1"),
         (put("force_field.files", []), "force_field.files: List should have at least 1 item"),

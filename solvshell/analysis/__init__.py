@@ -2,6 +2,7 @@
 
 from solvshell.analysis.analyze import Analysis, analyze, write_tables
 from solvshell.analysis.frames import open_trajectory
+from solvshell.analysis.limits import headline
 from solvshell.analysis.sources import analyze_run, analyze_trajectory
 
-__all__ = ["Analysis", "analyze", "analyze_run", "analyze_trajectory", "open_trajectory", "write_tables"]
+__all__ = ["Analysis", "analyze", "analyze_run", "analyze_trajectory", "headline", "open_trajectory", "write_tables"]

@@ -1,5 +1,6 @@
 """What a run cannot say: flags for programs, notes for readers."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -32,7 +33,7 @@ def _pairs_of(found: Findings, status: str) -> list[str]:
 
 
 def _unresolved(thermodynamics: dict[str, Any], found: Findings) -> list[str]:
-    """Return the quantities with too few samples; but not a fixed volume, nor what does not occur."""
+    """Return the quantities with too few samples; but not a fixed volume, nor a partner without a shell."""
     no_shell = _pairs_of(found, "no_shell")
     names = [name for name, value in thermodynamics.items() if not value["resolved"] and value["stderr"] is not None]
     names += [f"peak {pair_name(row)}" for row in peak_rows(found) if not row["resolved"]]
@@ -46,8 +47,9 @@ def _unresolved(thermodynamics: dict[str, Any], found: Findings) -> list[str]:
     if not whole or not all(estimate.is_resolved for estimate in found.of_shells):
         names.append("shell compositions")
     for row, state in zip(records(found.speciation), found.of_speciation, strict=True):
-        if state is None or (not state.is_resolved and state.mean > 0):
-            names.append(f"{row['state']} of {row['center']}")
+        if state is None or not state.is_resolved:
+            seen = " (none seen)" if state is not None and state.mean == 0 else ""
+            names.append(f"{row['state']} of {row['center']}{seen}")
     for row in residence_rows(found):
         if not row["resolved"] and pair_name(row) not in no_shell:
             names.append(f"residence {pair_name(row)}")
@@ -119,3 +121,25 @@ def limits(
         "unresolved": _unresolved(thermodynamics, found),
     }
     return flags, _notes(sites, found, settings, flags, run_ps)
+
+
+def headline(summary: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines to see first: what was found, the main numbers, and what they cannot say."""
+    composition, frames = summary["composition"], summary["frames"]
+    centers = ", ".join(f"{n} {name}" for name, n in composition["n_centers"].items())
+    partners = ", ".join(f"{n} {name}" for name, n in composition["n_molecules"].items())
+    yield f"  centers: {centers}; partners: {partners}; {frames['used']} of {frames['n_frames']} frames used"
+    density = summary["thermodynamics"].get("density_g_cm3")
+    if density and density["stderr"] is not None:
+        yield f"  density {density['mean']:.4f} +- {density['stderr']:.4f} g/cm3"
+    for center, total in summary["coordination"]["total"].items():
+        if total["mean"] is not None and total["stderr"] is not None:
+            yield f"  {total['mean']:.2f} +- {total['stderr']:.2f} atoms around {center}, all partners"
+    if summary["source"].get("run") == "unfinished":
+        yield "  note: the run is not finished"
+    for note in summary["notes"]:
+        if note.startswith("not resolved"):
+            n_unresolved = len(summary["flags"]["unresolved"])
+            yield f"  note: {n_unresolved} numbers are not resolved by this run (summary.json lists them)"
+        else:
+            yield f"  note: {note}"

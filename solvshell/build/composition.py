@@ -96,6 +96,8 @@ def _asked_size(recipe: Recipe, n_salt: int | None, n_molecules: int | None) -> 
         what = "a salt" if has_salt else "no salt"
         raise InvalidInput(f"{other}: recipe {recipe.name!r} has {what}; size it by {key}")
     size = getattr(recipe, key) if asked[key] is None else asked[key]
+    if size is None and recipe.composition.counts is None:
+        raise InvalidInput(f"{key}: missing; state it in recipe {recipe.name!r} or give --{key.replace('_', '-')}")
     if size is not None and size < recipe.smallest:
         raise InvalidInput(f"{key}: at least {recipe.smallest} for recipe {recipe.name!r}, got {size}")
     return key, size

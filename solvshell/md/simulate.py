@@ -225,7 +225,7 @@ class _Simulation:
 
     def _check(self, stage: Dynamics, now: Snapshot) -> None:
         if now.temperature > _EXPLOSION * stage.temperature:
-            raise UnstableSimulation(f"the temperature is {now.temperature:.0f} K at step {self.at.step}")
+            raise UnstableSimulation(f"the temperature is {now.temperature:.3g} K at step {self.at.step}")
 
     def dynamics(self, stage: Dynamics) -> None:
         timestep = self.protocol.timestep

@@ -134,7 +134,7 @@ def test_an_explosion_tells_the_step_and_keeps_what_was_there(
     box_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content = make_protocol().model_dump(mode="json")
-    content |= {"timestep": "16 fs", "hydrogen_mass": None, "constraints": "none", "checkpoint_interval": "0.16 ps"}
+    content |= {"timestep": "5 fs", "hydrogen_mass": None, "constraints": "none", "checkpoint_interval": "0.16 ps"}
     for stage in content["stages"][1:]:
         stage |= {"frame_interval": "0.08 ps", "duration": "0.8 ps", "log_interval": "0.08 ps"}
     path = tmp_path / "wild.yaml"
