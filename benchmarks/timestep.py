@@ -1,6 +1,6 @@
 """Does 4 fs with heavy hydrogens hold up? Density and energy drift against 2 fs with real masses, on the same box.
 
-    python benchmarks/timestep.py --out /tmp/timestep --density-ps 400 --nve-ps 40
+    python benchmarks/timestep.py --out runs/timestep --density-ps 400 --nve-ps 40
 
 Prints a Markdown table. The runs are ordinary resumable runs: the same command goes on where it was stopped.
 """
