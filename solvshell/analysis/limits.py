@@ -134,7 +134,11 @@ def headline(summary: dict[str, Any]) -> Iterator[str]:
         yield f"  density {density['mean']:.4f} +- {density['stderr']:.4f} g/cm3"
     for center, total in summary["coordination"]["total"].items():
         if total["mean"] is not None and total["stderr"] is not None:
-            yield f"  {total['mean']:.2f} +- {total['stderr']:.2f} atoms around {center}, all partners"
+            marks = [
+                ", not resolved" * (not total["resolved"]),
+                ", not equilibrated" * summary["flags"]["not_equilibrated"],
+            ]
+            yield f"  {total['mean']:.2f} +- {total['stderr']:.2f} atoms around {center}, all partners{''.join(marks)}"
     if summary["source"].get("run") == "unfinished":
         yield "  note: the run is not finished"
     for note in summary["notes"]:
