@@ -26,14 +26,14 @@ N_BINS, R_MAX = 1000, 10.0
 def contenders(run: Run) -> dict[str, Callable[[], object]]:
     """Return what to time: each reads the trajectory from disk and counts all pairs of the run up to 10 Å."""
     sites = select_sites(
-        open_trajectory(run.topology_path, run.trajectory_path), select_species(run.box.recipe.species)
+        open_trajectory(run.topology_path, run.trajectory_path), select_species(run.box.recipe.entries)
     )
     centers, partners = sites.centers[0].atoms.indices, [site.atoms.indices for site in sites.sites]
     topology = mdtraj.Topology.from_openmm(run.box.topology)
 
     def ours() -> None:
         universe = open_trajectory(run.topology_path, run.trajectory_path)
-        SolvationGeometry(select_sites(universe, select_species(run.box.recipe.species)), r_max=R_MAX).run()
+        SolvationGeometry(select_sites(universe, select_species(run.box.recipe.entries)), r_max=R_MAX).run()
 
     def inter_rdf() -> None:
         universe = open_trajectory(run.topology_path, run.trajectory_path)

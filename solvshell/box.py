@@ -17,10 +17,10 @@ import openmm
 from numpy.typing import NDArray
 from openmm import app, unit
 
+from solvshell.engine import is_network
 from solvshell.errors import InvalidInput
 from solvshell.files import read_openmm_xml, read_yaml, sha256, to_yaml, write_atomically, write_json
 from solvshell.recipe import Recipe
-from solvshell.species import find_species
 from solvshell.units import DALTON_PER_NM3, PARTICLE_PER_NM3
 
 _FILES = ("recipe.yaml", "topology.cif", "system.xml", "state.xml", "provenance.json")
@@ -84,9 +84,9 @@ class Box:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Number of molecules of each species."""
+        """Number of molecules of each species; of a polymer its repeat units."""
         residues = Counter(residue.name for residue in self.topology.residues())
-        return {name: residues[find_species(name).residue] for name in self.recipe.species}
+        return {name: residues[entry.residue] for name, entry in self.recipe.entries.items()}
 
     @cached_property
     def mass(self) -> float:
@@ -105,7 +105,7 @@ class Box:
 
     def molality(self, species: str) -> float:
         """Return the amount in mol per kg of solvents of a species."""
-        solvents = {find_species(name).residue for name in self.counts if find_species(name).role == "solvent"}
+        solvents = {entry.residue for entry in self.recipe.entries.values() if entry.role == "solvent"}
         atoms = [atom.index for atom in self.topology.atoms() if atom.residue.name in solvents]
         mass = sum(self.system.getParticleMass(i).value_in_unit(unit.dalton) for i in atoms)
         return 1000 * self.counts[species] / mass
@@ -113,6 +113,11 @@ class Box:
     def molarity(self, species: str) -> float:
         """Return the concentration in mol per litre of solution of a species as built."""
         return self.counts[species] * PARTICLE_PER_NM3 / self.volume_nm3
+
+    @property
+    def is_network(self) -> bool:
+        """Whether bonds cross the periodic boundary, so that no molecule is whole."""
+        return is_network(self.system)
 
     def save(self, path: Path) -> None:
         """Write the box as a folder, whole or not at all.
@@ -160,3 +165,22 @@ class Box:
 def box_hash(path: Path) -> str:
     """Return one hash of the content of a box folder that decides what a simulation of it gives."""
     return "-".join(sha256(path / name)[:12] for name in ("recipe.yaml", "system.xml", "state.xml"))
+
+
+def describe_polymer(box: Box) -> list[str]:
+    """Return what there is to know of the polymer of a box, a line each; none without a polymer."""
+    polymer, found = box.recipe.polymer, box.provenance.get("polymer")
+    if polymer is None or not found:
+        return []
+    lines = [f"{polymer.name} with its counter-ions: {100 * found['mass_fraction']:.1f} % of the mass"]
+    if not polymer.is_network:
+        extents = ", ".join(f"{extent:.2f}" for extent in found["backbone_extent_nm"][:8])
+        return [*lines, f"{polymer.chain_length} units in each chain; the backbones reach over {extents} nm"]
+    return [
+        *lines,
+        f"{100 * found['conversion']:.0f} % of {found['c_c_initial']} C=C reacted (asked: "
+        f"{100 * found['conversion_asked']:.0f} %), {100 * found['share_between_units']:.0f} % of the new bonds lie "
+        f"between units, {found['pyrrolidinium_rings']} pyrrolidinium rings",
+        f"{100 * found['gel_fraction']:.0f} % of the units in the largest part, which spans "
+        f"{', '.join(found['spans']) or 'no direction'}; kinetic chain length {found['kinetic_chain_length']:.1f}",
+    ]

@@ -36,14 +36,17 @@ def _demo(arguments: argparse.Namespace) -> None:
 
 
 def _build(arguments: argparse.Namespace) -> None:
+    from solvshell.box import describe_polymer
     from solvshell.build import build_box
     from solvshell.recipe import load_recipe
-    from solvshell.species import find_species
 
     recipe = load_recipe(arguments.recipe)
+    if arguments.polymer_fraction is not None:
+        recipe = recipe.with_polymer_fraction(arguments.polymer_fraction)
     if arguments.out.exists():
         raise InvalidInput(f"--out: {arguments.out} exists; give another folder, or remove this one")
-    box = build_box(recipe, seed=arguments.seed, n_salt=arguments.n_salt, n_molecules=arguments.n_molecules)
+    size = {"n_salt": arguments.n_salt, "n_molecules": arguments.n_molecules}
+    box = build_box(recipe, seed=arguments.seed, say=_say, **size)
     box.save(arguments.out)
     _say(f"{recipe.title}")
     for name, count in box.counts.items():
@@ -51,8 +54,10 @@ def _build(arguments: argparse.Namespace) -> None:
     if recipe.composition.salt is not None:
         cation = recipe.composition.salt.cation
         _say(f"  {box.molality(cation):.3f} mol {cation} per kg of solvents")
-    if recipe.composition.salt is None and not any(find_species(name).role == "cation" for name in box.counts):
-        _say("  no cation: it can be run, but analyze has nothing to center on")
+    if not any(entry.center for entry in box.recipe.entries.values()):
+        _say("  no simple cation: it can be run, but analyze has nothing to center on")
+    for line in describe_polymer(box):
+        _say(f"  {line}")
     side = box.volume_nm3 ** (1 / 3)
     _say(f"  {box.n_atoms} atoms in {side:.3f} nm at {box.density_g_cm3:.3f} g/cm3 as packed: {arguments.out}")
 
@@ -104,6 +109,15 @@ def _report(arguments: argparse.Namespace) -> None:
 
     write_report(arguments.run, arguments.out)
     _say(f"the page: {arguments.out.resolve()}")
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from solvshell.comparison import summary_lines, write_comparison
+
+    found = write_comparison(arguments.system, arguments.out)
+    for line in summary_lines(found):
+        _say(line)
+    _say(f"the page: {(arguments.out / 'index.html').resolve()}")
 
 
 def _doctor(arguments: argparse.Namespace) -> None:
@@ -158,6 +172,12 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--out", type=Path, required=True, help="folder of the box; must not exist")
     build.add_argument("--n-salt", type=int, help="formula units of salt; scales the whole recipe")
     build.add_argument("--n-molecules", type=int, help="molecules of a salt-free recipe")
+    build.add_argument(
+        "--polymer-fraction",
+        type=float,
+        metavar="W",
+        help="mass fraction of polymer with its counter-ions, such as 0.1; 0 leaves the polymer out",
+    )
     build.add_argument("--seed", type=int, default=0, help="of the packing (default: %(default)s)")
 
     run = command(
@@ -188,6 +208,17 @@ def _parser() -> argparse.ArgumentParser:
     report = command("report", _report, "one page from analyzed runs", "solvshell report run --out report.html")
     report.add_argument("run", type=Path, nargs="+", metavar="RUN", help="folder of a run that has been analyzed")
     report.add_argument("--out", type=Path, required=True, help="HTML file")
+
+    compare = command(
+        "compare",
+        _compare,
+        "what differs between analyzed runs, with errors; the first is the reference",
+        "solvshell compare lb003/run lb003_pota-no3/run --out comparison",
+    )
+    compare.add_argument(
+        "system", type=Path, nargs="+", metavar="SYSTEM", help="folder of an analyzed run, or of replica runs"
+    )
+    compare.add_argument("--out", type=Path, required=True, help="folder of the page, the figures and the tables")
 
     doctor = command("doctor", _doctor, "what this machine has, and what to install next", "solvshell doctor")
     doctor.add_argument("--no-speed", action="store_true", help="leave out the speed check of five seconds")

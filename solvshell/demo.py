@@ -1,4 +1,4 @@
-"""The whole pipeline on shipped inputs: recipe -> box -> run -> tables -> one page."""
+"""The whole pipeline on shipped inputs, with and without polymer: recipe -> box -> run -> tables -> one page."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,13 +6,14 @@ from pathlib import Path
 from solvshell.box import Box
 from solvshell.engine import choose_platform
 from solvshell.errors import InvalidInput
+from solvshell.files import write_atomically
 from solvshell.progress import Silent
 from solvshell.protocol import load_protocol
 from solvshell.recipe import load_recipe
 from solvshell.run import Run, open_run
 
-#: recipe and number of formula units of salt
-SYSTEMS = {"lb003": 8}
+#: recipe and number of formula units of salt; the second box holds one chain of four units and 16 nitrates
+SYSTEMS = {"lb003": 8, "lb003_pota-no3": 8}
 PROTOCOL = "demo"
 
 
@@ -25,7 +26,7 @@ def _box(recipe_name: str, n_salt: int, path: Path, say: Callable[[str], None]) 
         return box
     from solvshell.build import build_box
 
-    box = build_box(recipe, n_salt=n_salt)
+    box = build_box(recipe, n_salt=n_salt, say=say)
     box.save(path)
     say(f"  {', '.join(f'{count} {name}' for name, count in box.counts.items())}: {box.n_atoms} atoms")
     return box
@@ -44,7 +45,8 @@ def run_demo(
     Parameters
     ----------
     out : Path
-        Gets ``<recipe>/box``, ``<recipe>/run`` (tables in ``run/analysis``) and ``report.html``.
+        Gets ``<recipe>/box``, ``<recipe>/run`` (tables in ``run/analysis``), ``<recipe>/report.html``, the tables and
+        figures of the comparison in ``comparison/``, and its page as ``report.html``.
     protocol : str
         Name or path of a protocol.
     platform : str, optional
@@ -58,6 +60,7 @@ def run_demo(
         As the steps do.
     """
     from solvshell.analysis import analyze_run, headline
+    from solvshell.comparison import summary_lines, write_comparison
     from solvshell.md import simulate
     from solvshell.report import write_report
 
@@ -73,7 +76,12 @@ def run_demo(
         say(f"{name}: analyze")
         for line in headline(analyze_run(run).summary):
             say(line)
+        write_report([run.path], out / name / "report.html")
         runs.append(run)
+    say("compare")
+    comparison = write_comparison([run.path for run in runs], out / "comparison")
+    for line in summary_lines(comparison):
+        say(line)
     page = out / "report.html"
-    write_report([run.path for run in runs], page)
+    write_atomically(page, (out / "comparison" / "index.html").read_text(encoding="utf-8"))
     return page

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from openmm import unit
 
 from solvshell.errors import InvalidInput, WorkFailed
+from solvshell.protocol import Protocol
 from solvshell.units import BOLTZMANN_KJ_MOL_K
 
 #: in the order of preference; Reference is for tests only
@@ -100,6 +101,31 @@ def degrees_of_freedom(system: openmm.System) -> int:
     """Return three per massive particle less one per constraint."""
     massive = sum(system.getParticleMass(i)._value > 0 for i in range(system.getNumParticles()))
     return 3 * massive - system.getNumConstraints()
+
+
+def is_network(system: openmm.System) -> bool:
+    """Return whether the bonds of a system take the nearest periodic image: a network without an end."""
+    bonds = (force for force in system.getForces() if isinstance(force, openmm.HarmonicBondForce))
+    return any(force.usesPeriodicBoundaryConditions() for force in bonds)
+
+
+def refuse_rigid_network(system: openmm.System, protocol: Protocol) -> None:
+    """Refuse rigid bonds for a network at constant pressure.
+
+    The barostat scales the atoms of a network one by one; rigid bonds would be scaled with them although they can take
+    up no volume: an ideal gas of rigid dimers gets twice its volume.
+
+    Raises
+    ------
+    InvalidInput
+        If a stage asks for both.
+    """
+    at_constant_pressure = any(getattr(stage, "pressure", None) is not None for stage in protocol.stages)
+    if at_constant_pressure and protocol.constraints != "none" and is_network(system):
+        raise InvalidInput(
+            f"constraints: {protocol.constraints} is not possible at constant pressure with a periodic network, whose "
+            "atoms the barostat scales one by one; take 'none' and a shorter time step (protocol 'network')"
+        )
 
 
 def snapshot(context: openmm.Context, degrees: int) -> Snapshot:

@@ -6,9 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
 from solvshell.data import find, recipe_directory
+from solvshell.errors import InvalidInput
 from solvshell.files import read_yaml
-from solvshell.species import catalogue, find_species
-from solvshell.units import Density, Length, Molality, Molarity
+from solvshell.polymer import Polymer
+from solvshell.species import Species, catalogue, find_species
+from solvshell.units import Density, Fraction, Length, Molality, Molarity
 
 Basis = Literal["volume", "mass", "mole"]
 
@@ -98,11 +100,36 @@ class Solvents(_Part):
         return self
 
 
+class Additive(_Part):
+    """A second salt: a neutral formula such as ``{Li: 1, NO3: 1}``, and how much of it there is.
+
+    `mass_fraction` is of the whole electrolyte (without a polymer), `per_salt` is formula units per unit of the salt.
+    """
+
+    formula: Annotated[dict[str, PositiveInt], Field(min_length=1)]
+    mass_fraction: Fraction | None = None
+    per_salt: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("formula")
+    @classmethod
+    def _known(cls, formula: dict[str, int]) -> dict[str, int]:
+        for name in formula:
+            find_species(name)
+        return formula
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> Self:
+        if (self.mass_fraction is None) == (self.per_salt is None):
+            raise ValueError("give either 'mass_fraction' (of the electrolyte) or 'per_salt', and not both")
+        return self
+
+
 class Composition(_Part):
-    """Either a salt in a solvent mixture (or the mixture alone), or explicit counts of molecules."""
+    """Either a salt in a solvent mixture (or the mixture alone), with or without additives, or explicit counts."""
 
     salt: Salt | None = None
     solvents: Solvents | None = None
+    additives: list[Additive] = []
     solution_density: SourcedDensity | None = None
     counts: Annotated[dict[str, PositiveInt], Field(min_length=1)] | None = None
 
@@ -117,10 +144,14 @@ class Composition(_Part):
     def _one_way(self) -> Self:
         if (self.counts is None) == (self.solvents is None):
             raise ValueError("give either 'solvents' (with or without 'salt') or explicit 'counts'")
-        if self.counts is not None and (self.salt or self.solution_density):
+        if self.counts is not None and (self.salt or self.solution_density or self.additives):
             raise ValueError(
-                "'counts' are the whole composition: 'salt' and 'solution_density' do not belong beside them"
+                "'counts' are the whole composition: 'salt', 'additives', 'solution_density' do not belong beside them"
             )
+        if sum(additive.mass_fraction or 0 for additive in self.additives) >= 1:
+            raise ValueError("additives: their mass fractions leave nothing for the rest")
+        if self.salt is None and any(additive.per_salt for additive in self.additives):
+            raise ValueError("additives: 'per_salt' needs a salt; give a mass_fraction")
         if self.salt and self.salt.per == "solution" and self.solution_density is None:
             raise ValueError("solution_density: missing, needed by a molarity per volume of solution")
         if self.salt and self.salt.per == "solvent_volume":
@@ -140,6 +171,7 @@ class Model(_Part):
     cutoff: Length = 1.0
     switch: Length | None = 0.9
     tail_correction: bool = True
+    typing: str = "solvshell/typing.yaml"
     pme_tolerance: Annotated[float, Field(gt=0, le=1e-2)] = 5e-4
 
     @field_validator("files")
@@ -173,6 +205,7 @@ class Recipe(_Part):
     n_salt: PositiveInt | None = None
     n_molecules: PositiveInt | None = None
     smallest: PositiveInt = 1
+    polymer: Polymer | None = None
     force_field: Model = Model()
     packing: Packing = Packing()
 
@@ -193,15 +226,57 @@ class Recipe(_Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _sized_chains(self) -> Self:
+        by_number = self.polymer is not None and self.polymer.mass_fraction is None
+        counts = self.composition.counts
+        if self.polymer and self.polymer.name in catalogue():
+            raise ValueError(f"polymer.name: {self.polymer.name!r} is a species of the catalogue; give another name")
+        if by_number and counts is None and self.n_salt is None and self.n_molecules is None:
+            raise ValueError("polymer: a number of chains or units belongs to a size; state n_salt or n_molecules")
+        return self
+
     @property
-    def species(self) -> list[str]:
-        """The species of the box, ions first."""
+    def molecules(self) -> list[str]:
+        """The species of small molecules and ions in the box, ions first."""
         composition = self.composition
         if composition.counts is not None:
-            return sorted(composition.counts, key=list(catalogue()).index)
-        salt = [composition.salt.cation, composition.salt.anion] if composition.salt else []
-        assert composition.solvents is not None
-        return [*salt, *composition.solvents.ratio]
+            named = sorted(composition.counts, key=list(catalogue()).index)
+        else:
+            salt = [composition.salt.cation, composition.salt.anion] if composition.salt else []
+            assert composition.solvents is not None
+            added = [name for additive in composition.additives for name in additive.formula]
+            named = [*salt, *added, *composition.solvents.ratio]
+        counter_ion = [self.polymer.counter_ion] if self.polymer and self.polymer.counter_ion else []
+        ions = [name for name in [*named, *counter_ion] if find_species(name).role != "solvent"]
+        solvents = [name for name in named if find_species(name).role == "solvent"]
+        return list(dict.fromkeys([*ions, *solvents]))
+
+    @property
+    def entries(self) -> dict[str, Species]:
+        """Every species of the box by name, the polymer last."""
+        polymer = {self.polymer.name: self.polymer.species} if self.polymer else {}
+        return {name: find_species(name) for name in self.molecules} | polymer
+
+    @property
+    def species(self) -> list[str]:
+        """The names of all species of the box."""
+        return list(self.entries)
+
+    def with_polymer_fraction(self, fraction: float) -> "Recipe":
+        """Return the same recipe with another mass fraction of polymer; without a polymer if that is 0.
+
+        Raises
+        ------
+        InvalidInput
+            If the recipe has no polymer, or that is no fraction.
+        """
+        if self.polymer is None:
+            raise InvalidInput(f"polymer: recipe {self.name!r} has none")
+        if not 0 <= fraction < 1:
+            raise InvalidInput(f"polymer.mass_fraction: from 0 to below 1, got {fraction:g}")
+        other = {"chains": None, "units": None, "mass_fraction": fraction}
+        return self.model_copy(update={"polymer": self.polymer.model_copy(update=other) if fraction else None})
 
 
 def load_recipe(name: str | Path) -> Recipe:

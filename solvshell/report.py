@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from matplotlib.figure import Figure
 
 from solvshell import figures
 from solvshell.errors import InvalidInput
@@ -42,7 +43,14 @@ def _read_file(path: Path, read: Callable[[Path], Any]) -> Any:
         raise InvalidInput(f"{path}: cannot be read ({error}); make it again with 'solvshell analyze'") from None
 
 
-def _read(path: Path) -> Shown:
+def read_analyzed(path: Path) -> Shown:
+    """Return the tables and the summary of an analyzed run, or of a folder of tables.
+
+    Raises
+    ------
+    InvalidInput
+        If the folder has not been analyzed.
+    """
     if not path.is_dir():
         raise InvalidInput(f"{path}: no such folder")
     run = Run.load(path) if (path / "protocol.yaml").is_file() else None
@@ -73,6 +81,26 @@ def number(value: Any, stderr: Any = None) -> str:
     return f"{value:.{digits}f} ± {stderr:.{digits}f}"
 
 
+def save_and_embed(figure: Figure, name: str, folder: Path) -> str:
+    """Write a figure (SVG, PNG) and return its SVG as a data address."""
+    figures.save_figure(figure, name, str(folder))
+    return "data:image/svg+xml;base64," + base64.b64encode((folder / f"{name}.svg").read_bytes()).decode()
+
+
+def page_template(name: str) -> jinja2.Template:
+    """Return a template of a page, with the filters and functions that pages share."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("solvshell", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["pair"] = lambda row: figures.pair_name(row["center"], row["partner"], row["site"])
+    environment.globals["number"] = number
+    return environment.get_template(name)
+
+
 def _draw(shown: Shown) -> dict[str, str]:
     """Write the figures beside the tables and return their SVG as data addresses."""
     tables, summary = shown.tables, shown.summary
@@ -88,10 +116,7 @@ def _draw(shown: Shown) -> dict[str, str]:
     folder.mkdir(exist_ok=True)
     addresses = {}
     for name, figure in drawn.items():
-        figures.save_figure(figure, name, str(folder))
-        addresses[name] = (
-            "data:image/svg+xml;base64," + base64.b64encode((folder / f"{name}.svg").read_bytes()).decode()
-        )
+        addresses[name] = save_and_embed(figure, name, folder)
     return addresses
 
 
@@ -100,7 +125,7 @@ def _wished_molarity(shown: Shown) -> float | None:
     return salt.molarity if salt and salt.per == "solution" else None
 
 
-def _outdated(shown: Shown) -> bool:
+def is_outdated(shown: Shown) -> bool:
     """Return whether the trajectory has grown since it was analyzed."""
     if shown.run is None or not shown.run.trajectory_path.exists():
         return False
@@ -116,7 +141,7 @@ def _section(shown: Shown) -> dict[str, Any]:
         "tables": {name: table.to_dict("records") for name, table in shown.tables.items()},
         "run": shown.run,
         "provenance": shown.run.provenance if shown.run else None,
-        "outdated": _outdated(shown),
+        "outdated": is_outdated(shown),
         "wished_molarity": _wished_molarity(shown),
     }
 
@@ -138,15 +163,6 @@ def write_report(runs: Sequence[Path], page: Path) -> None:
     """
     if page.is_dir() or not page.suffix:
         raise InvalidInput(f"{page}: not the name of a page; give a file such as report.html")
-    sections = [_section(_read(path)) for path in runs]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("solvshell", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["pair"] = lambda row: figures.pair_name(row["center"], row["partner"], row["site"])
-    environment.globals["number"] = number
+    sections = [_section(read_analyzed(path)) for path in runs]
     page.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(page, environment.get_template("report.html").render(sections=sections))
+    write_atomically(page, page_template("report.html").render(sections=sections))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from solvshell.box import Box, box_hash, whole_folder
+from solvshell.engine import refuse_rigid_network
 from solvshell.errors import InvalidInput
 from solvshell.files import read_yaml, to_yaml, write_atomically, write_json
 from solvshell.protocol import Protocol
@@ -115,7 +116,7 @@ def open_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = 
     InvalidInput
         If the folder holds something else: another box, protocol or seed.
     """
-    Box.load(box_path)
+    refuse_rigid_network(Box.load(box_path).system, protocol)
     check_seed(seed or 0)
     if path.exists() and not path.is_dir():
         raise InvalidInput(f"{path}: is a file; give a folder for the run")

@@ -1,10 +1,11 @@
 """The species of the project's force fields, and the selections by which an analysis finds species in a trajectory."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, RootModel
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, RootModel, model_validator
 
 from solvshell.data import forcefield_directory
 from solvshell.errors import InvalidInput
@@ -12,9 +13,15 @@ from solvshell.files import read_yaml
 
 Role = Literal["cation", "anion", "solvent", "polymer"]
 
+#: The site of an ammonium nitrogen: no center of shells, but its g(r) to solvents and anions is of interest.
+REFERENCE_CENTER_SITE = "n_plus"
+
 
 class Species(BaseModel):
-    """One molecule or ion: its residue template, its structure and the atoms that coordinate a cation."""
+    """One molecule or ion: its residue template, its structure and the atoms that coordinate a cation.
+
+    A simple cation is a `center` itself; `typical_cutoff_angstrom` of its sites is by center.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,9 +29,10 @@ class Species(BaseModel):
     residue: str
     smiles: str
     role: Role
+    center: bool = False
     sites: dict[str, list[str]] = Field(min_length=1)
     reference_sites: dict[str, list[str]] = {}
-    typical_cutoff_angstrom: PositiveFloat | None = None
+    typical_cutoff_angstrom: dict[str, PositiveFloat] = {}
     geometry_angstrom: list[tuple[float, float, float]] | None = None
 
 
@@ -55,7 +63,7 @@ class Partner(BaseModel):
     """One species around the centers: which molecules, which of their atoms touch, and its part in an ion pair.
 
     All strings are MDAnalysis selections; those of the sites are taken inside the molecules. `cutoff_angstrom` rules;
-    `typical_cutoff_angstrom` stands in only where a run has too few contacts to show its own first minimum.
+    `typical_cutoff_angstrom`, by center, stands in only where a run has too few contacts to show its own first minimum.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,38 +73,67 @@ class Partner(BaseModel):
     reference_sites: dict[str, str] = {}
     role: Role = "solvent"
     cutoff_angstrom: PositiveFloat | None = None
-    typical_cutoff_angstrom: PositiveFloat | None = None
+    typical_cutoff_angstrom: dict[str, PositiveFloat] = {}
 
 
 class SpeciesFile(BaseModel):
-    """What to look at in a trajectory: the species file of ``solvshell analyze``."""
+    """What to look at in a trajectory: the species file of ``solvshell analyze``.
+
+    Shells are those of the `centers`. Around `reference_centers` (the ammonium nitrogens of a polycation) g(r) and its
+    first peak are found, and nothing is counted.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     centers: dict[str, str] = Field(min_length=1)
+    reference_centers: dict[str, str] = {}
     partners: dict[str, Partner] = Field(min_length=1)
     molecules_are: Literal["residues", "fragments"] = "residues"
     timestep_ps: PositiveFloat | None = None
 
+    @model_validator(mode="after")
+    def _known_centers(self) -> Self:
+        if twice := sorted(self.centers.keys() & self.reference_centers.keys()):
+            raise ValueError(f"reference_centers.{twice[0]}: {twice[0]!r} is one of the centers already")
+        for name, partner in self.partners.items():
+            if unknown := sorted(partner.typical_cutoff_angstrom.keys() - self.centers.keys()):
+                raise ValueError(
+                    f"partners.{name}.typical_cutoff_angstrom.{unknown[0]}: not one of the centers "
+                    f"({', '.join(self.centers)})"
+                )
+        return self
 
-def select_species(names: list[str]) -> SpeciesFile:
-    """Return the selections for a box of the shipped species: cations are centers, all others are partners."""
 
-    def atoms(sites: dict[str, list[str]]) -> dict[str, str]:
-        return {site: "name " + " ".join(atom_names) for site, atom_names in sites.items()}
+def _atoms(sites: dict[str, list[str]]) -> dict[str, str]:
+    return {site: "name " + " ".join(atom_names) for site, atom_names in sites.items()}
 
-    species = {name: find_species(name) for name in names}
+
+def select_species(entries: Mapping[str, Species]) -> SpeciesFile:
+    """Return the selections for a box of these species, by name.
+
+    Simple cations are the centers, all others are partners in their order; where they have an ammonium nitrogen, it is
+    a reference center of their name too.
+    """
+    centers = {name: f"resname {entry.residue}" for name, entry in entries.items() if entry.center}
+    others = {name: entry for name, entry in entries.items() if not entry.center}
     return SpeciesFile(
-        centers={name: f"resname {entry.residue}" for name, entry in species.items() if entry.role == "cation"},
+        centers=centers,
+        reference_centers={
+            name: f"resname {entry.residue} and {_atoms(entry.sites)[REFERENCE_CENTER_SITE]}"
+            for name, entry in others.items()
+            if REFERENCE_CENTER_SITE in entry.sites
+        },
         partners={
             name: Partner(
                 molecules=f"resname {entry.residue}",
-                sites=atoms(entry.sites),
-                reference_sites=atoms(entry.reference_sites),
+                sites=_atoms(entry.sites),
+                reference_sites=_atoms(entry.reference_sites),
                 role=entry.role,
-                typical_cutoff_angstrom=entry.typical_cutoff_angstrom,
+                # The catalogue knows more centers than this box has.
+                typical_cutoff_angstrom={
+                    center: cutoff for center, cutoff in entry.typical_cutoff_angstrom.items() if center in centers
+                },
             )
-            for name, entry in species.items()
-            if entry.role != "cation"
+            for name, entry in others.items()
         },
     )

@@ -102,6 +102,21 @@ Rate = Annotated[float, *_quantity("rate")]
 Force = Annotated[float, *_quantity("force")]
 
 
+def _parse_fraction(value: object) -> float:
+    number = str(value).strip()
+    try:
+        fraction = float(number.removesuffix("%")) / (100 if number.endswith("%") else 1)
+    except ValueError:
+        fraction = math.nan
+    if isinstance(value, bool) or not 0 < fraction < 1:
+        raise ValueError(f"{value!r} is not a fraction between 0 and 1, such as 0.25 or '25 %'")
+    return fraction
+
+
+#: "25 %" or 0.25
+Fraction = Annotated[float, BeforeValidator(_parse_fraction, json_schema_input_type=str | float)]
+
+
 def check_seed(seed: int) -> int:
     """Return a seed that OpenMM, Packmol, RDKit and NumPy all take.
 

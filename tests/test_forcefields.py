@@ -11,13 +11,18 @@ from pathlib import Path
 
 import pytest
 from openmm import app
+from rdkit import Chem
 
+from solvshell.build.forcefield import read_forcefield
 from solvshell.data import forcefield_directory
 from solvshell.species import catalogue
 
 FOLDER = Path(forcefield_directory()) / "solvshell"
 FILES = sorted(FOLDER.glob("*.xml"))
-FORMAL_CHARGES = {"LI": 1, "PF6": -1, "EC": 0, "DMC": 0, "EMC": 0}
+CATIONS = {"LI": 1, "NA": 1, "K": 1, "RB": 1, "CS": 1, "PYR": 1, "OTA": 4}
+FORMAL_CHARGES = (
+    CATIONS | {"PF6": -1, "NO3": -1, "TFSI": -1} | dict.fromkeys(["EC", "DMC", "EMC", "DEC", "DOL", "DME"], 0)
+)
 FORCES = ("HarmonicBondForce", "HarmonicAngleForce", "PeriodicTorsionForce", "NonbondedForce")
 
 by_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -25,6 +30,11 @@ by_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 def root_of(path: Path) -> ET.Element:
     return ET.parse(path).getroot()
+
+
+def with_includes(path: Path) -> list[ET.Element]:
+    root = root_of(path)
+    return [root, *(root_of(FOLDER / include.get("file", "")) for include in root.iterfind("Include"))]
 
 
 def sourced(root: ET.Element) -> list[ET.Element]:
@@ -37,6 +47,12 @@ def test_the_files_of_lb003_are_there() -> None:
     assert {"lb003", "lithium", "hexafluorophosphate", "carbonates"} <= {path.stem for path in FILES}
     includes = {include.get("file") for include in root_of(FOLDER / "lb003.xml").iterfind("Include")}
     assert includes == {"lithium.xml", "hexafluorophosphate.xml", "carbonates.xml"}
+
+
+def test_the_bundle_of_the_family_has_all_files() -> None:
+    included = {include.get("file") for include in root_of(FOLDER / "electrolytes.xml").iterfind("Include")}
+    with_residues = {path.name for path in FILES if root_of(path).find("Residues") is not None}
+    assert included == with_residues
 
 
 @by_file
@@ -65,14 +81,13 @@ def test_only_known_parts_and_no_code(path: Path) -> None:
 @by_file
 def test_charges_of_residues_sum_exactly(path: Path) -> None:
     for residue in root_of(path).iterfind("Residues/Residue"):
-        charge = sum(Decimal(atom.get("charge", "nan")) for atom in residue.findall("Atom"))
+        charge = sum((Decimal(atom.get("charge", "nan")) for atom in residue.findall("Atom")), Decimal())
         assert charge == charge.to_integral_value(), residue.get("name")
-        if residue.get("name") in FORMAL_CHARGES:
-            assert charge == FORMAL_CHARGES[residue.get("name", "")]
+        assert charge == FORMAL_CHARGES[residue.get("name", "")]
 
 
 def test_every_species_has_one_residue() -> None:
-    residues = [residue.get("name") for path in FILES for residue in root_of(path).iterfind("Residues/Residue")]
+    residues = [residue.get("name", "") for path in FILES for residue in root_of(path).iterfind("Residues/Residue")]
     assert sorted(residues) == sorted(species.residue for species in catalogue().values())
 
 
@@ -83,16 +98,113 @@ def test_types_and_classes_are_ours_and_known(path: Path) -> None:
     names, classes = {kind.get("name", "") for kind in types}, {kind.get("class", "") for kind in types}
     assert len(names) == len(types)
     assert all(name.startswith("sv-") for name in names | classes)
-    assert {atom.get("type") for atom in root.iterfind("Residues/Residue/Atom")} == names
+    used = {atom.get("type") for atom in root.iterfind("Residues/Residue/Atom")}
+    known = {kind.get("name") for part in with_includes(path) for kind in part.iterfind("AtomTypes/Type")}
+    known_classes = {kind.get("class") for part in with_includes(path) for kind in part.iterfind("AtomTypes/Type")}
+    assert used <= known
+    assert names <= used or root.find("Residues") is None
     assert [atom.get("type") for atom in root.iterfind("NonbondedForce/Atom")] == [kind.get("name") for kind in types]
     for line in sourced(root):
         of_line = {value for key, value in line.attrib.items() if key.startswith("class")}
-        assert of_line <= classes, line.attrib
+        assert of_line <= known_classes, line.attrib
 
 
 def test_types_of_different_files_differ() -> None:
     names = [kind.get("name") for path in FILES for kind in root_of(path).iterfind("AtomTypes/Type")]
     assert len(set(names)) == len(names)
+
+
+def classes_of(line: ET.Element) -> tuple[str, ...]:
+    found = tuple(value for key, value in sorted(line.attrib.items()) if key.startswith("class"))
+    return min(found, found[::-1])
+
+
+def test_no_term_is_defined_twice() -> None:
+    for tag in ("Bond", "Angle", "Proper"):
+        lines = [line for path in FILES for line in root_of(path).iter(tag) if "class1" in line.attrib]
+        found = [classes_of(line) for line in lines]
+        assert len(set(found)) == len(found), tag
+        assert len(found) > 10
+
+
+def missing_terms(types: list[str], bonds: list[tuple[int, int]]) -> list[str]:
+    return read_forcefield(["solvshell/electrolytes.xml"]).missing_terms(types, bonds)
+
+
+def test_every_bond_angle_and_torsion_of_every_species_has_a_line() -> None:
+    """OpenMM passes in silence over what has none; zero is a line with k 0."""
+    residues = {r.get("name"): r for path in FILES for r in root_of(path).iterfind("Residues/Residue")}
+    assert len(residues) == len(FORMAL_CHARGES)
+    for name, residue in residues.items():
+        atoms = [atom.get("name") for atom in residue.iterfind("Atom")]
+        bonds = [
+            (atoms.index(bond.get("atomName1")), atoms.index(bond.get("atomName2")))
+            for bond in residue.iterfind("Bond")
+        ]
+        missing = missing_terms([atom.get("type", "") for atom in residue.iterfind("Atom")], bonds)
+        trans = [f"sv-FP{letter} - sv-P - sv-FP{letter}" for letter in "abc"]
+        assert missing == (trans if name == "PF6" else []), name
+
+
+SATURATED = "CCC[N+]1(CCC)CC[N+](CCC)(CCC)CC[N+](CCC)(CCC)CC[N+](CCC)(CCC)CC1"
+UNITS = {
+    "saturated": SATURATED,
+    "partly reacted": "CC(C[N+](CC=C)(CC=C)CC[N+](CC=C)(CCC)CCC)CC(C)C[N+](C)(CC=C)CC",
+    "ring of two allyls of one N": "CCC1C[N+](CC=C)(CC[N+](CCC)(CCC)CCC)CC1CC(C)C[N+](C)(C)C",
+    "ring of a saturated N": "CC1C[N+](CCC)(CC[N+]2(CC=C)CC(C)C(CC)C2)CC1CCC",
+    "poly(ethylene oxide)": "COCCOCCOCCOC",
+    "propyl ether": "CCCOCCOCCC",
+}
+
+
+@pytest.mark.parametrize("smiles", UNITS.values(), ids=UNITS.keys())
+def test_every_term_of_the_polymers_has_a_line(smiles: str) -> None:
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+
+    def kind(atom: Chem.Atom) -> str:
+        unsaturated = [a.GetHybridization() == Chem.HybridizationType.SP2 for a in (atom, *atom.GetNeighbors())]
+        if atom.GetSymbol() == "C":
+            return "sv-CM" if unsaturated[0] else "sv-CT"
+        if atom.GetSymbol() == "H":
+            return "sv-HM" if any(unsaturated) else "sv-HC"
+        return {"N": "sv-N4", "O": "sv-OS_eth"}[atom.GetSymbol()]
+
+    bonds = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in mol.GetBonds()]
+    assert missing_terms([kind(atom) for atom in mol.GetAtoms()], bonds) == []
+
+
+def test_what_has_no_line_is_seen() -> None:
+    """A double bond farther from N+ than an allyl's, and an ether beside N+, are not in the files."""
+    assert "sv-CM - sv-CT - sv-CT" in missing_terms(["sv-CM", "sv-CT", "sv-CT"], [(0, 1), (1, 2)])
+    assert "sv-NT - sv-CT - sv-OS" in missing_terms(["sv-N4", "sv-CT", "sv-OS_eth"], [(0, 1), (1, 2)])
+
+
+@pytest.mark.parametrize("name", ["OTA", "PYR"])
+def test_charges_of_ammonium_follow_the_group_rule(name: str) -> None:
+    """N+ has 0.12; a carbon beside it -0.17, its H 0.13; each carbon 0.13 for each carbon neighbor beside N+."""
+    (residue,) = (r for r in root_of(FOLDER / "ammonium.xml").iterfind("Residues/Residue") if r.get("name") == name)
+    found = {atom.get("name"): Decimal(atom.get("charge", "nan")) for atom in residue.iterfind("Atom")}
+    kinds = {atom.get("name"): atom.get("type") for atom in residue.iterfind("Atom")}
+    around: dict[str | None, list[str | None]] = {atom: [] for atom in found}
+    for bond in residue.iterfind("Bond"):
+        first, second = bond.get("atomName1"), bond.get("atomName2")
+        around[first].append(second)
+        around[second].append(first)
+    alpha = {atom for atom in found if kinds[atom] == "sv-CT" and "sv-N4" in [kinds[other] for other in around[atom]]}
+    per_hydrogen = {"sv-CT": Decimal("0.06"), "sv-CM": Decimal("0.115")}
+
+    def expected(atom: str | None) -> Decimal:
+        if kinds[atom] == "sv-N4":
+            return Decimal("0.12")
+        if kinds[atom] in ("sv-HC", "sv-HM"):
+            (carbon,) = around[atom]
+            return Decimal("0.13") if carbon in alpha else per_hydrogen[kinds[carbon] or ""]
+        n_hydrogens = sum(kinds[other] in ("sv-HC", "sv-HM") for other in around[atom])
+        own = Decimal("-0.17") if atom in alpha else -n_hydrogens * per_hydrogen[kinds[atom] or ""]
+        return own + Decimal("0.13") * len(alpha & set(around[atom]))
+
+    assert found == {atom: expected(atom) for atom in found}
+    assert len(alpha) == {"OTA": 16, "PYR": 4}[name]
 
 
 @by_file
@@ -128,6 +240,18 @@ def test_the_entry_point_gives_the_folder() -> None:
 
 def test_openmm_finds_lb003_by_name() -> None:
     assert {"LI", "PF6", "EC", "DMC", "EMC"} <= set(app.ForceField("solvshell/lb003.xml")._templates)
+
+
+@by_file
+def test_openmm_loads_each_file_alone(path: Path) -> None:
+    residues = {residue.get("name") for part in with_includes(path) for residue in part.iterfind("Residues/Residue")}
+    assert residues <= set(app.ForceField(f"solvshell/{path.name}")._templates)
+
+
+def test_openmm_loads_files_together_that_include_the_same_file() -> None:
+    together = app.ForceField(*(f"solvshell/{name}.xml" for name in ("ethers", "ammonium", "carbonates", "lithium")))
+    assert set(together._templates) == {"DOL", "DME", "OTA", "PYR", "EC", "DMC", "EMC", "DEC", "LI"}
+    assert set(app.ForceField("solvshell/electrolytes.xml")._templates) == set(FORMAL_CHARGES)
 
 
 DISCOVERY = """
@@ -175,7 +299,7 @@ def test_discovery_beside_a_broken_entry_point(broken: bool, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     # What does not go through entry points works in any case.
-    assert found["files"] == ["lithium.xml", "hexafluorophosphate.xml", "carbonates.xml", "lb003.xml"]
+    assert found["files"] == ["lithium.xml", "hexafluorophosphate.xml", "alkanes.xml", "carbonates.xml", "lb003.xml"]
     assert found["counts"] == {"Li": 1, "PF6": 1, "EC": 4}
     assert Path(found["doctor"]["solvshell"]) == Path(forcefield_directory())
     if broken:

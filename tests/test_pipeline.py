@@ -90,7 +90,7 @@ def test_coordination_is_the_running_number_at_the_cutoff(run: Run) -> None:
 
 def _geometry(run: Run) -> tuple[Sites, Results]:
     universe = open_trajectory(run.topology_path, run.trajectory_path)
-    sites = select_sites(universe, select_species(run.box.recipe.species))
+    sites = select_sites(universe, select_species(run.box.recipe.entries))
     return sites, SolvationGeometry(sites).run().results
 
 

@@ -20,10 +20,26 @@ def test_residues_of_species_differ() -> None:
     assert len(set(residues)) == len(residues)
 
 
-@pytest.mark.parametrize("name", LB003)
+def test_roles_and_centers_of_the_family() -> None:
+    names: dict[str, list[str]] = {}
+    for name, species in catalogue().items():
+        names.setdefault(species.role, []).append(name)
+    assert names == {
+        "cation": ["Li", "OTA", "PYR13", "Na", "K", "Rb", "Cs"],
+        "anion": ["PF6", "NO3", "TFSI"],
+        "solvent": ["EC", "DMC", "EMC", "DEC", "DOL", "DME"],
+    }
+    centers = [name for name, species in catalogue().items() if species.center]
+    assert centers == ["Li", "Na", "K", "Rb", "Cs"]
+    for name, species in catalogue().items():
+        expected = {"Li": 3.0} if species.role in ("anion", "solvent") else {}
+        assert species.typical_cutoff_angstrom == expected, name
+
+
+@pytest.mark.parametrize("name", catalogue())
 def test_sites_are_atoms_of_the_template(name: str) -> None:
     species = find_species(name)
-    template = read_forcefield(["solvshell/lb003.xml"]).templates()[species.residue]
+    template = read_forcefield(["solvshell/electrolytes.xml"]).templates()[species.residue]
     sites = [*species.sites.values(), *species.reference_sites.values()]
     atoms = [atom for names in sites for atom in names]
     assert set(atoms) <= set(template.atom_names)
@@ -32,10 +48,30 @@ def test_sites_are_atoms_of_the_template(name: str) -> None:
         assert len(species.geometry_angstrom) == len(template.atom_names)
 
 
-@pytest.mark.parametrize("name", ["EC", "DMC", "EMC"])
+@pytest.mark.parametrize(
+    ("name", "elements"),
+    [
+        ("NO3", {"nitrate_o": ["O"] * 3}),
+        ("TFSI", {"sulfonyl_o": ["O"] * 4, "imide_n": ["N"]}),
+        ("DOL", {"ether_o": ["O"] * 2}),
+        ("DME", {"ether_o": ["O"] * 2}),
+        ("OTA", {"n_plus": ["N"] * 4}),
+        ("PYR13", {"n_plus": ["N"]}),
+    ],
+)
+def test_sites_are_all_atoms_of_their_element(name: str, elements: dict[str, list[str]]) -> None:
+    species = find_species(name)
+    template = read_forcefield(["solvshell/electrolytes.xml"]).templates()[species.residue]
+    element_of = dict(zip(template.atom_names, template.elements, strict=True))
+    assert {site: [element_of[atom] for atom in atoms] for site, atoms in species.sites.items()} == elements
+    for site, kinds in elements.items():
+        assert template.elements.count(kinds[0]) == len(kinds), site
+
+
+@pytest.mark.parametrize("name", ["EC", "DMC", "EMC", "DEC"])
 def test_the_carbonyl_oxygen_is_the_oxygen_with_one_neighbour(name: str) -> None:
     species = find_species(name)
-    template = read_forcefield(["solvshell/lb003.xml"]).templates()[species.residue]
+    template = read_forcefield(["solvshell/electrolytes.xml"]).templates()[species.residue]
     neighbours = {atom: sum(index in bond for bond in template.bonds) for index, atom in enumerate(template.atom_names)}
     oxygens = [atom for atom, element in zip(template.atom_names, template.elements, strict=True) if element == "O"]
     assert species.sites == {"carbonyl_o": [atom for atom in oxygens if neighbours[atom] == 1]}
@@ -48,7 +84,7 @@ def test_an_unknown_species_is_refused_with_those_known() -> None:
 
 
 def test_selections_of_a_box() -> None:
-    chosen = select_species(LB003)
+    chosen = select_species({name: find_species(name) for name in LB003})
     assert chosen.centers == {"Li": "resname LI"}
     assert {name: (partner.molecules, partner.role) for name, partner in chosen.partners.items()} == {
         "PF6": ("resname PF6", "anion"),

@@ -60,12 +60,13 @@ class Analysis:
 
 
 def _cutoff(pair: PairCounts, shell: Shell) -> tuple[float | None, str | None]:
-    if not pair.site.coordinating:
+    if pair.center.reference or not pair.site.coordinating:
         return None, None
     if pair.site.given_cutoff_angstrom is not None:
         return pair.site.given_cutoff_angstrom, "given"
-    if shell.status == "too_few_samples" and pair.site.typical_cutoff_angstrom is not None:
-        return pair.site.typical_cutoff_angstrom, "typical"
+    typical = pair.site.typical_cutoff_angstrom.get(pair.center.name)
+    if shell.status == "too_few_samples" and typical is not None:
+        return typical, "typical"
     return shell.first_minimum, None if shell.first_minimum is None else "first_minimum"
 
 
@@ -73,13 +74,14 @@ def _cutoffs(fine: list[PairCounts], shells: list[Shell], sites: Sites) -> np.nd
     """Return the cutoffs in Å, shape (n_center_species, n_sites).
 
     0 where nothing is counted, at a partner without shell or a reference site; not a number where there are too few
-    samples to say where the shell ends.
+    samples to say where the shell ends. Reference centers have none.
     """
-    cutoffs = np.zeros(len(fine))
-    for i, (pair, shell) in enumerate(zip(fine, shells, strict=True)):
+    found = [(pair, shell) for pair, shell in zip(fine, shells, strict=True) if not pair.center.reference]
+    cutoffs = np.zeros(len(found))
+    for i, (pair, shell) in enumerate(found):
         unknown = pair.site.coordinating and shell.status == "too_few_samples"
         cutoffs[i] = _cutoff(pair, shell)[0] or (np.nan if unknown else 0)
-    if (cutoffs == 0).all() and all(shell.status == "no_shell" for shell in shells):
+    if (cutoffs == 0).all() and all(shell.status == "no_shell" for _, shell in found):
         raise WorkFailed("no partner has a first shell around any center: check the sites of the species file")
     return cutoffs.reshape(len(sites.centers), len(sites.sites))
 
@@ -140,9 +142,10 @@ def _peak_samples(
     fine: list[PairCounts], shells: list[Shell], captured: Contacts, sites: Sites, capture: float, total: np.ndarray
 ) -> list[float]:
     samples = []
-    for i, (pair, shell) in enumerate(zip(fine, shells, strict=True)):
-        contacts = _of_pair(captured, pair.center, i % len(sites.sites))
-        samples.append(independent_frames(pair, shell, contacts, capture, total[:, pair.center.members]))
+    for (_, j), pair, shell in zip(sites.pairs, fine, shells, strict=True):
+        contacts = _of_pair(captured, pair.center, j)
+        own = total if pair.center.reference else total[:, pair.center.members]
+        samples.append(independent_frames(pair, shell, contacts, capture, own))
     return samples
 
 

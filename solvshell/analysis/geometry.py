@@ -90,7 +90,8 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
     Attributes
     ----------
     results.counts : numpy.ndarray, shape (n_blocks, n_center_species, n_sites, n_bins)
-        Pairs per contiguous block of whole frames, in bins of `FINE_BIN_ANGSTROM` up to half the narrowest box met.
+        Pairs per contiguous block of whole frames, in bins of `FINE_BIN_ANGSTROM` up to half the narrowest box met; the
+        reference centers behind all others.
     results.edges : numpy.ndarray, shape (n_bins + 1,)
         Bin edges in Å.
     results.block_starts : numpy.ndarray, shape (n_blocks + 1,)
@@ -98,6 +99,7 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
     results.times, results.volumes, results.frames : numpy.ndarray, shape (n_frames,)
         Times in ps, volumes in Å^3, and frame numbers in the trajectory.
     results.contacts : Contacts
+        None of reference centers.
     """
 
     def __init__(
@@ -120,7 +122,8 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
 
     def _prepare(self) -> None:
         n_blocks = min(MAX_BLOCKS, self.n_frames)
-        shape = (n_blocks, len(self._sites.centers), len(self._sites.sites), len(self._edges) - 1)
+        n_species = len(self._sites.centers) + len(self._sites.reference_centers)
+        shape = (n_blocks, n_species, len(self._sites.sites), len(self._edges) - 1)
         self.results.counts = np.zeros(shape, dtype=np.int64)
         self.results.block_starts = np.linspace(0, self.n_frames, n_blocks + 1).astype(int)
         self.results.times = np.zeros(self.n_frames)
@@ -135,7 +138,7 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         self.results.volumes[i] = self._ts.volume
         self.results.widths[i] = _narrowest_width(box)
         block = np.searchsorted(self.results.block_starts, i, side="right") - 1
-        for species, center in enumerate(self._sites.centers):
+        for species, center in enumerate(self._sites.centers + self._sites.reference_centers):
             pairs, distances = capped_distance(center.atoms.positions, self._atoms.positions, self._edges[-1], box=box)
             apart = center.molecule_idx[pairs[:, 0]] != self._molecule_of_atom[pairs[:, 1]]
             pairs, distances = pairs[apart], distances[apart]
@@ -143,6 +146,8 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
             counts = self.results.counts[block, species]
             flat = site * counts.shape[1] + _bin_indices(distances, self._edges)
             counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
+            if center.reference:
+                continue
             near = (distances <= self._capture_radius) & self._coordinating[site]
             self.results.contacts.append(
                 (

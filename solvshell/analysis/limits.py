@@ -70,7 +70,8 @@ def _absences(found: Findings, incomplete: list[str]) -> list[str]:
         )
     for row in records(found.peaks):
         if row["status"] == "too_few_samples" and pair_name(row) not in incomplete:
-            within = {"given": "given", "typical": "typical of such sites"}.get(row["cutoff_source"])
+            typical = f"typical of {row['center']} and such sites"
+            within = {"given": "given", "typical": typical}.get(row["cutoff_source"])
             counted = f"; counted within {row['cutoff_angstrom']:g} Å, {within}" if within else ""
             notes.append(f"{pair_name(row)}: too few samples for a first shell{counted}")
     if found.speciation.empty:

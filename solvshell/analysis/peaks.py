@@ -18,6 +18,8 @@ WINDOW_ANGSTROM = 0.10
 SMOOTHING_ANGSTROM = 0.03
 #: A peak beyond this distance is no contact of a center with a site.
 FARTHEST_PEAK_ANGSTROM = CAPTURE_ANGSTROM
+#: An ammonium nitrogen is wrapped in its alkyl groups: oxygens stand 4 to 5.5 Å from it, whole anions farther.
+FARTHEST_REFERENCE_PEAK_ANGSTROM = 8.0
 #: A peak stands out by so many Poisson errors, by this share of its height, and is no lower than this g.
 PEAK_SIGNIFICANCE = 5.0
 PEAK_SHARE = 0.2
@@ -142,8 +144,8 @@ def _effects(fine: PairCounts, near: float) -> dict[str, float | None]:
     return peaks
 
 
-def _hints_at_shell(pair: PairCounts, g: np.ndarray, error: np.ndarray) -> bool:
-    """Return whether some pairs within 5 Å are surely more than an even distribution has, and fewer again behind.
+def _hints_at_shell(pair: PairCounts, contact: np.ndarray, g: np.ndarray, error: np.ndarray) -> bool:
+    """Return whether some pairs in contact are surely more than an even distribution has, and fewer again behind.
 
     That is no established peak, and no absence of one either: an ion pair or two that live through a short run.
     """
@@ -151,7 +153,7 @@ def _hints_at_shell(pair: PairCounts, g: np.ndarray, error: np.ndarray) -> bool:
     counts, even = (
         np.convolve(values.sum(axis=0), np.ones(2 * half + 1), mode="same") for values in (pair.counts, pair.even)
     )
-    sure = (pair.r <= FARTHEST_PEAK_ANGSTROM) & (poisson.sf(counts - 1, even) < CERTAIN_EXCESS)
+    sure = contact & (poisson.sf(counts - 1, even) < CERTAIN_EXCESS)
     if not sure.any():
         return False
     top = int(np.where(sure, g, 0).argmax())
@@ -163,13 +165,14 @@ def _hints_at_shell(pair: PairCounts, g: np.ndarray, error: np.ndarray) -> bool:
 def first_shell(fine: PairCounts, bootstrap: Bootstrap) -> Shell:
     """Return the first shell of a pair.
 
-    The first peak is the first maximum of smoothed g(r) (Gaussian, 0.03 Å) within 5 Å and not below 0.2, behind which
-    g falls by more than 5 Poisson errors and more than a fifth of its height. Its position is the maximum of a cubic
-    fit to ln g within 0.10 Å of the highest bin, refitted in every bootstrap sample for the 95 % interval. Its first
-    minimum is the middle of the stretch where smoothed g is within its error of the lowest value behind the peak.
+    The first peak is the first maximum of smoothed g(r) (Gaussian, 0.03 Å) within 5 Å (8 Å of a reference center) and
+    not below 0.2, behind which g falls by more than 5 Poisson errors and more than a fifth of its height. Its position
+    is the maximum of a cubic fit to ln g within 0.10 Å of the highest bin, refitted in every bootstrap sample for the
+    95 % interval. Its first minimum is the middle of the stretch where smoothed g is within its error of the lowest
+    value behind the peak.
 
     ``no_shell``
-        There is no such peak, although an even distribution would put 100 pairs within 5 Å, and nothing hints at one.
+        There is no such peak, although an even distribution would put 100 pairs so near, and nothing hints at one.
     ``too_few_samples``
         An even distribution would put fewer; or there is a peak, but its window holds fewer than 100 pairs, the run
         has fewer than 8 blocks, the peak stands out by less than 3 bootstrap errors, or the fit has no maximum.
@@ -178,10 +181,10 @@ def first_shell(fine: PairCounts, bootstrap: Bootstrap) -> Shell:
     """
     pair = fine.rebinned(FINE_PER_BIN)
     g, poisson_error, spread = _smooth(pair, bootstrap)
-    contact = pair.r <= FARTHEST_PEAK_ANGSTROM
+    contact = pair.r <= (FARTHEST_REFERENCE_PEAK_ANGSTROM if pair.center.reference else FARTHEST_PEAK_ANGSTROM)
     found = _first_peak(g, poisson_error)
     if found is None or not contact[found[0]]:
-        seen = pair.even[:, contact].sum() >= MIN_COUNTS and not _hints_at_shell(pair, g, poisson_error)
+        seen = pair.even[:, contact].sum() >= MIN_COUNTS and not _hints_at_shell(pair, contact, g, poisson_error)
         return Shell("no_shell" if seen else "too_few_samples")
     top = found[0]
     error = np.fmax(poisson_error, spread)
@@ -205,18 +208,20 @@ def independent_frames(
     """Return the number of independent samples behind a peak: frames over the statistical inefficiency of its height.
 
     That is the number of pairs of each center in the window of the fit, in every frame. Where these are not known, the
-    total coordination number of each center stands in: for a pair without a peak, a reference site (which has no
-    contacts), and a window that reaches beyond the capture radius.
+    total coordination number of each center stands in: for a pair without a peak, a reference site or center (which has
+    no contacts), and a window that reaches beyond the capture radius.
 
     Parameters
     ----------
     contacts
         Those of this center species with this site within the capture radius.
     total
-        The total coordination number of the centers of this species, shape (n_frames, n_centers).
+        The total coordination number of the centers of this species, shape (n_frames, n_centers); of all centers where
+        this one is a reference center.
     """
     series = total
-    if shell.peak is not None and pair.site.coordinating and shell.peak + WINDOW_ANGSTROM <= capture_radius:
+    has_contacts = pair.site.coordinating and not pair.center.reference
+    if shell.peak is not None and has_contacts and shell.peak + WINDOW_ANGSTROM <= capture_radius:
         inside = np.abs(contacts.distance - shell.peak) <= WINDOW_ANGSTROM
         at = (contacts.frame[inside], contacts.center[inside] - pair.center.first)
         flat = np.ravel_multi_index(at, total.shape)

@@ -65,7 +65,7 @@ class PairCounts:
 
 
 def fine_counts(geometry: Results, sites: Sites, first_block: int = 0) -> list[PairCounts]:
-    """Return the pairs of every center species and site in the bins of the pass, from a block on.
+    """Return the pairs of every center species and site in the bins of the pass, from a block on; see `Sites.pairs`.
 
     Parameters
     ----------
@@ -75,17 +75,17 @@ def fine_counts(geometry: Results, sites: Sites, first_block: int = 0) -> list[P
     starts = geometry.block_starts
     inverse_volume = np.add.reduceat(1 / geometry.volumes, starts[:-1])[first_block:]
     n_frames = int(starts[-1] - starts[first_block])
+    centers = sites.centers + sites.reference_centers
     return [
         PairCounts(
-            center,
-            site,
+            centers[i],
+            sites.sites[j],
             geometry.counts[first_block:, i, j],
-            inverse_volume * sites.n_pairs(center, site),
+            inverse_volume * sites.n_pairs(centers[i], sites.sites[j]),
             geometry.edges,
-            n_frames * len(center.atoms),
+            n_frames * len(centers[i].atoms),
         )
-        for i, center in enumerate(sites.centers)
-        for j, site in enumerate(sites.sites)
+        for i, j in sites.pairs
     ]
 
 

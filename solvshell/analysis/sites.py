@@ -22,17 +22,21 @@ class Site:
     atoms: AtomGroup
     molecule_idx: np.ndarray
     given_cutoff_angstrom: float | None
-    typical_cutoff_angstrom: float | None
+    typical_cutoff_angstrom: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Center:
-    """The atoms of one center species; `first` is the number of its first center among those of all species."""
+    """The atoms of one center species; `first` is the number of its first center among those of all species.
+
+    A `reference` center has a g(r) and a first peak around it, but no contacts and so no shell.
+    """
 
     name: str
     atoms: AtomGroup
     molecule_idx: np.ndarray
     first: int
+    reference: bool = False
 
     @property
     def members(self) -> slice:
@@ -42,11 +46,16 @@ class Center:
 
 @dataclass(frozen=True)
 class Sites:
-    """Everything that an analysis looks at in one universe."""
+    """Everything that an analysis looks at in one universe.
+
+    `pairs` are the indices of each center species and site that have a g(r); reference centers follow all `centers`.
+    """
 
     centers: tuple[Center, ...]
+    reference_centers: tuple[Center, ...]
     sites: tuple[Site, ...]
     n_molecules: dict[str, int]
+    pairs: tuple[tuple[int, int], ...]
 
     @cached_property
     def n_centers(self) -> int:
@@ -110,14 +119,30 @@ def _partner_sites(name: str, partner: Partner, molecules: AtomGroup, molecules_
             atoms = _select(molecules, selection, field)
             claims.claim(atoms, field)
             coordinating = kind == "sites"
-            cutoffs = (partner.cutoff_angstrom, partner.typical_cutoff_angstrom) if coordinating else (None, None)
+            given, typical = partner.cutoff_angstrom, partner.typical_cutoff_angstrom
+            cutoffs = (given, typical) if coordinating else (None, {})
             molecule_idx = _molecules(atoms, molecules_are)
             sites.append(Site(name, site, partner.role, coordinating, atoms, molecule_idx, *cutoffs))
     return sites
 
 
+def _centers(universe: Universe, species: SpeciesFile) -> list[Center]:
+    claims = _Claims(len(universe.atoms))
+    centers: list[Center] = []
+    for kind, selections in (("centers", species.centers), ("reference_centers", species.reference_centers)):
+        for name, selection in selections.items():
+            atoms = _select(universe, selection, f"{kind}.{name}")
+            claims.claim(atoms, f"{kind}.{name}")
+            first = centers[-1].members.stop if centers else 0
+            molecule_idx = _molecules(atoms, species.molecules_are)
+            centers.append(Center(name, atoms, molecule_idx, first, kind == "reference_centers"))
+    return centers
+
+
 def select_sites(universe: Universe, species: SpeciesFile) -> Sites:
     """Return the centers and partner sites that a species file names.
+
+    A reference center has no g(r) with the species that it belongs to: the atoms along its own chain are no partners.
 
     Raises
     ------
@@ -125,22 +150,28 @@ def select_sites(universe: Universe, species: SpeciesFile) -> Sites:
         With the field's name: a selection is malformed or matches nothing, two fields claim one atom, or a site has no
         pair with a center outside its own molecule.
     """
-    of_centers, of_partners = _Claims(len(universe.atoms)), _Claims(len(universe.atoms))
-    centers: list[Center] = []
-    for name, selection in species.centers.items():
-        atoms = _select(universe, selection, f"centers.{name}")
-        of_centers.claim(atoms, f"centers.{name}")
-        first = centers[-1].members.stop if centers else 0
-        centers.append(Center(name, atoms, _molecules(atoms, species.molecules_are), first))
+    centers = _centers(universe, species)
+    claims = _Claims(len(universe.atoms))
     sites: list[Site] = []
-    n_molecules = {}
+    molecule_idx = {}
     for name, partner in species.partners.items():
         molecules = _select(universe, partner.molecules, f"partners.{name}.molecules")
-        of_partners.claim(molecules, f"partners.{name}.molecules")
-        n_molecules[name] = len(np.unique(_molecules(molecules, species.molecules_are)))
+        claims.claim(molecules, f"partners.{name}.molecules")
+        molecule_idx[name] = np.unique(_molecules(molecules, species.molecules_are))
         sites += _partner_sites(name, partner, molecules, species.molecules_are)
-    selected = Sites(tuple(centers), tuple(sites), n_molecules)
-    for center in centers:
+    selected = Sites(
+        tuple(center for center in centers if not center.reference),
+        tuple(center for center in centers if center.reference),
+        tuple(sites),
+        {name: len(idx) for name, idx in molecule_idx.items()},
+        tuple(
+            (i, j)
+            for i, center in enumerate(centers)
+            for j, site in enumerate(sites)
+            if not (center.reference and np.isin(center.molecule_idx, molecule_idx[site.partner]).any())
+        ),
+    )
+    for center in selected.centers:
         for site in sites:
             if selected.n_pairs(center, site) == 0:
                 raise InvalidInput(

@@ -15,7 +15,7 @@ from solvshell.analysis.frames import open_trajectory
 from solvshell.errors import InvalidInput
 from solvshell.protocol import Protocol
 from solvshell.run import Run
-from solvshell.species import SpeciesFile, find_species, select_species
+from solvshell.species import SpeciesFile, select_species
 from solvshell.xtc import whole_frames
 
 _SAMPLING = "sampling dynamics, not physical time"
@@ -40,7 +40,7 @@ def analyze_trajectory(
 
 
 @contextmanager
-def _whole_trajectory(run: Run) -> Iterator[Path]:
+def whole_trajectory(run: Run) -> Iterator[Path]:
     """Give a trajectory of whole frames that nobody writes to: that of the run if it is done, else a copy so far."""
     if run.is_done:
         yield run.trajectory_path
@@ -81,12 +81,12 @@ def analyze_run(run: Run, directory: Path | None = None, *, verbose: bool = Fals
     Raises
     ------
     InvalidInput
-        If production has not begun, or the box has no cation to center on.
+        If production has not begun, or the box has no simple cation to center on.
     """
-    names = run.box.recipe.species
-    if not any(find_species(name).role == "cation" for name in names):
-        raise InvalidInput(f"{run.path}: no cation to center on among {', '.join(names)}")
-    with _whole_trajectory(run) as trajectory:
+    entries = run.box.recipe.entries
+    if not any(entry.center for entry in entries.values()):
+        raise InvalidInput(f"{run.path}: no simple cation (such as Li) to center on among {', '.join(entries)}")
+    with whole_trajectory(run) as trajectory:
         source = {
             "topology": run.topology_path.name,
             "trajectory": run.trajectory_path.name,
@@ -96,7 +96,7 @@ def analyze_run(run: Run, directory: Path | None = None, *, verbose: bool = Fals
         universe = open_trajectory(run.topology_path, trajectory)
         analysis = analyze(
             universe,
-            select_species(names),
+            select_species(entries),
             log=_read_log(run),
             source=source,
             dynamics=_dynamics(run.protocol),

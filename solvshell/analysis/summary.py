@@ -114,6 +114,7 @@ def summarize(
                 "window_angstrom": peak_settings.WINDOW_ANGSTROM,
                 "smoothing_angstrom": peak_settings.SMOOTHING_ANGSTROM,
                 "farthest_peak_angstrom": peak_settings.FARTHEST_PEAK_ANGSTROM,
+                "farthest_reference_peak_angstrom": peak_settings.FARTHEST_REFERENCE_PEAK_ANGSTROM,
                 "bridged_ps": max(BRIDGED_PS, 2 * settings.timestep_ps),
                 **{
                     key: value

@@ -2,8 +2,8 @@
 
 import copy
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
@@ -52,6 +52,48 @@ class ForceFieldFiles:
             for root in self.roots
             for residue in root.iterfind("Residues/Residue")
         }
+
+    def masses(self) -> dict[str, float]:
+        """Return the mass in dalton of each atom type."""
+        types = (kind for root in self.roots for kind in root.iterfind("AtomTypes/Type"))
+        return {kind.get("name", ""): float(kind.get("mass", "nan")) for kind in types}
+
+    def missing_terms(self, types: Sequence[str], bonds: Sequence[tuple[int, int]]) -> list[str]:
+        """Return the bonds, angles and proper torsions of a molecule for which no file has a line, by their classes.
+
+        OpenMM passes over them in silence. A term that is zero on purpose is a line whose constants are zero.
+        """
+        class_of = {kind.get("name"): kind.get("class") for r in self.roots for kind in r.iterfind("AtomTypes/Type")}
+        lines: dict[str, set[tuple[str, ...]]] = {"Bond": set(), "Angle": set(), "Proper": set()}
+        for root in self.roots:
+            for line in (line for force in root for line in force if line.tag in lines and "class1" in line.attrib):
+                classes = tuple(line.get(f"class{n}", "") for n in range(1, 5) if f"class{n}" in line.attrib)
+                lines[line.tag] |= {classes, classes[::-1]}
+        classes_of_atoms = [class_of[kind] or "" for kind in types]
+        paths = _paths(len(types), bonds)
+        missing = {
+            " - ".join(min(found, found[::-1]))
+            for tag, n_atoms in (("Bond", 2), ("Angle", 3), ("Proper", 4))
+            for found in {tuple(classes_of_atoms[i] for i in path) for path in paths[n_atoms]}
+            if not any(all(a in ("", b) for a, b in zip(line, found, strict=True)) for line in lines[tag])
+        }
+        return sorted(missing, key=lambda text: (len(text), text))
+
+    def with_residues(self, root: ET.Element) -> "ForceFieldFiles":
+        """Return the same force field with more residue templates."""
+        return replace(self, roots=(*self.roots, root))
+
+
+def _paths(n_atoms: int, bonds: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, ...]]]:
+    """Return the bonded paths of two, three and four atoms, each in one direction at least."""
+    neighbors: list[list[int]] = [[] for _ in range(n_atoms)]
+    for i, j in bonds:
+        neighbors[i].append(j)
+        neighbors[j].append(i)
+    twos: list[tuple[int, ...]] = [(i, j) for i in range(n_atoms) for j in neighbors[i]]
+    threes = [(*path, k) for path in twos for k in neighbors[path[-1]] if k not in path]
+    fours = [(*path, k) for path in threes for k in neighbors[path[-1]] if k not in path]
+    return {2: twos, 3: threes, 4: fours}
 
 
 def _template(residue: ET.Element, types: dict[str | None, ET.Element]) -> Template:
@@ -148,14 +190,27 @@ def _with_scaled_ions(files: ForceFieldFiles, scale: float) -> app.ForceField:
     return app.ForceField(*sources)
 
 
-def create_system(topology: app.Topology, files: ForceFieldFiles, model: Model, periodic: bool = True) -> openmm.System:
+def create_system(
+    topology: app.Topology,
+    files: ForceFieldFiles,
+    model: Model,
+    periodic: bool = True,
+    templates: Mapping[app.topology.Residue, str] | None = None,
+    network: bool = False,
+) -> openmm.System:
     """Return the plain System of a topology: no constraints, no barostat, no thermostat, real masses.
 
     Charges of ions (residues with a formal charge) are scaled by ``model.ion_charge_scale``. With ``periodic=False``
-    the molecules are in vacuum, without any cutoff.
+    the molecules are in vacuum, without any cutoff. `templates` names those of residues that OpenMM need not find. In a
+    `network` every bonded term and every exception takes the nearest periodic image.
     """
     forcefield = _with_scaled_ions(files, model.ion_charge_scale)
-    plain = {"constraints": None, "rigidWater": False, "removeCMMotion": False}
+    plain = {
+        "constraints": None,
+        "rigidWater": False,
+        "removeCMMotion": False,
+        "residueTemplates": dict(templates or {}),
+    }
     if not periodic:
         return forcefield.createSystem(topology, nonbondedMethod=app.NoCutoff, **plain)
     system = forcefield.createSystem(
@@ -167,4 +222,10 @@ def create_system(topology: app.Topology, files: ForceFieldFiles, model: Model, 
         useDispersionCorrection=model.tail_correction,
         **plain,
     )
+    if network:
+        for force in system.getForces():
+            if isinstance(force, openmm.NonbondedForce):
+                force.setExceptionsUsePeriodicBoundaryConditions(True)
+            else:
+                force.setUsesPeriodicBoundaryConditions(True)
     return system

@@ -56,7 +56,8 @@ def _checked_graph(name: str, species: Species, template: Template) -> Chem.Mol:
     return mol
 
 
-def _embed(name: str, mol: Chem.Mol, seed: int) -> NDArray[np.float64]:
+def embed(name: str, mol: Chem.Mol, seed: int) -> NDArray[np.float64]:
+    """Return a conformer (n_atoms, 3) in nm."""
     if mol.GetNumAtoms() == 1:
         return np.zeros((1, 3))
     parameters = rdDistGeom.ETKDGv3()
@@ -98,7 +99,7 @@ def make_molecule(name: str, species: Species, files: ForceFieldFiles, model: Mo
     add_molecule(topology, topology.addChain(), template)
     system = create_system(topology, files, model, periodic=False)
 
-    start = np.array(species.geometry_angstrom) / 10 if species.geometry_angstrom else _embed(name, mol, seed)
+    start = np.array(species.geometry_angstrom) / 10 if species.geometry_angstrom else embed(name, mol, seed)
     positions = _relax(system, start)
     for atom, problem in broken_geometry(system, positions).items():
         raise WorkFailed(f"species {name}: the relaxed geometry has {problem} at atom {template.atom_names[atom]}")

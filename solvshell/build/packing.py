@@ -4,7 +4,6 @@ import math
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,8 @@ class PackmolError(WorkFailed):
     """Packmol did not pack the box; the message ends with its output."""
 
 
-def cube_length(molecules: Mapping[str, Molecule], n: Mapping[str, float], density: float) -> float:
-    """Return the side in nm of a cube that holds the molecules at a density in g/cm3."""
-    mass = sum(n[name] * molecules[name].template.molar_mass for name in n)
+def cube_length(mass: float, density: float) -> float:
+    """Return the side in nm of a cube that holds a mass in dalton at a density in g/cm3."""
     return float((mass * DALTON_PER_NM3 / density) ** (1 / 3))
 
 

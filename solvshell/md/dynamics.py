@@ -5,6 +5,7 @@ import copy
 import openmm
 from openmm import unit
 
+from solvshell.engine import is_network, refuse_rigid_network
 from solvshell.errors import InvalidInput
 from solvshell.protocol import Dynamics, Protocol
 
@@ -43,8 +44,9 @@ def stage_system(plain: openmm.System, protocol: Protocol, stage: Dynamics, seed
     Raises
     ------
     InvalidInput
-        If repartitioning would leave a heavy atom lighter than its hydrogens.
+        If repartitioning would leave a heavy atom lighter than its hydrogens, or the barostat would scale rigid bonds.
     """
+    refuse_rigid_network(plain, protocol)
     system = copy.deepcopy(plain)
     bonded = _hydrogen_bonds(system)
     if protocol.constraints == "h_bonds":
@@ -61,6 +63,8 @@ def stage_system(plain: openmm.System, protocol: Protocol, stage: Dynamics, seed
     if stage.pressure is not None:
         barostat = openmm.MonteCarloBarostat(stage.pressure * unit.bar, stage.temperature * unit.kelvin, 25)
         barostat.setRandomNumberSeed(seed)
+        # A network is bonded to its own images: there is no molecule whose center could be scaled.
+        barostat.setScaleMoleculesAsRigid(not is_network(plain))
         system.addForce(barostat)
     return system
 

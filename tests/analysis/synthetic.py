@@ -7,7 +7,7 @@ from MDAnalysis.coordinates.memory import MemoryReader
 from solvshell.species import SpeciesFile
 
 CUBE = (30.0, 30.0, 30.0, 90.0, 90.0, 90.0)
-MASSES = {"LI": 6.94, "NA": 22.99, "P": 30.97, "F": 19.0, "O": 16.0, "C": 12.01}
+MASSES = {"LI": 6.94, "NA": 22.99, "CS": 132.9, "N": 14.01, "P": 30.97, "F": 19.0, "O": 16.0, "C": 12.01}
 
 
 def make_universe(molecules, positions, box=CUBE, timestep_ps=1.0):

@@ -207,23 +207,26 @@ def test_a_shell_of_too_few_samples_is_not_an_empty_one(tmp_path):
     assert (tmp_path / "speciation.csv").read_text().splitlines()[1:] == ["Li,ssip,,", "Li,cip,,", "Li,agg,,"]
 
 
-@pytest.mark.parametrize(("field", "what"), [("cutoff_angstrom", "given"), ("typical_cutoff_angstrom", "typical")])
-def test_a_given_or_typical_cutoff_needs_no_shell(field, what):
+@pytest.mark.parametrize(
+    ("field", "cutoff", "what"),
+    [("cutoff_angstrom", 2.8, "given"), ("typical_cutoff_angstrom", {"Li": 2.8}, "typical of Li")],
+)
+def test_a_given_or_typical_cutoff_needs_no_shell(field, cutoff, what):
     given = species_file().model_dump()
-    given["partners"]["PF6"][field] = 2.8
+    given["partners"]["PF6"][field] = cutoff
     analysis = analyze(rare_anion_universe(), species_file().model_validate(given), n_bootstrap=50)
     assert analysis.peaks.status[0] == "too_few_samples"
     assert analysis.speciation.fraction.tolist() == pytest.approx([7 / 8, 1 / 8, 0])
     assert analysis.summary["coordination"]["total"]["Li"]["mean"] == pytest.approx(4 + 1 / 8)
     assert analysis.summary["flags"]["incomplete"] == []
-    assert analysis.peaks.cutoff_source[0] == what
+    assert analysis.peaks.cutoff_source[0] == what.split()[0]
     (note,) = (note for note in analysis.summary["notes"] if note.startswith("Li-PF6 f"))
     assert f"counted within 2.8 Å, {what}" in note
 
 
 def test_a_typical_cutoff_gives_way_to_the_first_minimum():
     species = species_file().model_dump()
-    species["partners"]["EC"]["typical_cutoff_angstrom"] = 9.0
+    species["partners"]["EC"]["typical_cutoff_angstrom"] = {"Li": 9.0}
     analysis = analyze(rare_anion_universe(), species_file().model_validate(species), n_bootstrap=50)
     assert analysis.peaks.set_index("partner").cutoff_source["EC"] == "first_minimum"
 
@@ -348,3 +351,109 @@ def test_centers_of_two_species_are_analyzed_apart():
     assert analysis.coordination.set_index("center").cn_atoms_mean.to_dict() == pytest.approx({"Li": 4, "Na": 3})
     assert analysis.shells.composition.tolist() == ["EC4", "EC3"]
     assert set(analysis.summary["coordination"]["total"]) == {"Li", "Na"}
+
+
+def bridged_universe(n_frames=40):
+    """Four pairs of a Li and a Cs, 5 Å apart, and an F between both of the first, at the second Li, at the third Cs."""
+    rng = np.random.default_rng(20)
+    li = np.array([[12, 12, 12], [12, 42, 12], [42, 12, 42], [42, 42, 42]])
+    x_of_f = np.array([1.9, -1.9, 8.1, 15.0])[:, None]
+    still = np.concatenate([li, li + np.array([5, 0, 0]), li + x_of_f * [1, 0, 0]])
+    moving = np.arange(len(still))[:, None] >= 8
+    molecules = [("LI", ["LI"])] * 4 + [("CS", ["CS"])] * 4 + [("PF6", ["F"])] * 4
+    frames = still + moving * rng.normal(0, 0.05, (n_frames, len(still), 3))
+    return make_universe(molecules, frames, (60, 60, 60, 90, 90, 90))
+
+
+def li_and_cs(typical):
+    anion = {"molecules": "resname PF6", "sites": {"f": "name F"}, "role": "anion", "typical_cutoff_angstrom": typical}
+    return species_file(centers={"Li": "name LI", "Cs": "name CS"}, partners={"PF6": anion})
+
+
+def test_an_anion_between_two_kinds_of_centers_is_counted_by_the_cutoff_of_each():
+    def states(typical):
+        found = analyze(bridged_universe(), li_and_cs(typical), n_bootstrap=50)
+        assert found.peaks.set_index("center").cutoff_angstrom.to_dict() == typical
+        assert set(found.peaks.cutoff_source) == {"typical"}
+        return found.speciation.groupby("center").fraction.apply(list).to_dict()
+
+    # ssip, cip, agg
+    assert states({"Li": 2.8, "Cs": 4.0}) == {"Li": [0.5, 0.25, 0.25], "Cs": [0.5, 0.25, 0.25]}
+    assert states({"Li": 2.8, "Cs": 2.5}) == {"Li": [0.5, 0.5, 0], "Cs": [1, 0, 0]}
+
+
+def test_a_cutoff_typical_of_li_says_nothing_of_cs():
+    analysis = analyze(bridged_universe(), li_and_cs({"Li": 2.8}), n_bootstrap=50)
+    assert analysis.summary["flags"]["incomplete"] == ["Cs-PF6 f"]
+    assert analysis.coordination.set_index("center").cn_atoms_mean.dropna().to_dict() == {"Li": 0.5}
+    assert analysis.speciation.fraction.isna().all()
+
+
+def polymer_universe(n_frames=100):
+    """Eight Li with 3 EC and a PF6 each; 50 repeat units far from Li, an EC at 6 Å from the N of each."""
+    rng = np.random.default_rng(21)
+    frames = np.array([ts.positions.copy() for ts in shell_universe(rng, n_frames, 4, n_bulk=100).trajectory])
+    frames[:, 40:90] = frames[:, 90:] + rng.normal(6.0, 0.15, (n_frames, 50, 1)) * on_sphere(rng, (n_frames, 50))
+    molecules = [("LI", ["LI"])] * 8 + [*[("EC", ["O"])] * 3, ("PF6", ["F"])] * 8 + [("EC", ["O"])] * 50
+    return make_universe([*molecules, *[("POTA", ["N"])] * 50], frames, (40, 40, 40, 90, 90, 90))
+
+
+def polymer_species(**changes):
+    polymer = {"molecules": "resname POTA", "sites": {"n_plus": "name N"}, "role": "polymer"}
+    partners = species_file().model_dump()["partners"] | {"POTA": polymer}
+    return species_file(partners=partners, **changes)
+
+
+@pytest.fixture(scope="module")
+def with_polymer():
+    return analyze(polymer_universe(), polymer_species(), n_bootstrap=50)
+
+
+def test_a_polymer_that_never_touches_li_has_no_shell(with_polymer):
+    peak = with_polymer.peaks.set_index("partner").loc["POTA"]
+    assert peak.status == "no_shell"
+    assert peak[["peak_angstrom", "first_minimum_angstrom", "cutoff_angstrom", "cutoff_source"]].isna().all()
+    assert with_polymer.coordination.set_index("partner").loc["POTA"].iloc[2:].isna().all()
+    assert not with_polymer.shells.composition.str.contains("POTA").any()
+    assert {row["partner"]: row["shell_share"] for row in with_polymer.summary["shell_shares"]}["POTA"] == 0
+    assert with_polymer.speciation.fraction.tolist() == [0, 1, 0]
+    assert with_polymer.summary["flags"]["incomplete"] == []
+
+
+def test_a_reference_center_has_peaks_and_changes_nothing_else(with_polymer):
+    analysis = analyze(
+        polymer_universe(), polymer_species(reference_centers={"N+": "resname POTA and name N"}), n_bootstrap=50
+    )
+    for name in ("coordination", "shells", "speciation", "residence"):
+        pd.testing.assert_frame_equal(getattr(analysis, name), getattr(with_polymer, name))
+    for name in ("rdf", "peaks"):
+        of_li = getattr(analysis, name).query("center == 'Li'")
+        pd.testing.assert_frame_equal(of_li, getattr(with_polymer, name))
+    same = analysis.summary.keys() - {"peaks", "flags", "notes"}
+    assert {key: analysis.summary[key] for key in same} == {key: with_polymer.summary[key] for key in same}
+
+    peaks = analysis.peaks.query("center == 'N+'").set_index("partner")
+    assert peaks.index.tolist() == ["PF6", "EC"]  # its own species is left out
+    ec = peaks.loc["EC"]
+    assert ec.status == "resolved"
+    assert ec.peak_angstrom == pytest.approx(6.0, abs=0.03)
+    assert ec.first_minimum_angstrom > ec.peak_angstrom
+    assert peaks[["cutoff_angstrom", "cutoff_source"]].isna().all(axis=None)
+    row = next(row for row in analysis.summary["peaks"] if (row["center"], row["partner"]) == ("N+", "EC"))
+    assert row["n_independent"] == analysis.summary["coordination"]["total"]["Li"]["n_independent"]
+
+
+def test_so_far_a_peak_is_no_shell_of_a_center():
+    species = polymer_species(centers={"Li": "name LI", "N+": "name N"})
+    peaks = analyze(polymer_universe(), species, n_bootstrap=50).peaks
+    assert peaks.set_index(["center", "partner"]).status["N+", "EC"] == "no_shell"
+
+
+def test_few_samples_of_a_reference_center_leave_nothing_incomplete():
+    species = polymer_species(reference_centers={"N+": "resname POTA and name N"})
+    analysis = analyze(polymer_universe(n_frames=5), species, n_bootstrap=50)
+    assert set(analysis.peaks.query("center == 'N+'").status) == {"too_few_samples"}
+    flags = analysis.summary["flags"]
+    assert flags["incomplete"] == ["Li-PF6 f", "Li-EC carbonyl_o", "Li-POTA n_plus"]
+    assert "peak N+-EC carbonyl_o" in flags["unresolved"]
+    assert "N+-EC carbonyl_o: too few samples for a first shell" in analysis.summary["notes"]

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from synthetic import make_universe, species_file
 
 from solvshell.analysis.sites import select_sites
 from solvshell.errors import InvalidInput
+from solvshell.species import Species, find_species, select_species
 
 MOLECULES = [("LI", ["LI"]), ("LI", ["LI"]), ("PF6", ["P", "F1", "F2"]), ("EC", ["C", "O"]), ("EC", ["C", "O"])]
 EC = {"molecules": "resname EC", "sites": {"carbonyl_o": "name O"}}
@@ -44,6 +46,8 @@ def test_fragments_are_molecules_where_there_are_bonds(universe):
         ({"centers": {"Li": "name XX"}}, r"centers.Li: 'name XX' matches no atom"),
         ({"centers": {"Li": "nome LI"}}, r"centers.Li: 'nome LI' is not a selection"),
         ({"centers": {"Li": "name LI", "M": "resid 2"}}, r"centers.M: shares 1 atoms with centers.Li"),
+        ({"reference_centers": {"N": "name N"}}, r"reference_centers.N: 'name N' matches no atom"),
+        ({"reference_centers": {"N": "resid 2"}}, r"reference_centers.N: shares 1 atoms with centers.Li"),
         ({"partners": {"EC": {**EC, "molecules": "resname DMC"}}}, r"partners.EC.molecules: .* matches no atom"),
         ({"partners": {"EC": {**EC, "sites": {"o": "name O9"}}}}, r"partners.EC.sites.o: 'name O9' matches no atom"),
         ({"partners": {"EC": {**EC, "sites": {"o": "name ("}}}}, r"partners.EC.sites.o: 'name \(' is not a selection"),
@@ -61,3 +65,37 @@ def test_fragments_are_molecules_where_there_are_bonds(universe):
 def test_wrong_selections_are_refused_by_field(universe, changes, message):
     with pytest.raises(InvalidInput, match=message):
         select_sites(universe, species_file(**changes))
+
+
+def test_a_reference_center_is_numbered_last_and_left_out_with_its_own_species(universe):
+    sites = select_sites(universe, species_file(reference_centers={"EC": "resname EC and name C"}))
+    assert [center.name for center in sites.centers] == ["Li"]
+    assert [(center.name, center.first) for center in sites.reference_centers] == [("EC", 2)]
+    assert sites.n_centers == 2
+    assert sites.pairs == ((0, 0), (0, 1), (1, 0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reference_centers": {"Li": "name P"}}, "reference_centers.Li: 'Li' is one of the centers already"),
+        (
+            {"partners": {"EC": {**EC, "typical_cutoff_angstrom": {"LI": 3.0}}}},
+            r"partners.EC.typical_cutoff_angstrom.LI: not one of the centers \(Li\)",
+        ),
+    ],
+)
+def test_names_of_centers_must_agree(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        species_file(**changes)
+
+
+def test_a_polycation_is_a_partner_and_a_reference_center():
+    sites = {"n_plus": ["N1"], "ether_o": ["O1", "O2"]}
+    polymer = Species(title="x", residue="POL", smiles="C", role="polymer", sites=sites)
+    species = select_species({"Li": find_species("Li"), "EC": find_species("EC"), "POTA": polymer})
+    assert species.centers == {"Li": "resname LI"}
+    assert species.reference_centers == {"POTA": "resname POL and name N1"}
+    assert list(species.partners) == ["EC", "POTA"]
+    assert species.partners["POTA"].sites == {"n_plus": "name N1", "ether_o": "name O1 O2"}
+    assert species.partners["EC"].typical_cutoff_angstrom == {"Li": 3.0}  # of centers of this box only

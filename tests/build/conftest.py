@@ -9,9 +9,8 @@ from openmm import app
 from solvshell.build.forcefield import ForceFieldFiles, create_system, read_forcefield
 from solvshell.build.molecules import Molecule, add_molecule, make_molecule
 from solvshell.recipe import Model
-from solvshell.species import find_species
+from solvshell.species import catalogue, find_species
 
-SPECIES = ("Li", "PF6", "EC", "DMC", "EMC")
 VacuumSystem = Callable[..., tuple[app.Topology, openmm.System]]
 
 
@@ -21,20 +20,26 @@ def lb003_files() -> ForceFieldFiles:
 
 
 @pytest.fixture(scope="session")
-def molecules(lb003_files: ForceFieldFiles) -> dict[str, Molecule]:
-    return {name: make_molecule(name, find_species(name), lb003_files, Model(), seed=1) for name in SPECIES}
+def family_files() -> ForceFieldFiles:
+    """Return the files of all species; those of LB-003 are among them."""
+    return read_forcefield(["solvshell/electrolytes.xml"])
 
 
 @pytest.fixture(scope="session")
-def vacuum_system(lb003_files: ForceFieldFiles) -> VacuumSystem:
+def molecules(family_files: ForceFieldFiles) -> dict[str, Molecule]:
+    return {name: make_molecule(name, entry, family_files, Model(), seed=1) for name, entry in catalogue().items()}
+
+
+@pytest.fixture(scope="session")
+def vacuum_system(family_files: ForceFieldFiles) -> VacuumSystem:
     """Return a function that makes the topology and the System, without cutoff, of some molecules."""
 
     def make(*names: str, ion_charge_scale: float = 1.0) -> tuple[app.Topology, openmm.System]:
-        templates = lb003_files.templates()
+        templates = family_files.templates()
         topology = app.Topology()
         for name in names:
             add_molecule(topology, topology.addChain(), templates[find_species(name).residue])
         model = Model(ion_charge_scale=ion_charge_scale)
-        return topology, create_system(topology, lb003_files, model, periodic=False)
+        return topology, create_system(topology, family_files, model, periodic=False)
 
     return make

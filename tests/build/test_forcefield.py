@@ -28,8 +28,8 @@ def write(path: Path, extra: str = "", attribute: str = "") -> str:
 
 def test_templates_of_lb003(lb003_files: ForceFieldFiles) -> None:
     templates = lb003_files.templates()
-    assert list(templates) == ["LI", "PF6", "EC", "DMC", "EMC"]
-    assert [template.charge for template in templates.values()] == [1, -1, 0, 0, 0]
+    assert list(templates) == ["LI", "PF6", "EC", "DMC", "EMC", "DEC"]
+    assert [template.charge for template in templates.values()] == [1, -1, 0, 0, 0, 0]
     dmc = templates["DMC"]
     assert dmc.elements == ("C", "O", "C", "O", "O", "C", "H", "H", "H", "H", "H", "H")
     assert dmc.atom_names[:4] == ("C1", "O1", "C2", "O2")
@@ -41,7 +41,7 @@ def test_templates_of_lb003(lb003_files: ForceFieldFiles) -> None:
 
 
 def test_includes_are_read_once_and_before_the_file_that_asks(lb003_files: ForceFieldFiles) -> None:
-    names = ["lithium.xml", "hexafluorophosphate.xml", "carbonates.xml", "lb003.xml"]
+    names = ["lithium.xml", "hexafluorophosphate.xml", "alkanes.xml", "carbonates.xml", "lb003.xml"]
     assert [path.name for path in lb003_files.paths] == names
     twice = read_forcefield(["solvshell/lb003.xml", "solvshell/lithium.xml"])
     assert [path.name for path in twice.paths] == names

@@ -5,6 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import openmm
 import pytest
+from openmm import app
+from rdkit import Chem
+from rdkit.Chem import rdMolDescriptors
 
 from solvshell.build.forcefield import ForceFieldFiles, read_forcefield
 from solvshell.build.geometry import broken_geometry
@@ -13,6 +16,7 @@ from solvshell.errors import InvalidInput, WorkFailed
 from solvshell.recipe import Model
 from solvshell.species import catalogue, find_species
 
+VacuumSystem = Callable[..., tuple[app.Topology, openmm.System]]
 TRANS = [("F1", "F2"), ("F3", "F4"), ("F5", "F6")]
 
 
@@ -35,7 +39,7 @@ def test_pf6_is_an_octahedron_with_its_trans_pairs(molecules: dict[str, Molecule
             assert angle(atoms[first], atoms["P1"], atoms[second]) == pytest.approx(expected, abs=0.1)
 
 
-def test_the_angle_terms_of_pf6_are_the_cis_pairs_of_both_molecules(vacuum_system: Callable) -> None:
+def test_the_angle_terms_of_pf6_are_the_cis_pairs_of_both_molecules(vacuum_system: VacuumSystem) -> None:
     topology, system = vacuum_system("PF6", "EC", "PF6")
     atoms = list(topology.atoms())
     (force,) = (force for force in system.getForces() if isinstance(force, openmm.HarmonicAngleForce))
@@ -57,7 +61,7 @@ def swap(x: np.ndarray, i: int, j: int) -> np.ndarray:
 
 
 def test_pf6_with_fluorines_swapped_between_trans_pairs_is_broken(
-    molecules: dict[str, Molecule], vacuum_system: Callable
+    molecules: dict[str, Molecule], vacuum_system: VacuumSystem
 ) -> None:
     _, system = vacuum_system("PF6", "PF6")
     one = molecules["PF6"].positions
@@ -70,7 +74,7 @@ def test_pf6_with_fluorines_swapped_between_trans_pairs_is_broken(
         assert concerned == 7, "the second molecule's P"
 
 
-def test_two_fluorines_in_one_place_are_seen(molecules: dict[str, Molecule], vacuum_system: Callable) -> None:
+def test_two_fluorines_in_one_place_are_seen(molecules: dict[str, Molecule], vacuum_system: VacuumSystem) -> None:
     """No term of the force field minds: trans fluorines have no angle and exclude each other."""
     _, system = vacuum_system("PF6", "PF6")
     x = np.vstack([molecules["PF6"].positions, molecules["PF6"].positions + 1.0])
@@ -82,7 +86,7 @@ def test_two_fluorines_in_one_place_are_seen(molecules: dict[str, Molecule], vac
 
 @pytest.mark.parametrize("name", ["EC", "DMC", "EMC"])
 def test_solvents_are_whole_and_close_to_their_equilibrium(
-    name: str, molecules: dict[str, Molecule], vacuum_system: Callable
+    name: str, molecules: dict[str, Molecule], vacuum_system: VacuumSystem
 ) -> None:
     _, system = vacuum_system(name)
     x = molecules[name].positions
@@ -93,6 +97,33 @@ def test_solvents_are_whole_and_close_to_their_equilibrium(
     stretched = x.copy()
     stretched[-1] += 0.2 * (x[-1] - x[carbon])
     assert broken_geometry(system, stretched) == {carbon: "a bond of 0.131 nm instead of 0.109 nm"}
+
+
+@pytest.mark.parametrize("name", catalogue())
+def test_every_species_is_whole_and_has_its_charge(
+    name: str, molecules: dict[str, Molecule], vacuum_system: VacuumSystem
+) -> None:
+    molecule = molecules[name]
+    _, system = vacuum_system(name)
+    assert broken_geometry(system, molecule.positions) == {}
+    charges = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "PYR13": 1, "OTA": 4, "PF6": -1, "NO3": -1, "TFSI": -1}
+    assert molecule.template.charge == charges.get(name, 0)
+    assert sum(molecule.template.charges) == pytest.approx(molecule.template.charge, abs=1e-9)
+
+
+def test_ota_is_the_monomer_of_the_mass_spectrum() -> None:
+    mol = Chem.MolFromSmiles(find_species("OTA").smiles)
+    assert rdMolDescriptors.CalcMolFormula(mol) == "C32H56N4+4"
+    assert rdMolDescriptors.CalcExactMolWt(mol) / 4 == pytest.approx(124.11, abs=0.005)
+    assert len(mol.GetSubstructMatches(Chem.MolFromSmarts("[CH2]=[CH][CH2][N+]"))) == 8
+    assert [len(ring) for ring in mol.GetRingInfo().AtomRings()] == [12]
+
+
+def test_nitrate_is_flat_and_bistriflimide_bent(molecules: dict[str, Molecule]) -> None:
+    nitrate, tfsi = by_name(molecules["NO3"]), by_name(molecules["TFSI"])
+    for first, second in (("O1", "O2"), ("O2", "O3"), ("O1", "O3")):
+        assert angle(nitrate[first], nitrate["N1"], nitrate[second]) == pytest.approx(120, abs=0.1)
+    assert angle(tfsi["S1"], tfsi["N1"], tfsi["S2"]) == pytest.approx(129, abs=3)
 
 
 def test_the_same_seed_gives_the_same_conformer(lb003_files: ForceFieldFiles) -> None:

@@ -11,17 +11,34 @@ from scipy.integrate import quad
 from solvshell.build.forcefield import ForceFieldFiles, create_system, read_forcefield
 from solvshell.build.molecules import Molecule, add_molecule
 from solvshell.recipe import Model
+from solvshell.species import catalogue
+
+VacuumSystem = Callable[..., tuple[app.Topology, openmm.System]]
 
 # sigma in nm, epsilon in kJ/mol
 LI = (0.14424, 0.43153776)
 P, F = (0.374, 0.8368), (0.31181, 0.25522)
 CT, OS, C, O, HC = (0.35, 0.276144), (0.30, 0.71128), (0.375, 0.43932), (0.296, 0.87864), (0.242, 0.06276)  # noqa: E741
+H_ALKANE, O_ETHER, N4 = (0.25, 0.12552), (0.29, 0.58576), (0.325, 0.71128)
 LENNARD_JONES = {
     "LI": [LI],
     "PF6": [P] + 6 * [F],
     "EC": [CT, CT, OS, C, O, OS] + 4 * [HC],
     "DMC": [CT, OS, C, O, OS, CT] + 6 * [HC],
-    "EMC": [CT, CT, OS, C, O, OS, CT] + 3 * [(0.25, 0.12552)] + 5 * [HC],
+    "EMC": [CT, CT, OS, C, O, OS, CT] + 3 * [H_ALKANE] + 5 * [HC],
+    "DEC": [CT, CT, OS, C, O, OS, CT, CT] + 3 * [H_ALKANE] + 4 * [HC] + 3 * [H_ALKANE],
+    "DOL": [CT, CT, O_ETHER, CT, O_ETHER] + 6 * [H_ALKANE],
+    "DME": [CT, O_ETHER, CT, CT, O_ETHER, CT] + 10 * [H_ALKANE],
+    "NO3": [(0.315, 0.71128)] + 3 * [(0.286, 0.87864)],
+    "TFSI": [N4] + 2 * [(0.355, 1.046)] + 4 * [(0.315, 0.83736)] + 2 * [(0.35, 0.27614)] + 6 * [(0.3118, 0.2554)],
+    "PYR13": [CT, N4] + 7 * [CT] + 18 * [H_ALKANE],
+}
+# of each alkali ion: as in amber14/tip3p.xml of OpenMM
+ALKALI = {
+    "Na": (0.24392807, 0.36584603),
+    "K": (0.30379646, 0.81036925),
+    "Rb": (0.32303988, 1.37160683),
+    "Cs": (0.35208317, 1.70096085),
 }
 
 
@@ -56,9 +73,12 @@ def lennard_jones_energy(system: openmm.System, x: np.ndarray) -> float:
     return context.getState(energy=True, groups={1}).getPotentialEnergy()._value
 
 
-@pytest.mark.parametrize("partner", ["PF6", "EC", "DMC", "EMC"])
+PARTNERS = [name for name in LENNARD_JONES if name != "LI"]
+
+
+@pytest.mark.parametrize("partner", PARTNERS)
 def test_li_meets_every_atom_by_lorentz_berthelot(
-    partner: str, vacuum_system: Callable, molecules: dict[str, Molecule]
+    partner: str, vacuum_system: VacuumSystem, molecules: dict[str, Molecule]
 ) -> None:
     _, system = vacuum_system("Li", partner)
     molecule = molecules[partner].positions
@@ -71,7 +91,7 @@ def test_li_meets_every_atom_by_lorentz_berthelot(
         found = lennard_jones_energy(system, np.vstack([[li], molecule])) - apart
         assert found == pytest.approx(expected, rel=1e-8)
         g6 = (np.sqrt(LI[0] * sigma) / r) ** 6
-        assert found != pytest.approx((4 * np.sqrt(LI[1] * epsilon) * (g6**2 - g6)).sum(), rel=0.1)
+        assert found != pytest.approx((4 * np.sqrt(LI[1] * epsilon) * (g6**2 - g6)).sum(), rel=0.02)
 
 
 def bond_distances(topology: app.Topology) -> dict[tuple[int, int], int]:
@@ -90,15 +110,15 @@ def bond_distances(topology: app.Topology) -> dict[tuple[int, int], int]:
     return found
 
 
-@pytest.mark.parametrize("name", ["PF6", "EC", "DMC", "EMC"])
-def test_close_neighbours_feel_nothing_and_1_4_pairs_half(name: str, vacuum_system: Callable) -> None:
+@pytest.mark.parametrize("name", PARTNERS)
+def test_close_neighbours_feel_nothing_and_1_4_pairs_half(name: str, vacuum_system: VacuumSystem) -> None:
     topology, system = vacuum_system(name, name)
     q = charges_of(system)
     lj = np.array(2 * LENNARD_JONES[name])
     distances = bond_distances(topology)
     exceptions = exceptions_of(system)
     assert exceptions.keys() == distances.keys()
-    assert (3 in distances.values()) == (name != "PF6")
+    assert (3 in distances.values()) == (name not in ("PF6", "NO3"))
     for (i, j), distance in distances.items():
         charge_product, sigma, epsilon = exceptions[i, j]
         if distance < 3:
@@ -109,12 +129,46 @@ def test_close_neighbours_feel_nothing_and_1_4_pairs_half(name: str, vacuum_syst
             assert epsilon == pytest.approx(0.5 * np.sqrt(lj[i, 1] * lj[j, 1]), rel=1e-12)
 
 
+@pytest.mark.parametrize("name", ALKALI)
+def test_alkali_ions_are_those_of_openmms_own_file(name: str, vacuum_system: VacuumSystem) -> None:
+    _, system = vacuum_system(name)
+    charge, sigma, epsilon = (value._value for value in nonbonded_of(system).getParticleParameters(0))
+    assert (charge, sigma, epsilon) == pytest.approx((1.0, *ALKALI[name]), rel=1e-6)
+    theirs = app.ForceField("amber14/tip3p.xml")
+    topology = app.Topology()
+    residue = topology.addResidue(name.upper(), topology.addChain())
+    topology.addAtom(name.upper(), app.Element.getBySymbol(name), residue)
+    other = theirs.createSystem(topology)
+    found = nonbonded_of(other).getParticleParameters(0)
+    assert [value._value for value in found] == pytest.approx([charge, sigma, epsilon], rel=1e-6)
+
+
+def test_the_polycation_has_the_lennard_jones_of_its_groups(vacuum_system: VacuumSystem) -> None:
+    topology, system = vacuum_system("OTA")
+    force = nonbonded_of(system)
+    neighbors: dict[int, list[str]] = {atom.index: [] for atom in topology.atoms()}
+    for first, second in topology.bonds():
+        neighbors[first.index].append(second.element.symbol)
+        neighbors[second.index].append(first.element.symbol)
+    alkene = {index for index, around in neighbors.items() if len(around) == 3}
+    on_alkene = {b.index for bond in topology.bonds() for a, b in (bond, bond[::-1]) if a.index in alkene}
+    expected = {"N": N4, "C": CT, "H": H_ALKANE}
+    for atom in topology.atoms():
+        sigma_epsilon = expected[atom.element.symbol]
+        if atom.index in alkene:
+            sigma_epsilon = (0.355, 0.317984)
+        elif atom.element.symbol == "H" and atom.index in on_alkene:
+            sigma_epsilon = (0.242, 0.12552)
+        found = force.getParticleParameters(atom.index)[1:]
+        assert tuple(value._value for value in found) == pytest.approx(sigma_epsilon), atom.name
+
+
 # Two species of ions and of solvents, two molecules of each, interleaved: an offset mistake shows.
 MIXED = ("EC", "Li", "PF6", "DMC", "PF6", "EC", "DMC", "Li")
 
 
 @pytest.mark.parametrize("scale", [0.8, 0.75])
-def test_only_the_charges_of_ions_are_scaled(scale: float, vacuum_system: Callable) -> None:
+def test_only_the_charges_of_ions_are_scaled(scale: float, vacuum_system: VacuumSystem) -> None:
     topology, full = vacuum_system(*MIXED)
     _, scaled = vacuum_system(*MIXED, ion_charge_scale=scale)
     is_ion = np.array([atom.residue.name in ("LI", "PF6") for atom in topology.atoms()])
@@ -130,6 +184,14 @@ def test_only_the_charges_of_ions_are_scaled(scale: float, vacuum_system: Callab
         assert is_ion[i] == is_ion[j]
         factor = scale**2 if is_ion[i] else 1.0
         assert after[i, j] == pytest.approx((factor * charge_product, sigma, epsilon), rel=1e-12)
+
+
+def test_the_charges_of_all_ions_are_scaled_and_of_no_solvent(vacuum_system: VacuumSystem) -> None:
+    for name, entry in catalogue().items():
+        _, full = vacuum_system(name)
+        _, scaled = vacuum_system(name, ion_charge_scale=0.8)
+        factor = 1.0 if entry.role == "solvent" else 0.8
+        np.testing.assert_allclose(charges_of(scaled), factor * charges_of(full), rtol=1e-12, err_msg=name)
 
 
 def test_exceptions_of_an_ion_scale_by_the_square() -> None:
@@ -156,7 +218,7 @@ def test_exceptions_of_an_ion_scale_by_the_square() -> None:
 
 
 def test_the_periodic_system_has_the_cutoffs_of_the_recipe(
-    lb003_files: ForceFieldFiles, vacuum_system: Callable
+    lb003_files: ForceFieldFiles, vacuum_system: VacuumSystem
 ) -> None:
     topology, _ = vacuum_system(*MIXED)
     topology.setPeriodicBoxVectors(3 * np.eye(3) * openmm.unit.nanometer)
@@ -178,7 +240,7 @@ def test_the_periodic_system_has_the_cutoffs_of_the_recipe(
 
 @pytest.mark.parametrize("switch", ["0.9 nm", "0.7 nm", None])
 def test_the_tail_correction_holds_what_the_switch_removes(
-    switch: str | None, lb003_files: ForceFieldFiles, vacuum_system: Callable
+    switch: str | None, lb003_files: ForceFieldFiles, vacuum_system: VacuumSystem
 ) -> None:
     topology, _ = vacuum_system(*["Li"] * 20)
     side, cutoff = 3.0, 1.0

@@ -15,6 +15,10 @@ N = {"Li": 3, "PF6": 3, "EC": 12, "DMC": 10}
 TOLERANCE = 0.2
 
 
+def mass(molecules: dict[str, Molecule], n: dict[str, int]) -> float:
+    return sum(count * molecules[name].template.molar_mass for name, count in n.items())
+
+
 def test_what_packmol_is_told() -> None:
     assert packmol_input({"Li": 2, "EC": 11}, length=2.29008, tolerance=0.2, seed=4) == (
         "tolerance 2.0000\n"
@@ -36,12 +40,12 @@ def test_what_packmol_is_told() -> None:
 def test_the_cube_has_its_density(molecules: dict[str, Molecule]) -> None:
     # 100 EC (88.062 g/mol) at 1.321 g/cm3
     expected = (100 * 88.062 / 6.02214076e23 / 1.321) ** (1 / 3) * 1e7
-    assert cube_length(molecules, {"EC": 100}, 1.321) == pytest.approx(expected, rel=1e-9)
+    assert cube_length(100 * molecules["EC"].template.molar_mass, 1.321) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.fixture(scope="module")
 def length(molecules: dict[str, Molecule]) -> float:
-    return cube_length(molecules, N, 1.0)
+    return cube_length(mass(molecules, N), 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +107,7 @@ def test_packed_molecules_are_whole(molecules: dict[str, Molecule], packed: np.n
 
 def test_a_failed_packing_shows_packmols_output(molecules: dict[str, Molecule]) -> None:
     n = {"PF6": 2}
-    length = cube_length(molecules, n, 5.3)
+    length = cube_length(mass(molecules, n), 5.3)
     with pytest.raises(PackmolError) as caught:
         pack(molecules, n, length, TOLERANCE, seed=1)
     message = str(caught.value)
@@ -116,7 +120,7 @@ def test_a_failed_packing_shows_packmols_output(molecules: dict[str, Molecule]) 
 def test_a_packing_that_takes_too_long_is_stopped(molecules: dict[str, Molecule]) -> None:
     n = {"DMC": 300}
     with pytest.raises(PackmolError, match=r"Packmol did not finish within 0.05 s: lower packing.density"):
-        pack(molecules, n, cube_length(molecules, n, 1.2), TOLERANCE, seed=1, timeout_s=0.05)
+        pack(molecules, n, cube_length(mass(molecules, n), 1.2), TOLERANCE, seed=1, timeout_s=0.05)
 
 
 def test_a_tolerance_that_does_not_fit_is_refused(molecules: dict[str, Molecule]) -> None:

@@ -1,0 +1,215 @@
+"""All runs read once, one cutoff for each pair from their pooled g(r), and the first shells counted with it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from solvshell.analysis.coordination import coordination_table, total_coordination
+from solvshell.analysis.frames import open_trajectory
+from solvshell.analysis.geometry import Contacts, SolvationGeometry
+from solvshell.analysis.peaks import Shell, Status, first_shell
+from solvshell.analysis.rdf import PairCounts, fine_counts
+from solvshell.analysis.shells import shell_shares, shell_table, speciation_table, within_cutoffs
+from solvshell.analysis.sites import Sites, select_sites
+from solvshell.analysis.sources import whole_trajectory
+from solvshell.analysis.statistics import Bootstrap, Estimate, bootstrap_blocks
+from solvshell.comparison.systems import System
+from solvshell.errors import InvalidInput
+from solvshell.report import Shown
+from solvshell.snapshot import Frame, frame_of
+from solvshell.species import select_species
+
+Key = tuple[str, str, str]
+
+#: How far a cutoff is moved to show what hangs on it, in Å.
+CUTOFF_STEP_ANGSTROM = 0.2
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one reading of a run gave: pairs in blocks and contacts of the frames used, and the last frame."""
+
+    sites: Sites
+    pairs: dict[Key, PairCounts]
+    bootstrap: Bootstrap
+    contacts: Contacts
+    frames: np.ndarray
+    last: Frame
+
+
+@dataclass(frozen=True)
+class Cutoff:
+    """The end of the first shell of one pair in all runs; `angstrom` is None without a shell or with too few samples.
+
+    The source is ``pooled_first_minimum``, or ``typical`` where all runs together have too few contacts to show it.
+    """
+
+    angstrom: float | None
+    source: str | None
+    status: Status
+
+
+@dataclass(frozen=True)
+class Recount:
+    """The first shells of one run within the common cutoffs, and what is behind each row, in the order of the rows.
+
+    `moved` is the coordination number within the cutoff shortened and lengthened by `CUTOFF_STEP_ANGSTROM`.
+    """
+
+    coordination: pd.DataFrame
+    total: dict[str, Estimate | None]
+    shells: pd.DataFrame
+    of_shells: list[Estimate]
+    speciation: pd.DataFrame
+    of_speciation: list[Estimate | None]
+    shares: pd.DataFrame
+    moved: dict[Key, tuple[float, float, float]]
+    peaks: pd.DataFrame
+    last: Frame
+
+
+def _read(replica: Shown, capture: float) -> Pass:
+    """Read the frames that the run's analysis used: not more, although the run may have gone on since."""
+    assert replica.run is not None
+    run, frames, settings = replica.run, replica.summary["frames"], replica.summary["settings"]
+    with whole_trajectory(run) as trajectory:
+        universe = open_trajectory(run.topology_path, trajectory)
+        if len(universe.trajectory) < frames["n_frames"]:
+            raise InvalidInput(
+                f"{run.path}: has fewer frames than were analyzed; analyze it again with 'solvshell analyze'"
+            )
+        species = select_species(run.box.recipe.entries)
+        sites = select_sites(universe, species)
+        geometry = SolvationGeometry(sites, capture_radius=capture).run(stop=frames["n_frames"]).results
+        universe.trajectory[frames["n_frames"] - 1]
+        last = frame_of(universe, species)
+    first = int(frames["dropped"])
+    first_block = int(np.searchsorted(geometry.block_starts, first))
+    n_blocks = len(geometry.block_starts) - 1 - first_block
+    rng = np.random.default_rng(settings["seed"])
+    per_draw = max(1, n_blocks // max(1, settings["n_draws"]))
+    contacts = geometry.contacts.where(geometry.contacts.frame >= first)
+    return Pass(
+        sites,
+        {
+            (pair.center.name, pair.site.partner, pair.site.name): pair
+            for pair in fine_counts(geometry, sites, first_block)
+            if pair.site.coordinating and not pair.center.reference
+        },
+        bootstrap_blocks(n_blocks, per_draw, settings["n_bootstrap"], rng),
+        replace(contacts, frame=contacts.frame - first),
+        geometry.frames[first:],
+        last,
+    )
+
+
+def pool(pairs: Sequence[PairCounts], bootstraps: Sequence[Bootstrap]) -> tuple[PairCounts, Bootstrap]:
+    """Return one pair of several runs as if they were one, each run resampled from its own blocks."""
+    n_bins = min(len(pair.edges) for pair in pairs) - 1
+    n_samples = min(len(bootstrap.weights) for bootstrap in bootstraps)
+    pooled = replace(
+        pairs[0],
+        counts=np.concatenate([pair.counts[:, :n_bins] for pair in pairs]),
+        density=np.concatenate([pair.density for pair in pairs]),
+        edges=pairs[0].edges[: n_bins + 1],
+        n_center_frames=sum(pair.n_center_frames for pair in pairs),
+    )
+    return pooled, Bootstrap(
+        np.hstack([bootstrap.weights[:n_samples] for bootstrap in bootstraps]),
+        sum(bootstrap.n_draws for bootstrap in bootstraps),
+        any(bootstrap.shorter_than_asked for bootstrap in bootstraps),
+    )
+
+
+def _cutoff(pair: PairCounts, shell: Shell) -> Cutoff:
+    typical = pair.site.typical_cutoff_angstrom.get(pair.center.name)
+    if shell.status == "too_few_samples" and typical is not None:
+        return Cutoff(typical, "typical", shell.status)
+    return Cutoff(shell.first_minimum, "pooled_first_minimum" if shell.first_minimum else None, shell.status)
+
+
+def common_cutoffs(passes: Sequence[Pass]) -> dict[Key, Cutoff]:
+    """Return the cutoff of each center, partner and site: the first minimum of the g(r) of all runs that have it.
+
+    That g(r) is the sum of the counts over the sum of the even counts, so that a run weighs as much as it knows.
+    """
+    keys = dict.fromkeys(key for one in passes for key in one.pairs)
+    cutoffs = {}
+    for key in keys:
+        having = [one for one in passes if key in one.pairs]
+        pooled, bootstrap = pool([one.pairs[key] for one in having], [one.bootstrap for one in having])
+        cutoffs[key] = _cutoff(pooled, first_shell(pooled, bootstrap))
+    return cutoffs
+
+
+def _matrix(sites: Sites, cutoffs: dict[Key, Cutoff]) -> np.ndarray:
+    """Return the cutoffs as `within_cutoffs` wants them: 0 without a shell, not a number with too few samples."""
+    matrix = np.zeros((len(sites.centers), len(sites.sites)))
+    for i, center in enumerate(sites.centers):
+        for j, site in enumerate(sites.sites):
+            if site.coordinating:
+                cutoff = cutoffs[center.name, site.partner, site.name]
+                matrix[i, j] = cutoff.angstrom or (np.nan if cutoff.status == "too_few_samples" else 0)
+    return matrix
+
+
+def _moved(pair: PairCounts, cutoff: Cutoff) -> tuple[float, float, float]:
+    """Return n(r) at the cutoff and one step before and behind it."""
+    if cutoff.angstrom is None:
+        return (np.nan,) * 3
+    at = cutoff.angstrom + CUTOFF_STEP_ANGSTROM * np.array([0, -1, 1])
+    counted = np.concatenate([[0], np.cumsum(pair.counts.sum(axis=0))]) / pair.n_center_frames
+    here, before, behind = np.interp(at, pair.edges, counted)
+    return float(here), float(before), float(behind)
+
+
+def _peaks(replica: Shown, cutoffs: dict[Key, Cutoff]) -> pd.DataFrame:
+    """Return the peaks of a run with the common cutoffs in place of its own."""
+    peaks = replica.tables["peaks"].copy()
+    found = [cutoffs.get((row.center, row.partner, row.site)) for row in peaks.itertuples()]
+    peaks["cutoff_angstrom"] = [cutoff.angstrom if cutoff else None for cutoff in found]
+    peaks["cutoff_source"] = [cutoff.source if cutoff else None for cutoff in found]
+    return peaks
+
+
+def _recount(replica: Shown, one: Pass, cutoffs: dict[Key, Cutoff]) -> Recount:
+    sites, n_frames = one.sites, len(one.frames)
+    matrix = _matrix(sites, cutoffs)
+    contacts = within_cutoffs(one.contacts, sites, matrix)
+    shells, of_shells = shell_table(contacts, sites, matrix, one.frames)
+    speciation, of_speciation = speciation_table(contacts, sites, matrix, n_frames)
+    total = total_coordination(contacts, sites, matrix, n_frames)
+    shares = pd.DataFrame(
+        shell_shares(contacts, sites, matrix, n_frames),
+        columns=["center", "partner", "shell_share", "bulk_share", "ratio"],
+    )
+    coordination = coordination_table(contacts, sites, matrix, n_frames)
+    moved = {key: _moved(pair, cutoffs[key]) for key, pair in one.pairs.items()}
+    return Recount(
+        coordination, total, shells, of_shells, speciation, of_speciation, shares, moved, _peaks(replica, cutoffs),
+        one.last,
+    )  # fmt: skip
+
+
+def _longest(cutoffs: Iterable[Cutoff]) -> float:
+    return max((cutoff.angstrom or 0.0 for cutoff in cutoffs), default=0.0)
+
+
+def recount(systems: Sequence[System]) -> tuple[dict[Key, Cutoff], dict[str, list[Recount]]]:
+    """Return the common cutoffs, and by name of the system the first shells of each replica within them.
+
+    Raises
+    ------
+    InvalidInput
+        If a trajectory is not the one that was analyzed.
+    """
+    replicas = [replica for system in systems for replica in system.replicas]
+    capture = max(replica.summary["settings"]["capture_radius_angstrom"] for replica in replicas)
+    passes = [_read(replica, capture) for replica in replicas]
+    cutoffs = common_cutoffs(passes)
+    if _longest(cutoffs.values()) > capture:
+        passes = [_read(replica, _longest(cutoffs.values())) for replica in replicas]
+    counted = iter([_recount(replica, one, cutoffs) for replica, one in zip(replicas, passes, strict=True)])
+    return cutoffs, {system.name: [next(counted) for _ in system.replicas] for system in systems}

@@ -1,0 +1,177 @@
+"""A comparison as files: tables, figures, and one self-contained page."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from solvshell import figures as shared
+from solvshell.comparison import figures, rdf_figures, tables, words
+from solvshell.comparison.differences import MIN_REPLICAS
+from solvshell.comparison.recount import CUTOFF_STEP_ANGSTROM, Recount, recount
+from solvshell.comparison.results import Comparison, compare_systems
+from solvshell.comparison.systems import System, differing_models, limits_of, open_systems
+from solvshell.errors import InvalidInput
+from solvshell.files import write_atomically, write_json
+from solvshell.report import page_template, save_and_embed
+from solvshell.snapshot import plot_snapshot
+from solvshell.study import CITATION, REMARK
+
+ENERGIES = "interaction energies are not computed by this version"
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def _write_run_tables(systems: Sequence[System], recounts: dict[str, list[Recount]], out: Path) -> None:
+    for system in systems:
+        for index, one in enumerate(recounts[system.name]):
+            folder = out / "runs" / system.slug
+            if len(system.replicas) > 1:
+                folder /= system.runs[index].path.resolve().name
+            for name in ("peaks", "coordination", "shells", "speciation"):
+                _write_table(folder / f"{name}.csv", getattr(one, name))
+
+
+def _snapshot(found: Comparison, system: System, recounts: list[Recount], colors: dict[str, str]) -> Any:
+    cutoffs = {key: cutoff.angstrom for key, cutoff in found.cutoffs.items() if cutoff.angstrom is not None}
+    ranked = list(recounts[0].shells.sort_values("fraction", ascending=False).composition)
+    return plot_snapshot(recounts[0].last, cutoffs, ranked, colors, system.name)
+
+
+def _draw(found: Comparison, recounts: dict[str, list[Recount]], centers: list[str], out: Path) -> dict[str, str]:
+    """Write the figures and return their SVG as data addresses."""
+    colors = figures.partner_colors(found)
+    drawn = {"rdf": rdf_figures.plot_rdfs(found), "peaks": figures.plot_peaks(found)}
+    for system in found.systems:
+        drawn[f"snapshot-{system.slug}"] = _snapshot(found, system, recounts[system.name], colors)
+    for center in centers:
+        drawn[f"budget-{center}"] = figures.plot_budget(found, center, colors)
+        drawn[f"shells-{center}"] = figures.plot_shells(found, center)
+    reference_centers = rdf_figures.plot_reference_centers(found)
+    if reference_centers is not None:
+        drawn["reference_centers"] = reference_centers
+    folder = out / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    return {name: save_and_embed(figure, name, folder) for name, figure in drawn.items()}
+
+
+def _settings(system: System) -> dict[str, Any]:
+    """Return how the numbers of a system were made."""
+    frames = [replica.summary["frames"] for replica in system.replicas]
+    run = system.runs[0]
+    return {
+        "system": system.name,
+        "title": system.recipe.title,
+        "has_polymer": system.has_polymer,
+        "folders": [str(one.path) for one in system.runs],
+        "replicas": len(system.replicas),
+        "n_atoms": run.box.n_atoms,
+        "counts": run.box.counts,
+        "protocol": run.protocol.name,
+        "ensemble": run.protocol.production.ensemble,
+        "temperature_k": run.protocol.production.temperature,
+        "frames_used": [one["used"] for one in frames],
+        "frames_dropped": [one["dropped"] for one in frames],
+        "timestep_ps": [one["timestep_ps"] for one in frames],
+        "basis": "replicas" if len(system.replicas) >= MIN_REPLICAS else "one run",
+        "flags": [replica.summary["flags"] for replica in system.replicas],
+    }
+
+
+def _summary(found: Comparison) -> dict[str, Any]:
+    return {
+        "version": version("solvshell"),
+        "reference": found.systems[0].name,
+        "controls_without_polymer": found.controls,
+        "systems": [_settings(system) for system in found.systems],
+        "limits": [{"limit": text, "systems": names} for text, names in limits_of(found.systems)],
+        "differing_models": differing_models(found.systems),
+        "cutoffs": [
+            dict(zip(("center", "partner", "site"), key, strict=True)) | vars(cutoff)
+            for key, cutoff in found.cutoffs.items()
+        ],
+        "cutoff_step_angstrom": CUTOFF_STEP_ANGSTROM,
+        "peaks": tables.plain_records(tables.peak_table(found)),
+        "coordination": {
+            "sites": tables.plain_records(tables.coordination_table(found)),
+            "total": tables.plain_records(tables.total_table(found)),
+        },
+        "shells": tables.plain_records(tables.shell_table(found)),
+        "shell_shares": tables.plain_records(found.shares),
+        "speciation": tables.plain_records(tables.speciation_table(found)),
+        "sentences": words.sentences(found),
+        "caveat": words.caveat(found),
+        "study": {
+            "citation": CITATION,
+            "remark": REMARK,
+            "verdicts": [
+                dict(zip(("center", "partner", "site"), row["key"], strict=True))
+                | {"system": row["system"], "verdict": row["verdict"]}
+                for row in words.study_rows(found)
+            ],
+        },
+        "energies": {"available": False, "reason": ENERGIES},
+    }
+
+
+def _page(found: Comparison, addresses: dict[str, str], summary: dict[str, Any]) -> str:
+    return page_template("compare.html").render(
+        found=found,
+        summary=summary,
+        figures=addresses,
+        centers=found.centers,
+        study=words.study_rows(found),
+        words=words,
+        shell_name=lambda composition: shared.shell_name(composition, found.partner_order),
+        pair_name=shared.pair_name,
+        zip=zip,
+    )
+
+
+def _check_out(out: Path, folders: Sequence[Path]) -> None:
+    if out.exists() and not out.is_dir():
+        raise InvalidInput(f"--out: {out} is a file; give a folder")
+    if taken := [folder for folder in folders if folder.resolve() in (out.resolve(), *out.resolve().parents)]:
+        raise InvalidInput(f"--out: {out} is, or lies in, the system {taken[0]}; give another folder")
+
+
+def write_comparison(folders: Sequence[Path], out: Path) -> Comparison:
+    """Compare analyzed runs and write a page, figures and tables.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Runs, or folders of replica runs; the first is the reference.
+    out : Path
+        Folder for ``index.html``, ``figures/``, the tables, and ``runs/`` with the tables of each run within the common
+        cutoffs.
+
+    Returns
+    -------
+    Comparison
+        What was found.
+
+    Raises
+    ------
+    InvalidInput
+        If fewer than two systems are given, or one cannot be compared.
+    """
+    _check_out(out, folders)
+    systems = open_systems(folders)
+    cutoffs, recounts = recount(systems)
+    found = compare_systems(systems, cutoffs, recounts)
+    summary = _summary(found)
+    _write_run_tables(systems, recounts, out)
+    _write_table(out / "peaks.csv", tables.peak_table(found))
+    _write_table(out / "coordination.csv", tables.coordination_table(found))
+    _write_table(out / "shells.csv", tables.shell_table(found))
+    _write_table(out / "speciation.csv", tables.speciation_table(found))
+    addresses = _draw(found, recounts, found.centers, out)
+    write_json(out / "summary.json", summary)
+    write_atomically(out / "index.html", _page(found, addresses, summary))
+    return found

@@ -1,0 +1,252 @@
+"""A box as a picture: ions, their first shells and the polymer stand out from everything else."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from MDAnalysis import Universe
+from MDAnalysis.lib.distances import apply_PBC, capped_distance, minimize_vectors
+from MDAnalysis.lib.mdamath import triclinic_vectors
+
+from solvshell.figures import STYLE, new_figure, shell_name
+from solvshell.species import SpeciesFile
+from solvshell.spheres import SLABS, THIN, Strokes, draw, fit_axes, flat, half_bonds, project
+
+#: Radii of the spheres in Å: small enough to look between them.
+_RADII = {"H": 0.18, "C": 0.30, "N": 0.34, "O": 0.36, "F": 0.34, "P": 0.50, "S": 0.50}
+_CENTER_RADIUS = 0.75
+_FAINT = "#c9ced3"
+_CENTER_COLOR = "#7b3294"
+#: What lies nearer to the ion that is shown is drawn faintly.
+_AROUND_ANGSTROM = 7.0
+#: What is longer than this, in Å, is cut by the nearest images and not drawn.
+_LONGEST_BOND = 3.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a trajectory with all that a picture of it needs.
+
+    Attributes
+    ----------
+    positions : numpy.ndarray, shape (n_atoms, 3)
+        In Å, as they come: wrapped or not.
+    box : numpy.ndarray, shape (6,)
+    bonds : numpy.ndarray, shape (n_bonds, 2)
+    elements : numpy.ndarray of str, shape (n_atoms,)
+    molecule : numpy.ndarray, shape (n_atoms,)
+        Residue of each atom: a molecule, an ion or a repeat unit.
+    species : numpy.ndarray of str, shape (n_atoms,)
+        Name of the center or partner, empty for others.
+    roles : dict
+        ``center``, or the role of the partner, by name.
+    sites : dict
+        Atoms of the coordinating sites by partner and site.
+    """
+
+    positions: np.ndarray
+    box: np.ndarray
+    bonds: np.ndarray
+    elements: np.ndarray
+    molecule: np.ndarray
+    species: np.ndarray
+    roles: dict[str, str]
+    sites: dict[tuple[str, str], np.ndarray]
+
+
+def frame_of(universe: Universe, species: SpeciesFile) -> Frame:
+    """Return the current frame of a universe."""
+    names = np.full(len(universe.atoms), "", dtype=object)
+    sites = {}
+    for name, partner in species.partners.items():
+        molecules = universe.select_atoms(partner.molecules)
+        names[molecules.indices] = name
+        for site, selection in partner.sites.items():
+            sites[name, site] = molecules.select_atoms(selection).indices
+    for name, selection in species.centers.items():
+        names[universe.select_atoms(selection).indices] = name
+    roles = {name: str(partner.role) for name, partner in species.partners.items()}
+    bonds = universe.bonds.indices if hasattr(universe, "bonds") else np.zeros((0, 2), int)
+    elements = universe.atoms.elements if hasattr(universe.atoms, "elements") else universe.atoms.types
+    return Frame(
+        universe.atoms.positions.astype(float),
+        universe.dimensions.copy(),
+        np.asarray(bonds),
+        np.array([str(element).capitalize() for element in elements], dtype=object),
+        universe.atoms.resindices,
+        names,
+        roles | dict.fromkeys(species.centers, "center"),
+        sites,
+    )
+
+
+def _contacts(frame: Frame, cutoffs: dict[tuple[str, str, str], float]) -> np.ndarray:
+    """Return the pairs of a center and an atom in its first shell, shape (n, 2)."""
+    found = [np.zeros((0, 2), int)]
+    for (center, partner, site), cutoff in cutoffs.items():
+        centers, atoms = np.flatnonzero(frame.species == center), frame.sites.get((partner, site))
+        if atoms is not None and len(centers):
+            pairs = capped_distance(
+                frame.positions[centers], frame.positions[atoms], cutoff, box=frame.box, return_distances=False
+            )
+            apart = frame.molecule[centers[pairs[:, 0]]] != frame.molecule[atoms[pairs[:, 1]]]
+            found.append(np.stack([centers[pairs[:, 0]], atoms[pairs[:, 1]]], axis=1)[apart])
+    return np.concatenate(found)
+
+
+def _compositions(frame: Frame, contacts: np.ndarray) -> dict[int, str]:
+    """Return the composition of the shell of each center, as the table of shells writes it."""
+    partners = [name for name, role in frame.roles.items() if role != "center"]
+    shells = {}
+    for center in np.flatnonzero([frame.roles.get(name) == "center" for name in frame.species]):
+        atoms = contacts[contacts[:, 0] == center, 1]
+        molecules = {frame.molecule[atom]: frame.species[atom] for atom in atoms}
+        numbers = Counter(molecules.values())
+        shells[int(center)] = " ".join(f"{name}{numbers[name]}" for name in partners if numbers[name]) or "none"
+    return shells
+
+
+def _chosen(compositions: dict[int, str], ranked: Sequence[str]) -> int:
+    """Return the center whose shell is the most frequent of those that this frame holds."""
+    rank = {name: place for place, name in enumerate(ranked)}
+    return min(compositions, key=lambda center: (rank.get(compositions[center], len(rank)), center))
+
+
+def _strokes(
+    frame: Frame, positions: np.ndarray, strong: np.ndarray, spheres: np.ndarray, colors: dict[str, str], thick: float
+) -> Strokes:
+    """Return what to draw: bonds of `strong` atoms in the color of their species, all other bonds thin and light.
+
+    Parameters
+    ----------
+    strong, spheres
+        Masks (n_atoms,) of the atoms whose bonds stand out, and of those that are balls.
+    """
+    heavy = frame.elements != "H"
+    bonds = frame.bonds[(heavy | strong)[frame.bonds].all(axis=1)]
+    rgb = np.array([to_rgb(colors.get(name, _FAINT)) for name in frame.species]).reshape(-1, 3)
+    ends = bonds.reshape(-1)
+    of_bond = strong[ends]
+    hydrogen = (frame.elements[bonds] == "H").any(axis=1).repeat(2)
+    at = np.flatnonzero(spheres)
+    radii = np.array([_RADII.get(element, 0.35) for element in frame.elements[at]])
+    centers = np.array([frame.roles.get(name) == "center" for name in frame.species[at]], dtype=bool)
+    return Strokes(
+        half_bonds(positions, bonds, frame.box).reshape(-1, 2, 3),
+        np.where(of_bond[:, None], rgb[ends], to_rgb(_FAINT)),
+        np.where(of_bond, np.where(hydrogen, 0.4 * thick, thick), THIN),
+        positions[at],
+        rgb[at],
+        np.where(centers, _CENTER_RADIUS, radii),
+    )
+
+
+def _draw_box(axes: Axes, frame: Frame, contacts: np.ndarray, colors: dict[str, str]) -> None:
+    positions = apply_PBC(frame.positions.astype(np.float32), frame.box).astype(float)
+    touching = np.isin(frame.molecule, frame.molecule[contacts[:, 1]])
+    role = np.array([frame.roles.get(name, "") for name in frame.species], dtype=object)
+    strong = (touching | (role == "anion") | (role == "polymer")) & (frame.elements != "H")
+    spheres = (role == "center") | (strong & (frame.elements != "C"))
+    vectors = triclinic_vectors(frame.box).astype(float)
+    corners = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]) @ vectors
+    edges = [
+        (a, b) for i, a in enumerate(corners) for j, b in enumerate(corners) if i < j and (i ^ j) in (1, 2, 4)
+    ]  # corners that differ in one of the three
+    seen = project(np.array(edges))
+    axes.add_collection(LineCollection(list(seen[..., :2]), colors="0.6", linewidths=0.7, zorder=-1))
+    draw(axes, _strokes(frame, positions, strong, spheres, colors, 1.6))
+    fit_axes(axes, corners, 1.0)
+
+
+def _draw_shell(axes: Axes, frame: Frame, contacts: np.ndarray, center: int, colors: dict[str, str]) -> None:
+    """Draw one center and the molecules of its shell, each whole at its nearest image, among the faint others."""
+    touching = contacts[contacts[:, 0] == center, 1]
+    origin = frame.positions[center]
+    anchors = {int(frame.molecule[atom]): int(atom) for atom in touching}
+    positions = minimize_vectors(frame.positions - origin, box=frame.box)
+    for molecule, atom in anchors.items():
+        members = frame.molecule == molecule
+        positions[members] = positions[atom] + minimize_vectors(
+            frame.positions[members] - frame.positions[atom], box=frame.box
+        )
+    shell = np.isin(frame.molecule, list(anchors)) | (np.arange(len(positions)) == center)
+    bonds = frame.bonds[np.linalg.norm(np.diff(positions[frame.bonds], axis=1)[:, 0], axis=1) < _LONGEST_BOND]
+    positions = positions @ flat(positions[shell])
+    near = shell | (np.linalg.norm(positions, axis=1) < _AROUND_ANGSTROM)
+    index = np.cumsum(near) - 1
+    part = Frame(
+        positions[near], frame.box, index[bonds[near[bonds].all(axis=1)]], frame.elements[near],
+        frame.molecule[near], frame.species[near], frame.roles, {},
+    )  # fmt: skip
+    for atom in touching:
+        ends = project(np.stack([positions[center], positions[atom]]))
+        axes.plot(ends[:, 0], ends[:, 1], color="0.35", linewidth=0.9, linestyle=(0, (2, 2)), zorder=SLABS)
+    draw(axes, _strokes(part, positions[near], shell[near], shell[near], colors, 2.6))
+    fit_axes(axes, positions[shell], 1.6)
+
+
+def _legend(frame: Frame, colors: dict[str, str]) -> list[Line2D]:
+    present = dict.fromkeys(frame.species)
+    handles = []
+    for name, role in sorted(frame.roles.items(), key=lambda item: item[1] != "center"):
+        if name in present:
+            color = colors.get(name, _FAINT)
+            label = f"{name}, in a shell" if role == "solvent" else name
+            kind: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 7 if role == "center" else 5}
+            handles.append(Line2D([], [], color=color, label=label, **kind))
+    return [*handles, Line2D([], [], color=_FAINT, linewidth=1, label="other solvent")]
+
+
+def plot_snapshot(
+    frame: Frame,
+    cutoffs: dict[tuple[str, str, str], float],
+    ranked: Sequence[str],
+    colors: dict[str, str],
+    title: str,
+) -> Figure:
+    """Return a picture of a box, and of one center with its first shell.
+
+    Orthographic, sorted by depth, fading with it; without the hydrogens in the box.
+
+    Parameters
+    ----------
+    frame
+        From `frame_of`.
+    cutoffs
+        Å by center, partner and site, where there is one.
+    ranked
+        Shell compositions, the most frequent first: the center shown has the first of them that the frame holds.
+    colors
+        By name of the partner.
+    title
+        Of the system.
+    """
+    colors = {name: _CENTER_COLOR for name, role in frame.roles.items() if role == "center"} | colors
+    contacts = _contacts(frame, cutoffs)
+    compositions = _compositions(frame, contacts)
+    partners = [name for name, role in frame.roles.items() if role != "center"]
+    with mpl.rc_context(STYLE):
+        figure = new_figure(7.6, 4.2)
+        left, right = figure.subplots(1, 2, width_ratios=(1.2, 1))
+        _draw_box(left, frame, contacts, colors)
+        left.set_title(title)
+        chosen = _chosen(compositions, ranked)
+        _draw_shell(right, frame, contacts, chosen, colors)
+        right.set_title(f"one {frame.species[chosen]}: {shell_name(compositions[chosen], partners)}")
+        figure.legend(
+            handles=_legend(frame, colors),
+            loc="outside lower center",
+            ncols=9,
+            fontsize=8,
+            columnspacing=1.2,
+            handletextpad=0.4,
+        )
+    return figure

@@ -1,0 +1,59 @@
+"""What the source study printed: first peaks of g(r) without and with the polymer layer.
+
+J. Yu, X. Ma, X. Zou et al., Energy Environ. Sci. 2024, 17, 4519, doi 10.1039/d4ee00399c, Fig. 2 f and h.
+"""
+
+from dataclasses import dataclass
+
+CITATION = "J. Yu et al., Energy Environ. Sci. 2024, 17, 4519"
+REMARK = (
+    "The study gives neither the bin width nor an error of its peaks; printed to 0.01 Å, a difference of two of them "
+    "is uncertain by 0.01 Å from rounding alone."
+)
+_ELECTROLYTE = {"PF6", "EC", "DMC", "EMC"}
+
+
+@dataclass(frozen=True)
+class StudyPeak:
+    """The first peak of Li+ with one site in Å, in LB-003 and in LB-003 with POTA-NO3."""
+
+    bare: float
+    layered: float
+
+    #: Both are rounded to 0.01 Å.
+    rounding = 0.01
+
+
+PEAKS = {
+    ("Li", "PF6", "f"): StudyPeak(1.91, 1.93),
+    ("Li", "EC", "carbonyl_o"): StudyPeak(1.93, 1.97),
+    ("Li", "DMC", "carbonyl_o"): StudyPeak(1.94, 1.95),
+    ("Li", "EMC", "carbonyl_o"): StudyPeak(1.97, 1.98),
+}
+
+
+def study_peak(center: str, partner: str, site: str, partners: set[str], *, polymer: bool) -> float | None:
+    """Return the study's peak in Å for a system with these partners, or None if it is not one of the study's two."""
+    entry = PEAKS.get((center, partner, site))
+    if entry is None:
+        return None
+    if polymer:
+        return entry.layered if partners == _ELECTROLYTE | {"NO3"} else None
+    return entry.bare if partners == _ELECTROLYTE else None
+
+
+def verdict(study: StudyPeak, low: float | None, high: float | None) -> str:
+    """Return what our 95 % interval of the shift says about the study's shift."""
+    shift = study.layered - study.bare
+    if low is None or high is None:
+        return "our model gives no interval"
+    contains = low <= shift + study.rounding and shift - study.rounding <= high
+    zero = low <= 0 <= high
+    if contains and zero:
+        return "cannot resolve it: our interval holds zero as well"
+    if contains:
+        return "agrees with it"
+    if zero:
+        return "contradicts it: no shift, and one as large is excluded"
+    same_sign = (low > 0) == (shift > 0)
+    return f"contradicts it: a shift of {'the same sign and another size' if same_sign else 'the opposite sign'}"

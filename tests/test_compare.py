@@ -1,0 +1,392 @@
+"""Comparisons of runs whose differences are known, because their trajectories are made by hand."""
+
+import json
+import math
+import re
+import shutil
+from functools import partial
+from pathlib import Path
+
+import MDAnalysis as mda
+import numpy as np
+import pandas as pd
+import pytest
+from analysis.synthetic import only_ec, random_universe
+from openmm import app
+from scipy import stats
+
+from solvshell.analysis import analyze_run
+from solvshell.analysis.geometry import SolvationGeometry
+from solvshell.analysis.peaks import first_shell
+from solvshell.analysis.rdf import fine_counts
+from solvshell.analysis.sites import select_sites
+from solvshell.analysis.statistics import bootstrap_blocks
+from solvshell.cli import main
+from solvshell.comparison.differences import NOTHING, Average, Difference, Value, attribution, average, difference
+from solvshell.comparison.differences import from_series as value_of
+from solvshell.comparison.recount import pool, recount
+from solvshell.comparison.results import Comparison, compare_systems
+from solvshell.comparison.systems import System, limits_of, open_systems
+from solvshell.comparison.words import interval, study_rows
+from solvshell.protocol import load_protocol
+from solvshell.run import open_run
+from solvshell.study import PEAKS, StudyPeak, study_peak, verdict
+
+N_FRAMES = 80
+
+
+# --- the arithmetic ---
+
+
+def test_three_replicas_on_both_sides_are_welch() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(4.0, 0.1, 4), rng.normal(4.3, 0.3, 3)
+    change = difference(average([Value(x) for x in b]), average([Value(x) for x in a]))
+    expected = stats.ttest_ind(b, a, equal_var=False)
+    assert change.basis == "replicas"
+    assert change.value == pytest.approx(b.mean() - a.mean())
+    assert (change.p_value, change.df) == pytest.approx((expected.pvalue, expected.df))
+    assert (change.low, change.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+
+
+def test_fewer_replicas_have_no_p_value_and_keep_their_asymmetry() -> None:
+    system, reference = average([Value(2.0, 1.9, 2.3)]), average([Value(1.0, 0.6, 1.2)])
+    change = difference(system, reference)
+    assert (change.p_value, change.df, change.basis) == (None, None, "one run")
+    assert change.low == pytest.approx(1.0 - math.hypot(0.1, 0.2))
+    assert change.high == pytest.approx(1.0 + math.hypot(0.3, 0.4))
+    two = average([Value(2.0, 1.9, 2.1), Value(4.0, 3.8, 4.2)])
+    assert (two.mean, two.basis) == (3.0, "one run")
+    assert two.high == pytest.approx(3.0 + math.hypot(0.1, 0.2) / 2)
+
+
+def test_three_replicas_against_one_run_are_one_run() -> None:
+    three = average([Value(1.0), Value(1.1), Value(1.2)])
+    change = difference(three, average([Value(1.0, 0.9, 1.1)]))
+    assert (change.basis, change.p_value) == ("one run", None)
+    assert difference(three, NOTHING).basis == "replicas"
+    assert difference(three, NOTHING).p_value is None
+
+
+def test_what_is_not_known_is_not_zero() -> None:
+    assert value_of(4.0, None, 1.0) == Value(4.0)
+    assert value_of(4.0, math.nan, 1.0) == Value(4.0)
+    unknown = average([Value(4.0)])
+    assert (unknown.low, unknown.high, unknown.stderr) == (None, None, None)
+    change = difference(unknown, average([Value(3.0, 2.9, 3.1)]))
+    assert (change.value, change.low, change.excludes_zero) == (1.0, None, False)
+    assert interval(change) == "+1.000 (no interval)"
+    same = average([Value(4.0)] * 3)  # three copies are no three boxes
+    assert difference(same, same).low is None
+    assert (same.low, same.stderr) == (None, None)
+
+
+def test_intervals_of_one_run_cover_the_truth() -> None:
+    rng = np.random.default_rng(1)
+    n_covered = 0
+    for _ in range(400):
+        a, b = rng.normal(4.0, 1.0, 12), rng.normal(4.5, 2.0, 20)
+        one, other = (average([value_of(x.mean(), stats.sem(x), len(x))]) for x in (a, b))
+        change = difference(other, one)
+        assert change.low is not None
+        assert change.high is not None
+        n_covered += change.low <= 0.5 <= change.high
+    assert 0.93 <= n_covered / 400 <= 0.99
+
+
+def test_numbers_do_not_leave_their_range() -> None:
+    assert value_of(0.1, 0.2, 3.0).low == 0.0
+    assert value_of(0.9, 0.2, 3.0, highest=1.0).high == 1.0
+
+
+def change_of(value: float, half: float | None) -> Difference:
+    limits = (None, None) if half is None else (value - half, value + half)
+    return Difference(value, *limits, None, None, "one run")
+
+
+@pytest.mark.parametrize(
+    ("shift", "control", "said"),
+    [
+        (change_of(0.04, 0.05), change_of(0.04, 0.01), "no shift beyond the error"),
+        (change_of(0.04, 0.01), change_of(0.02, 0.005), "also without polycation (lino3)"),  # significant, same sign
+        (change_of(0.04, 0.01), change_of(0.02, 0.03), "also without polycation (lino3)"),  # overlaps
+        (change_of(0.04, 0.01), change_of(0.005, 0.01), "not shown by lino3"),
+        (change_of(0.04, 0.01), change_of(-0.02, 0.01), "not shown by lino3"),
+        (change_of(0.04, 0.01), change_of(-0.02, 0.20), "lino3 cannot tell"),
+        (change_of(0.04, 0.01), change_of(0.04, None), "lino3 cannot tell"),
+        (change_of(0.04, 0.01), None, "lino3 cannot tell"),
+    ],
+)
+def test_a_control_takes_a_shift_from_the_polymer(shift: Difference, control: Difference | None, said: str) -> None:
+    assert attribution(shift, {"lino3": control}) == said
+
+
+def test_without_a_control_polymer_and_anion_are_one() -> None:
+    assert "cannot be told apart" in attribution(change_of(0.04, 0.01), {})
+
+
+# --- the pooled g(r) ---
+
+
+def test_pooled_g_weighs_runs_by_what_they_know() -> None:
+    """Two runs of random points, of different length and box: counts and even counts add up, to the shorter range."""
+    rng = np.random.default_rng(2)
+    pairs, bootstraps = [], []
+    for n_frames, side in ((40, 24.0), (90, 20.0)):
+        universe = random_universe(rng, n_frames, 5, 40, (side, side, side, 90, 90, 90))
+        sites = select_sites(universe, only_ec())
+        geometry = SolvationGeometry(sites).run().results
+        pairs += fine_counts(geometry, sites)
+        bootstraps.append(bootstrap_blocks(len(geometry.block_starts) - 1, 1, 30, rng))
+    pooled, bootstrap = pool(pairs, bootstraps)
+    n_bins = len(pairs[1].edges) - 1
+    assert pooled.counts.shape == (40 + 64, n_bins)
+    even = sum(pair.even[:, :n_bins].sum(axis=0) for pair in pairs)
+    np.testing.assert_allclose(pooled.g, sum(pair.counts[:, :n_bins].sum(axis=0) for pair in pairs) / even)
+    assert pooled.n_center_frames == 5 * (40 + 90)
+    assert bootstrap.weights.shape == (30, 104)
+    # Each run is drawn from its own blocks, so that no sample lacks one of them.
+    np.testing.assert_array_equal(bootstrap.weights[:, :40].sum(axis=1), 40)
+    assert first_shell(pooled, bootstrap).status == "no_shell"
+
+
+# --- the study ---
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.02, 0.06, "agrees with it"),
+        (-0.02, 0.06, "cannot resolve it"),
+        (-0.01, 0.01, "contradicts it: no shift"),
+        (-0.06, -0.02, "the opposite sign"),
+        (0.10, 0.12, "the same sign and another size"),
+        (None, None, "no interval"),
+    ],
+)
+def test_verdicts_on_a_shift_of_four_hundredths(low: float | None, high: float | None, said: str) -> None:
+    assert said in verdict(StudyPeak(1.93, 1.97), low, high)
+
+
+def test_the_study_is_shown_beside_its_own_systems_only() -> None:
+    electrolyte = {"PF6", "EC", "DMC", "EMC"}
+    assert study_peak("Li", "EC", "carbonyl_o", electrolyte, polymer=False) == 1.93
+    assert study_peak("Li", "EC", "carbonyl_o", electrolyte | {"NO3"}, polymer=True) == 1.97
+    assert study_peak("Li", "EC", "carbonyl_o", electrolyte | {"NO3"}, polymer=False) is None
+    assert study_peak("Li", "EC", "carbonyl_o", {"PF6", "EC"}, polymer=False) is None
+    assert study_peak("Na", "EC", "carbonyl_o", electrolyte, polymer=False) is None
+    assert len(PEAKS) == 4
+
+
+# --- runs ---
+
+
+def fake_run(box_path: Path, path: Path, seed: int, distance: float, n_ec: int) -> Path:
+    """Make a run whose Li have `n_ec` or one less EC and one DMC at `distance`; all else stands still, farther off."""
+    run = open_run(path, box_path, load_protocol("quick"), seed)
+    universe = mda.Universe(app.PDBxFile(str(run.topology_path)))
+    rng = np.random.default_rng(seed)
+    lithium = universe.select_atoms("resname LI")
+    moved = {"EC": universe.select_atoms("resname EC").residues, "DMC": universe.select_atoms("resname DMC").residues}
+    others = universe.select_atoms("not resname LI")
+    box = np.array([60.0, 60.0, 60.0, 90.0, 90.0, 90.0])
+    grid = (np.indices((2, 2, 2)).reshape(3, -1).T[: len(lithium)] + 0.5) * 30
+    start = universe.atoms.positions.copy()
+    start[others.indices] += 1000  # out of the way, then spread over the plane z = 0, 15 Å from all Li
+    for residue in others.residues:
+        at = np.append(rng.random(2) * 60, 0.0)
+        start[residue.atoms.indices] += at - start[residue.atoms.indices[0]]
+    start[lithium.indices] = grid
+    distance = rng.normal(distance, 0.002)  # boxes scatter
+    with mda.Writer(str(run.trajectory_path), len(start)) as writer:
+        for frame in range(N_FRAMES):
+            positions = start.copy()
+            for i, center in enumerate(grid):
+                n_here = n_ec - (rng.random() < 0.3)
+                shell = [moved["EC"][i * n_ec + k] for k in range(n_here)] + [moved["DMC"][i]]
+                for residue in shell:
+                    oxygen = residue.atoms.select_atoms("name O2").indices[0]
+                    direction = rng.normal(size=3)
+                    target = center + direction / np.linalg.norm(direction) * rng.normal(distance, 0.06)
+                    positions[residue.atoms.indices] += target - positions[oxygen]
+            universe.atoms.positions = positions
+            universe.dimensions = box
+            universe.trajectory.ts.time = frame * 0.2
+            universe.trajectory.ts.data["dt"] = 0.2
+            writer.write(universe.atoms)
+    stage = run.protocol.production.name
+    log = pd.DataFrame({"stage": stage, "time_ps": np.arange(N_FRAMES) * 0.2, "temperature_k": 298.0})
+    log.assign(density_g_cm3=1.2).to_csv(run.log_path, index=False)
+    (path / "done.json").write_text("{}\n")
+    analyze_run(run)
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(box_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return three replicas with 3 EC at 1.95 Å, three with 2 EC at 2.00 Å, and one run of the first kind."""
+    folder = tmp_path_factory.mktemp("compare")
+    for k in range(3):
+        fake_run(box_path, folder / "near" / f"replica-0{k}", k, 1.95, 3)
+        fake_run(box_path, folder / "far" / f"replica-0{k}", 10 + k, 2.00, 2)
+    fake_run(box_path, folder / "single", 20, 1.95, 3)
+    return {name: folder / name for name in ("near", "far", "single")}
+
+
+@pytest.fixture(scope="module")
+def compared(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "comparison"
+    assert main(["compare", str(runs["near"]), str(runs["far"]), str(runs["single"]), "--out", str(out)]) == 0
+    return out
+
+
+def table_of(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=[""])
+
+
+def test_the_tables_know_the_differences(compared: Path) -> None:
+    peaks = table_of(compared, "peaks")
+    rows = peaks[(peaks.partner == "EC") & (peaks.site == "carbonyl_o")].set_index("system")
+    assert list(rows.index) == ["lb003 (near)", "lb003 (far)", "lb003 (single)"]
+    assert math.isnan(rows.difference_angstrom["lb003 (near)"])
+    far, single = rows.loc["lb003 (far)"], rows.loc["lb003 (single)"]
+    assert far.difference_angstrom == pytest.approx(0.05, abs=0.01)
+    assert far.difference_ci95_low < far.difference_angstrom < far.difference_ci95_high
+    assert far.p_value < 0.01
+    assert (far.basis, single.basis) == ("replicas", "one run")
+    assert math.isnan(single.p_value)
+    assert single.difference_ci95_low < 0 < single.difference_ci95_high
+    assert rows.study_angstrom.tolist() == [1.93] * 3
+    numbers = table_of(compared, "coordination").set_index(["system", "partner"])
+    assert numbers.cn_atoms_mean["lb003 (near)", "EC"] == pytest.approx(2.7, abs=0.1)
+    assert numbers.difference["lb003 (far)", "EC"] == pytest.approx(-1.0, abs=0.1)
+    assert numbers.difference_ci95_high["lb003 (far)", "EC"] < 0
+    assert numbers.groupby("partner").cutoff_angstrom.nunique().max() == 1  # one cutoff for all runs
+    assert set(numbers.cutoff_source.dropna()) == {"pooled_first_minimum"}
+    assert abs(numbers.cn_change_cutoff_plus["lb003 (near)", "EC"]) < 0.05
+    shells = table_of(compared, "shells").set_index(["system", "composition"])
+    assert shells.fraction["lb003 (near)", "EC3 DMC1"] == pytest.approx(0.7, abs=0.06)
+    assert shells.fraction["lb003 (far)", "EC3 DMC1"] == 0
+    assert shells.status["lb003 (far)", "EC3 DMC1"] == "none_seen"
+    assert shells.groupby("system").fraction.sum().to_list() == pytest.approx([1, 1, 1])
+
+
+def test_absences_are_words(compared: Path) -> None:
+    peaks = table_of(compared, "peaks")
+    absent = peaks[peaks.partner == "PF6"]
+    assert set(absent.status) <= {"no_shell", "too_few_samples"}
+    assert absent[["peak_angstrom", "ci95_low", "difference_angstrom", "p_value"]].isna().all(axis=None)
+    coordination = table_of(compared, "coordination")
+    without = coordination[coordination.status.isin(["no_shell", "too_few_samples"])]
+    assert len(without) > 0
+    assert without[["cn_atoms_mean", "cutoff_angstrom"]].isna().all(axis=None)
+
+
+def test_the_page_says_what_was_found_and_stands_alone(compared: Path) -> None:
+    page = (compared / "index.html").read_text()
+    assert "nan" not in re.sub(r"data:image[^\"]*", "", page).lower().replace("nanometer", "")
+    sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
+    assert sources
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    assert "has lost contacts with EC" in page
+    assert "A demonstration, not a measurement" in page
+    assert "One run" in page
+    assert "interaction energies are not computed" in page
+    for name in ("rdf", "peaks", "budget-Li", "shells-Li", "snapshot-lb003--near"):
+        for suffix in ("svg", "png"):
+            assert (compared / "figures" / f"{name}.{suffix}").stat().st_size > 1000
+    assert (compared / "runs" / "lb003--near" / "replica-02" / "coordination.csv").is_file()
+    assert (compared / "runs" / "lb003--single" / "shells.csv").is_file()
+    summary = json.loads((compared / "summary.json").read_text())
+    assert summary["reference"] == "lb003 (near)"
+    assert summary["systems"][0]["frames_used"][0] <= N_FRAMES
+    assert len(summary["coordination"]["total"]) == 3
+
+
+def test_a_shift_that_a_control_shows_is_not_that_of_the_polymer(
+    runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(System, "has_polymer", property(lambda system: "far" in system.name))
+    studied = partial(study_peak, partners={"PF6", "EC", "DMC", "EMC"})
+    monkeypatch.setattr(
+        "solvshell.comparison.results.study_peak",
+        lambda *key, polymer: 1.97 if polymer else studied(*key[:3], polymer=False),
+    )
+    key = ("Li", "EC", "carbonyl_o")
+
+    def said(*names: str) -> tuple[str | None, Comparison]:
+        systems = open_systems([runs[name] for name in names])
+        found = compare_systems(systems, *recount(systems))
+        (row,) = [row for row in found.peaks if row.key == key and "far" in row.system]
+        return row.attribution, found
+
+    attributed, found = said("near", "far", "single")
+    assert attributed == "not shown by lb003 (single)"
+    (row,) = [row for row in study_rows(found) if row["key"] == key]
+    assert row["verdict"] == "agrees with it"
+    assert "cannot be told apart" in str(said("near", "far")[0])
+    assert said("far", "near")[0] is None  # the reference is no system without polymer
+
+
+def test_a_copy_of_a_run_differs_by_nothing(runs: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(runs["single"], tmp_path / "copy")
+    systems = open_systems([runs["single"], tmp_path / "copy"])
+    found = compare_systems(systems, *recount(systems))
+    changes = [row.change for row in [*found.peaks, *found.coordination, *found.shells, *found.totals] if row.change]
+    assert len(changes) > 5
+    assert all(change.value == 0 for change in changes)
+    # With the same frames and cutoff it is the number of the run itself.
+    own = json.loads((runs["single"] / "analysis" / "summary.json").read_text())["coordination"]["total"]["Li"]
+    (total,) = [row.number for row in found.totals if row.system.endswith("(single)")]
+    assert isinstance(total, Average)
+    assert total.mean == pytest.approx(own["mean"], abs=0.02)
+
+
+def test_frames_that_came_later_are_left_out(runs: dict[str, Path], tmp_path: Path) -> None:
+    """A run that is still going has more frames than its tables: those of the tables are used, and the page says so."""
+    going = tmp_path / "going"
+    shutil.copytree(runs["single"], going)
+    (going / "done.json").unlink()
+    summary = json.loads((going / "analysis" / "summary.json").read_text())
+    summary["frames"] |= {"n_frames": 60, "used": 60, "dropped": 0}
+    summary["source"] |= {"trajectory_bytes": "1", "run": "unfinished"}
+    (going / "analysis" / "summary.json").write_text(json.dumps(summary))
+    systems = open_systems([runs["near"] / "replica-00", going])
+    limits = {text for text, names in limits_of(systems) if "lb003 (going)" in names}
+    assert {"Not finished when it was analyzed"} < limits
+    assert any("changed since" in limit for limit in limits)
+    _, counted = recount(systems)
+    assert counted["lb003 (going)"][0].shells.n.sum() == 60 * 6
+    summary["frames"]["n_frames"] = 1000
+    (going / "analysis" / "summary.json").write_text(json.dumps(summary))
+    assert main(["compare", str(runs["near"] / "replica-00"), str(going), "--out", str(tmp_path / "out")]) == 2
+
+
+def test_requests_that_are_wrong(
+    runs: dict[str, Path], box_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    single, bare = str(runs["single"]), tmp_path / "bare"
+    shutil.copytree(runs["single"], bare)
+    shutil.rmtree(bare / "analysis")
+    sodium = tmp_path / "sodium"
+    shutil.copytree(runs["single"], sodium)
+    path = sodium / "analysis" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["coordination"]["total"] = {"Na": summary["coordination"]["total"]["Li"]}
+    path.write_text(json.dumps(summary))
+    (tmp_path / "file").write_text("")
+    requests = [
+        ([single], "out", "two systems or more"),
+        ([single, single], "out", "given twice"),
+        ([single, str(box_path)], "out", "is a box"),
+        ([single, str(tmp_path / "nowhere")], "out", "no such folder"),
+        ([single, str(bare)], "out", "not analyzed"),
+        ([single, str(sodium)], "out", "no center in common"),
+        ([single, str(runs["far"])], "file", "is a file"),
+        ([str(runs["near"]), str(runs["near"] / "replica-01")], "out", "given twice"),
+    ]
+    for systems, out, said in requests:
+        assert main(["compare", *systems, "--out", str(tmp_path / out)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
+    assert not (tmp_path / "out").exists()
