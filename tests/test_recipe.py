@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -54,10 +55,17 @@ def test_every_shipped_recipe_can_be_made_at_its_smallest(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.name == name
     templates = read_forcefield(recipe.force_field.files).templates()
-    masses = {species: templates[find_species(species).residue].molar_mass for species in recipe.species}
+    masses = {species: templates[find_species(species).residue].molar_mass for species in recipe.molecules}
+    chain = None
+    if polymer := recipe.polymer:
+        # every unit adds C32H56N4 4+; every chain two hydrogens
+        n = polymer.molecule_units
+        formula = (32 * n, 56 * n + (0 if polymer.is_network else 2), 4 * n)
+        masses[polymer.name] = float(np.dot(formula, [12.011, 1.008, 14.007])) / n
+        chain = {polymer.name: n, str(polymer.counter_ion): 4 * n}
     size = {"n_salt": recipe.smallest} if recipe.composition.salt else {"n_molecules": recipe.smallest}
-    counts = count_molecules(recipe, masses, **(size if recipe.composition.counts is None else {}))
-    assert set(counts.n) == set(recipe.species)
+    counts = count_molecules(recipe, masses, chain=chain, **(size if recipe.composition.counts is None else {}))
+    assert list(counts.n) == recipe.species
     assert min(counts.n.values()) >= 1
 
 
@@ -140,6 +148,8 @@ def drop(path: str) -> Callable[[dict[str, Any]], None]:
 S = "composition.salt"
 V = "composition.solvents"
 RATIO = f"{V}.ratio"
+A = "composition.additives"
+CSPF6 = {"Cs": 1, "PF6": 1}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +169,7 @@ RATIO = f"{V}.ratio"
         (drop(f"{S}.molarity"), f"{S}: give either 'molarity' .* or 'molality'"),
         (drop(f"{S}.per"), f"{S}: 'per' .* belongs to 'molarity' and must be stated with it"),
         (put(f"{S}.per", "litre"), f"{S}.per: Input should be 'solution' or 'solvent_volume', got 'litre'"),
-        (put(f"{S}.cation", "Na"), rf"{S}.cation: unknown species 'Na' \(known: Li, PF6, EC, DMC, EMC"),
+        (put(f"{S}.cation", "Mg"), rf"{S}.cation: unknown species 'Mg' \(known: Li, PF6, EC, DMC, EMC"),
         (put(f"{S}.anion", "EC"), f"{S}.anion: 'EC' has the role solvent, expected anion"),
         (put(RATIO, {"EC": 1, "XYZ": 1}), f"{RATIO}: unknown species 'XYZ'"),
         (put(RATIO, {"EC": 1, "Li": 1}), f"{RATIO}: 'Li' has the role cation, expected solvent"),
@@ -220,6 +230,19 @@ RATIO = f"{V}.ratio"
         ),
         (put("packing.density", "-1 g/cm3"), "packing.density: '-1 g/cm3' must be greater than 0 g/cm3"),
         (put("packing.tolerance", "2"), "packing.tolerance: '2' has no unit"),
+        (put(A, [{"formula": {"Xe": 1}, "per_salt": 1}]), f"{A}.0.formula: unknown species 'Xe'"),
+        (
+            put(A, [{"formula": {"Cs": 0, "PF6": 1}, "per_salt": 1}]),
+            f"{A}.0.formula.Cs: Input should be greater than 0",
+        ),
+        (put(A, [{"formula": {}, "per_salt": 1}]), f"{A}.0.formula: Dictionary should have at least 1 item"),
+        (put(A, [{"formula": CSPF6}]), f"{A}.0: give either 'mass_fraction' .* or 'per_salt', and not both"),
+        (put(A, [{"formula": CSPF6, "per_salt": 1, "mass_fraction": 0.1}]), f"{A}.0: give either 'mass_fraction'"),
+        (put(A, [{"formula": CSPF6, "per_salt": 0}]), f"{A}.0.per_salt: Input should be greater than 0, got 0"),
+        (put(A, [{"formula": CSPF6, "mass_fraction": 25}]), f"{A}.0.mass_fraction: 25 is not a fraction between 0 and"),
+        (put(A, 2 * [{"formula": CSPF6, "mass_fraction": 0.5}]), "composition: additives: their mass fractions leave"),
+        (put("polymer", 3), "polymer: Input should be a valid dictionary"),
+        (put("force_field.typing", 3), "force_field.typing: Input should be a valid string"),
     ],
 )
 def test_a_wrong_recipe_is_refused_with_its_field(change: Callable[[dict[str, Any]], None], message: str) -> None:
@@ -258,3 +281,111 @@ def test_a_recipe_is_frozen(lb003: Recipe) -> None:
     with pytest.raises(ValueError, match="frozen"):
         lb003.n_salt = 8  # type: ignore[misc]
     assert read_yaml(recipe_directory() / "lb003.yaml", Recipe) == lb003
+
+
+def with_polymer(**changes: Any) -> dict[str, Any]:
+    content = content_of("lb003_pota-no3")
+    content["polymer"] |= changes
+    return content
+
+
+def test_a_recipe_with_a_polymer_says_what_its_file_says() -> None:
+    recipe = load_recipe("lb003_pota-no3")
+    polymer = recipe.polymer
+    assert polymer is not None
+    assert (polymer.name, polymer.architecture, polymer.chain_length, polymer.mass_fraction) == (
+        "POTA",
+        "vinyl",
+        4,
+        0.25,
+    )
+    assert polymer.counter_ion == "NO3"
+    assert recipe.molecules == ["Li", "PF6", "NO3", "EC", "DMC", "EMC"]
+    assert recipe.species == [*recipe.molecules, "POTA"]
+    assert recipe.entries["POTA"].role == "polymer"
+
+
+def test_the_counter_ion_of_the_salt_is_one_species() -> None:
+    assert load_recipe("lb003_pota-pf6").species == ["Li", "PF6", "EC", "DMC", "EMC", "POTA"]
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if "pota" in name or name in ("ls002", "lb003_cs")])
+def test_recipes_with_polymer_or_additives_survive_being_written_and_read(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name)
+    (tmp_path / "recipe.yaml").write_text(to_yaml(recipe))
+    assert load_recipe(tmp_path / "recipe.yaml") == recipe
+
+
+def test_a_linkage_survives_being_written_and_read(tmp_path: Path) -> None:
+    linkage = {"open": [[1, 2]], "close": [], "tail": 1, "head": 2}
+    content = with_polymer(
+        architecture=None, linkage=linkage, monomer="[CH2:1]=[CH:2]C[N+](C)(C)C", sites={"n": ["N1"]}
+    )
+    recipe = validate(Recipe, content, "here")
+    (tmp_path / "recipe.yaml").write_text(to_yaml(recipe))
+    assert load_recipe(tmp_path / "recipe.yaml") == recipe
+
+
+def test_a_number_of_chains_needs_a_size() -> None:
+    content = with_polymer(chains=3, mass_fraction=None)
+    del content["n_salt"]
+    with pytest.raises(
+        InvalidInput, match=r"^here: polymer: a number of chains or units belongs to a size; state n_salt"
+    ):
+        validate(Recipe, content, "here")
+
+
+def test_a_polymer_may_not_have_the_name_of_a_species() -> None:
+    with pytest.raises(InvalidInput, match=r"^here: polymer.name: 'OTA' is a species of the catalogue; give another"):
+        validate(Recipe, with_polymer(name="OTA"), "here")
+
+
+def test_residues_of_the_catalogue_are_no_names_of_a_polymer() -> None:
+    """Selections go by residue name: PYR is that of PYR13, LI that of Li."""
+    for name in ("PYR", "LI"):
+        with pytest.raises(InvalidInput, match=r"polymer\.name"):
+            validate(Recipe, with_polymer(name=name), "here")
+
+
+def test_another_fraction_of_polymer() -> None:
+    recipe = load_recipe("lb003_pota-no3")
+    half = recipe.with_polymer_fraction(0.5)
+    assert half.polymer is not None
+    assert (half.polymer.mass_fraction, half.polymer.chains) == (0.5, None)
+    assert half.composition == recipe.composition
+    by_chains = validate(Recipe, with_polymer(chains=3, mass_fraction=None), "here").with_polymer_fraction(0.5)
+    assert by_chains == half
+
+
+def test_a_fraction_of_zero_removes_the_polymer() -> None:
+    recipe = load_recipe("lb003_pota-no3").with_polymer_fraction(0)
+    assert recipe.polymer is None
+    assert recipe.species == ["Li", "PF6", "EC", "DMC", "EMC"]
+    assert to_yaml(recipe)
+
+
+@pytest.mark.parametrize("fraction", [1, 1.5, -0.1, float("nan")])
+def test_a_fraction_that_is_none_is_refused(fraction: float) -> None:
+    with pytest.raises(InvalidInput, match=r"^polymer.mass_fraction: from 0 to below 1, got"):
+        load_recipe("lb003_pota-no3").with_polymer_fraction(fraction)
+
+
+def test_a_recipe_without_polymer_has_no_fraction_of_it(lb003: Recipe) -> None:
+    with pytest.raises(InvalidInput, match=r"^polymer: recipe 'lb003' has none"):
+        lb003.with_polymer_fraction(0.1)
+
+
+def test_per_salt_needs_a_salt() -> None:
+    content = content_of("lb003_nosalt")
+    content["composition"]["additives"] = [{"formula": CSPF6, "per_salt": 1}]
+    with pytest.raises(
+        InvalidInput, match=r"^here: composition: additives: 'per_salt' needs a salt; give a mass_fraction"
+    ):
+        validate(Recipe, content, "here")
+
+
+def test_additives_do_not_belong_beside_counts() -> None:
+    content = changed(_counts)
+    content["composition"]["additives"] = [{"formula": CSPF6, "mass_fraction": 0.1}]
+    with pytest.raises(InvalidInput, match=r"^here: composition: 'counts' are the whole composition"):
+        validate(Recipe, content, "here")

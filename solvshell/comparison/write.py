@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from solvshell import figures as shared
+from solvshell.box import describe_polymer
 from solvshell.comparison import figures, rdf_figures, tables, words
 from solvshell.comparison.differences import MIN_REPLICAS
 from solvshell.comparison.recount import CUTOFF_STEP_ANGSTROM, Recount, recount
@@ -72,6 +73,8 @@ def _settings(system: System) -> dict[str, Any]:
         "replicas": len(system.replicas),
         "n_atoms": run.box.n_atoms,
         "counts": run.box.counts,
+        "polymer": describe_polymer(run.box),
+        "density_g_cm3": [replica.summary["thermodynamics"].get("density_g_cm3") for replica in system.replicas],
         "protocol": run.protocol.name,
         "ensemble": run.protocol.production.ensemble,
         "temperature_k": run.protocol.production.temperature,

@@ -20,7 +20,12 @@ MASSES = {
     "EC": 3 * C + 4 * H + 3 * OX,
     "DMC": 3 * C + 6 * H + 3 * OX,
     "EMC": 4 * C + 8 * H + 3 * OX,
+    "NO3": 14.007 + 3 * OX,
+    "Cs": 132.905,
+    # the chain of four over its length
+    "POTA": 32 * C + 56.5 * H + 4 * 14.007,
 }
+CHAIN = {"POTA": 4, "NO3": 16}
 DENSITIES = {"EC": 1.321, "DMC": 1.063, "EMC": 1.006}
 
 
@@ -29,6 +34,8 @@ def recipe(
     salt: dict[str, str] | None = None,
     counts: dict[str, int] | None = None,
     basis: str = "volume",
+    additives: list[dict[str, Any]] | None = None,
+    polymer: dict[str, Any] | None = None,
     **size: int,
 ) -> Recipe:
     if counts is not None:
@@ -40,7 +47,18 @@ def recipe(
         if salt:
             composition["salt"] = {"cation": "Li", "anion": "PF6"} | salt
             composition["solution_density"] = {"value": "1.22 g/cm3", "source": "test"}
-    return validate(Recipe, {"name": "test", "title": "test", "composition": composition} | size, "test")
+        if additives:
+            composition["additives"] = additives
+    content = {"name": "test", "title": "test", "composition": composition} | size
+    if polymer:
+        monomer = "C=CC[N+]1(CC=C)CC[N+](CC=C)(CC=C)CC[N+](CC=C)(CC=C)CC[N+](CC=C)(CC=C)CC1"
+        fixed = {"name": "POTA", "title": "test", "monomer": monomer, "architecture": "vinyl", "chain_length": 4}
+        content["polymer"] = fixed | {"counter_ion": "NO3", "sites": {"n_plus": ["N1"]}} | polymer
+    return validate(Recipe, content, "test")
+
+
+def mass(n: dict[str, float], *names: str) -> float:
+    return sum(n[name] * MASSES[name] for name in names or n)
 
 
 def molar(molarity: str = "1 mol/L", per: str = "solution") -> dict[str, str]:
@@ -220,3 +238,155 @@ def test_a_species_that_would_vanish_is_refused_with_the_smallest_size_that_hold
 def test_a_trace_that_no_box_holds_is_refused_in_finite_time() -> None:
     with pytest.raises(InvalidInput, match=r"EMC would round to 0 molecules at 100; .* is above 100000"):
         count_molecules(recipe({"EC": 1e9, "EMC": 1}, basis="mole", n_molecules=100), MASSES)
+
+
+def test_an_additive_by_mass_is_a_share_of_the_whole_electrolyte() -> None:
+    plain = count_molecules(recipe(salt=molar(), n_salt=50), MASSES).ideal
+    additive = {"formula": {"Cs": 1, "NO3": 1}, "mass_fraction": "10 %"}
+    ideal = count_molecules(recipe(salt=molar(), additives=[additive], n_salt=50), MASSES).ideal
+    assert mass(ideal, "Cs", "NO3") == pytest.approx(0.10 * mass(ideal))
+    assert {name: ideal[name] for name in plain} == pytest.approx(plain), "all else is as without"
+
+
+def test_two_additives_by_mass_are_shares_of_the_same_whole() -> None:
+    additives = [
+        {"formula": {"Cs": 1, "NO3": 1}, "mass_fraction": 0.1},
+        {"formula": {"Li": 1, "NO3": 1}, "mass_fraction": 0.2},
+    ]
+    ideal = count_molecules(recipe(salt=molar(), additives=additives, n_salt=50), MASSES).ideal
+    assert ideal["Cs"] * (MASSES["Cs"] + MASSES["NO3"]) == pytest.approx(0.1 * mass(ideal))
+    assert (ideal["NO3"] - ideal["Cs"]) * (MASSES["Li"] + MASSES["NO3"]) == pytest.approx(0.2 * mass(ideal))
+    assert ideal["Li"] == pytest.approx(50 + ideal["NO3"] - ideal["Cs"])
+
+
+def test_an_additive_without_a_salt_is_a_share_of_the_mixture() -> None:
+    additive = {"formula": {"Cs": 1, "NO3": 1}, "mass_fraction": 0.1}
+    counts = count_molecules(recipe({"EC": 1}, additives=[additive], n_molecules=100), MASSES)
+    assert counts.ideal["Cs"] * (MASSES["Cs"] + MASSES["NO3"]) == pytest.approx(0.1 * mass(counts.ideal))
+    assert counts.n["Cs"] == counts.n["NO3"]
+    # the size counts what comes together as one
+    assert counts.n["EC"] + counts.n["Cs"] == 100
+
+
+def test_an_additive_per_salt() -> None:
+    additive = {"formula": {"Cs": 1, "PF6": 1}, "per_salt": 0.125}
+    counts = count_molecules(recipe(salt=molar(), additives=[additive], n_salt=48), MASSES)
+    assert counts.n == {"Li": 48, "PF6": 54, "Cs": 6, "EC": 227, "DMC": 178, "EMC": 146}
+    assert list(counts.n) == ["Li", "PF6", "Cs", "EC", "DMC", "EMC"]
+
+
+def test_an_additive_of_four_anions_stays_neutral_when_rounded() -> None:
+    additive = {"formula": {"Cs": 1, "NO3": 4}, "per_salt": 0.3}
+    counts = count_molecules(recipe(salt=molar(), additives=[additive], n_salt=9), MASSES)
+    assert (counts.n["Cs"], counts.n["NO3"]) == (3, 12)
+    assert counts.ideal["NO3"] == pytest.approx(10.8)
+
+
+def test_an_additive_that_would_vanish_is_refused() -> None:
+    additive = {"formula": {"Cs": 1, "PF6": 1}, "per_salt": 0.125}
+    of = recipe(salt=molar(), additives=[additive], n_salt=48)
+    with pytest.raises(InvalidInput, match=r"^n_salt: Cs would round to 0 molecules at 4; .* holds all is 5$"):
+        count_molecules(of, MASSES, n_salt=4)
+    assert count_molecules(of, MASSES, n_salt=5).n["Cs"] == 1
+
+
+def test_the_mass_fraction_of_polymer_holds_its_counter_ions() -> None:
+    plain = count_molecules(recipe(salt=molar(), n_salt=50), MASSES)
+    of = recipe(salt=molar(), polymer={"mass_fraction": "25 %"}, n_salt=50)
+    counts = count_molecules(of, MASSES, chain=CHAIN)
+    assert mass(counts.ideal, "POTA", "NO3") == pytest.approx(0.25 * mass(counts.ideal))
+    assert {name: counts.n[name] for name in plain.n} == plain.n, "the electrolyte keeps its ratio"
+    # by hand: chains of 4 units and 16 nitrates, a third of the electrolyte's mass
+    chain = 4 * MASSES["POTA"] + 16 * MASSES["NO3"]
+    assert counts.ideal["POTA"] == pytest.approx(4 * mass(plain.ideal) / 3 / chain)
+    assert (counts.n["POTA"], counts.n["NO3"]) == (28, 112)
+    assert list(counts.n) == ["Li", "PF6", "NO3", "EC", "DMC", "EMC", "POTA"]
+
+
+def test_a_counter_ion_that_is_the_anion_of_the_salt_adds_up() -> None:
+    of = recipe(salt=molar(), polymer={"mass_fraction": 0.25, "counter_ion": "PF6"}, n_salt=50)
+    counts = count_molecules(of, MASSES, chain={"POTA": 4, "PF6": 16})
+    chains = counts.n["POTA"] // 4
+    assert counts.n["POTA"] == 4 * chains
+    assert counts.n["PF6"] == 50 + 16 * chains
+    polymer = mass({"POTA": counts.ideal["POTA"], "PF6": counts.ideal["PF6"] - 50})
+    assert polymer == pytest.approx(0.25 * mass(counts.ideal))
+
+
+def test_a_number_of_chains_scales_with_the_box() -> None:
+    of = recipe(salt=molar(), polymer={"chains": 4}, n_salt=40)
+    assert count_molecules(of, MASSES, chain=CHAIN).n["POTA"] == 16
+    assert count_molecules(of, MASSES, n_salt=20, chain=CHAIN).n["POTA"] == 8
+    assert count_molecules(of, MASSES, n_salt=80, chain=CHAIN).n["NO3"] == 8 * 16
+
+
+def test_a_number_of_chains_scales_with_the_molecules_of_a_box_without_salt() -> None:
+    of = recipe({"EC": 1}, polymer={"chains": 2}, n_molecules=200)
+    assert count_molecules(of, MASSES, chain=CHAIN).n == {"NO3": 32, "EC": 200, "POTA": 8}
+    assert count_molecules(of, MASSES, n_molecules=400, chain=CHAIN).n == {"NO3": 64, "EC": 400, "POTA": 16}
+
+
+def test_explicit_counts_leave_the_chains_beside_them() -> None:
+    of = recipe(counts={"EC": 30, "NO3": 32}, polymer={"chains": 2, "counter_ion": None})
+    counts = count_molecules(of, MASSES, chain={"POTA": 4})
+    assert counts.n == {"NO3": 32, "EC": 30, "POTA": 8}
+
+
+def test_explicit_counts_and_chains_scale_together() -> None:
+    of = recipe(counts={"Li": 5, "PF6": 5, "EC": 40}, polymer={"chains": 2})
+    assert count_molecules(of, MASSES, n_salt=10, chain=CHAIN).n == {
+        "Li": 10,
+        "PF6": 10,
+        "NO3": 64,
+        "EC": 80,
+        "POTA": 16,
+    }
+
+
+@pytest.mark.parametrize("asked", [1, 3, 9, 12])
+@pytest.mark.parametrize("fraction", [0.1, 0.25])
+def test_a_rounding_that_makes_another_system_is_refused_with_a_size_that_works(fraction: float, asked: int) -> None:
+    of = recipe(salt=molar(), polymer={"mass_fraction": fraction}, n_salt=50)
+
+    def shift(size: int) -> float:
+        """Return by how much of itself the fraction moves, in one line for each definition."""
+        solvent = count_molecules(recipe(salt=molar(), n_salt=size), MASSES)
+        chain = 4 * MASSES["POTA"] + 16 * MASSES["NO3"]
+        n_chains = round(fraction / (1 - fraction) * mass(solvent.ideal) / chain)
+        return n_chains * chain / (n_chains * chain + mass(solvent.n)) / fraction - 1
+
+    if abs(shift(asked)) <= 0.10:
+        count_molecules(of, MASSES, n_salt=asked, chain=CHAIN)
+        return
+    with pytest.raises(InvalidInput, match=r"^n_salt: .*; the smallest n_salt that .* is \d+$") as caught:
+        count_molecules(of, MASSES, n_salt=asked, chain=CHAIN)
+    smallest = int(str(caught.value).rsplit(" ", 1)[1])
+    assert smallest == next(size for size in range(1, 1000) if abs(shift(size)) <= 0.10)
+    count_molecules(of, MASSES, n_salt=smallest, chain=CHAIN)
+    with pytest.raises(InvalidInput):
+        count_molecules(of, MASSES, n_salt=smallest - 1, chain=CHAIN)
+
+
+def test_a_rounding_that_moves_the_fraction_says_from_where_to_where() -> None:
+    # 1.5 chains or so become one or two
+    of = recipe(salt=molar(), polymer={"mass_fraction": 0.25}, n_salt=50)
+    message = r"^n_salt: at 10 rounding moves the mass fraction of polymer from 0\.250 to 0\.\d{3}; .* within 10% of itself is"
+    with pytest.raises(InvalidInput, match=message):
+        count_molecules(of, MASSES, n_salt=10, chain=CHAIN)
+
+
+def test_the_smallest_size_is_one_that_the_recipe_allows() -> None:
+    """A size below the recipe's own smallest would be refused in turn."""
+    of = recipe(salt=molar(), polymer={"mass_fraction": 0.25}, n_salt=50, smallest=10)
+    with pytest.raises(InvalidInput) as caught:
+        count_molecules(of, MASSES, n_salt=10, chain=CHAIN)
+    smallest = int(str(caught.value).rsplit(" ", 1)[1])
+    count_molecules(of, MASSES, n_salt=smallest, chain=CHAIN)
+
+
+def test_units_of_a_network_are_rounded_one_by_one() -> None:
+    changes = {"mass_fraction": 0.25, "architecture": "network", "conversion": 0.8}
+    of = recipe(salt=molar(), polymer=changes | {"chain_length": None}, n_salt=50)
+    counts = count_molecules(of, MASSES, chain={"POTA": 1, "NO3": 4})
+    assert counts.n["NO3"] == 4 * counts.n["POTA"]
+    assert abs(counts.n["POTA"] - counts.ideal["POTA"]) <= 0.5
