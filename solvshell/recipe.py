@@ -264,7 +264,7 @@ class Recipe(_Part):
         return list(self.entries)
 
     def with_polymer_fraction(self, fraction: float) -> "Recipe":
-        """Return the same recipe with another mass fraction of polymer; without a polymer if that is 0.
+        """Return the same recipe with another mass fraction of polymer, named so; without a polymer if that is 0.
 
         Raises
         ------
@@ -276,7 +276,13 @@ class Recipe(_Part):
         if not 0 <= fraction < 1:
             raise InvalidInput(f"polymer.mass_fraction: from 0 to below 1, got {fraction:g}")
         other = {"chains": None, "units": None, "mass_fraction": fraction}
-        return self.model_copy(update={"polymer": self.polymer.model_copy(update=other) if fraction else None})
+        return self.model_copy(
+            update={
+                "name": f"{self.name}_w{100 * fraction:g}",
+                "title": f"{self.title}; {100 * fraction:g} % polymer by mass",
+                "polymer": self.polymer.model_copy(update=other) if fraction else None,
+            }
+        )
 
 
 def load_recipe(name: str | Path) -> Recipe:

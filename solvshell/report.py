@@ -121,7 +121,11 @@ def _draw(shown: Shown) -> dict[str, str]:
 
 
 def _wished_molarity(shown: Shown) -> float | None:
-    salt = shown.run.box.recipe.composition.salt if shown.run else None
+    """Return the molarity that the box should have; with an additive or a polymer the recipe states none of the whole."""
+    recipe = shown.run.box.recipe if shown.run else None
+    if recipe is None or recipe.polymer or recipe.composition.additives:
+        return None
+    salt = recipe.composition.salt
     return salt.molarity if salt and salt.per == "solution" else None
 
 

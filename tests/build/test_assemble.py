@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 import openmm
 import pytest
+from polymers import dadma, peo
 
 from solvshell.box import Box, box_hash
 from solvshell.build import build_box
 from solvshell.build.forcefield import ForceFieldFiles
 from solvshell.build.geometry import broken_geometry
 from solvshell.data import forcefield_directory
+from solvshell.engine import is_network
 from solvshell.errors import InvalidInput
 from solvshell.files import sha256, validate
+from solvshell.polymer import Polymer
 from solvshell.recipe import Recipe
 
 # Bonds, angles and torsion terms of one molecule, counted by hand: proper torsions, two more cosines for each C-O-C-C
@@ -30,6 +33,9 @@ BONDED_TERMS = {
     "DMC": (11, 17, 10 + 1),
     "EMC": (14, 23, 19 + 2 + 1),
 }
+
+
+GEL_MODEL = {"files": ["solvshell/electrolytes.xml"], "cutoff": "0.5 nm", "switch": None}
 
 
 def tiny(**changes: Any) -> Recipe:
@@ -342,6 +348,132 @@ def test_a_charged_box_is_refused() -> None:
         InvalidInput, match=r"^composition: the box has a net charge of \+1 e; change the counts of its ions$"
     ):
         build_box(recipe)
+
+
+def gel(polymer: Polymer, counts: dict[str, int], **changes: Any) -> Recipe:
+    """Return a recipe of a few small chains in a few molecules."""
+    content = polymer.model_dump(mode="json", exclude_none=True)
+    content.pop("counter_ion", None)
+    return tiny(composition={"counts": counts}, polymer=content, force_field=GEL_MODEL, **changes)
+
+
+def dadma_gel() -> Recipe:
+    return gel(dadma(chain_length=2, chains=2), {"NO3": 5, "Li": 1, "DME": 10})
+
+
+@pytest.fixture(scope="module")
+def gel_box() -> Box:
+    return build_box(dadma_gel(), seed=2)
+
+
+def test_a_box_of_chains_has_the_counts_of_its_recipe(gel_box: Box) -> None:
+    assert gel_box.counts == {"Li": 1, "NO3": 5, "DME": 10, "PDAD": 4}
+    residues = [residue.name for residue in gel_box.topology.residues()]
+    assert residues == ["LI"] + ["NO3"] * 5 + ["DME"] * 10 + ["PDAD"] * 4
+    # a chain: two C8H16N and two hydrogens
+    assert gel_box.n_atoms == 1 + 5 * 4 + 10 * 16 + 2 * (2 * 25 + 2) == gel_box.system.getNumParticles()
+    assert gel_box.recipe.polymer == dadma_gel().polymer.model_copy(update={"counter_ion": None})  # type: ignore[union-attr]
+
+
+def test_the_units_of_a_chain_are_bonded_and_no_others(gel_box: Box) -> None:
+    between = [bond for bond in gel_box.topology.bonds() if bond[0].residue is not bond[1].residue]
+    assert len(between) == 2
+    for first, second in between:
+        assert (first.residue.name, second.residue.name) == ("PDAD", "PDAD")
+        assert abs(first.residue.index - second.residue.index) == 1
+        assert first.residue.chain is second.residue.chain
+        assert {first.element.symbol, second.element.symbol} == {"C"}
+
+
+def test_a_box_of_chains_is_neutral_with_scaled_charges(gel_box: Box) -> None:
+    force = force_of(gel_box.system, openmm.NonbondedForce)
+    charges = np.array([force.getParticleParameters(i)[0]._value for i in range(gel_box.n_atoms)])
+    assert charges.sum() == pytest.approx(0, abs=1e-9)
+    names = np.array([atom.residue.name for atom in gel_box.topology.atoms()])
+    totals = {name: charges[names == name].sum() for name in ("LI", "NO3", "DME", "PDAD")}
+    assert totals == pytest.approx({"LI": 0.8, "NO3": -4.0, "DME": 0, "PDAD": 3.2}, abs=1e-9)
+
+
+def test_chains_are_no_network(gel_box: Box) -> None:
+    for force in gel_box.system.getForces():
+        if not isinstance(force, openmm.NonbondedForce):
+            assert not force.usesPeriodicBoundaryConditions(), force.getName()
+    assert not force_of(gel_box.system, openmm.NonbondedForce).getExceptionsUsePeriodicBoundaryConditions()
+    assert not is_network(gel_box.system)
+    assert broken_geometry(gel_box.system, gel_box.positions) == {}
+
+
+def test_provenance_says_what_the_polymer_is(gel_box: Box) -> None:
+    details = gel_box.provenance["polymer"]
+    extents = details["backbone_extent_nm"]
+    assert len(extents) == 2
+    assert all(0.3 < extent < 1.0 for extent in extents)
+
+
+def test_the_chains_of_a_box_differ(gel_box: Box) -> None:
+    first, second = gel_box.provenance["polymer"]["backbone_extent_nm"]
+    assert first != second
+
+
+def test_a_box_of_chains_is_the_same_after_it_was_written_and_read(gel_box: Box, tmp_path: Path) -> None:
+    gel_box.save(tmp_path / "box")
+    read = Box.load(tmp_path / "box")
+    np.testing.assert_array_equal(read.positions, gel_box.positions)
+    assert read.recipe == gel_box.recipe
+    assert read.counts == gel_box.counts
+    bonds = [{frozenset((a.index, b.index)) for a, b in box.topology.bonds()} for box in (read, gel_box)]
+    assert bonds[0] == bonds[1]
+
+
+def test_the_same_seed_gives_the_same_chains_in_the_same_packing(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = packings_of(dadma_gel(), (2, 2, 3), monkeypatch)
+    np.testing.assert_array_equal(packed[0], packed[1])
+    assert not np.allclose(packed[0], packed[2])
+
+
+def test_a_neutral_polymer_needs_no_counter_ion() -> None:
+    box = build_box(gel(peo(chain_length=3, chains=2), {"DME": 8}), seed=1)
+    assert box.counts == {"DME": 8, "PEO": 6}
+    # a chain: three C2H4O, H and CH3
+    assert box.n_atoms == 8 * 16 + 2 * (3 * 7 + 4)
+
+
+def test_counter_ions_follow_from_the_charge_of_the_chains() -> None:
+    recipe = gel(dadma(chain_length=2, chains=2), {"DME": 10})
+    polymer = recipe.polymer.model_copy(update={"counter_ion": "NO3"})  # type: ignore[union-attr]
+    box = build_box(recipe.model_copy(update={"polymer": polymer}), seed=1)
+    assert box.counts == {"NO3": 4, "DME": 10, "PDAD": 4}
+    share = (2 * (2 * 8 * 12.011 + 34 * 1.008 + 2 * 14.007) + 4 * 62.004) / (
+        box.density_g_cm3 * box.volume_nm3 * 602.214
+    )
+    assert box.provenance["polymer"]["mass_fraction"] == pytest.approx(share, rel=1e-3)
+
+
+def test_a_charged_box_of_chains_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"a net charge of \+1 e; change the counts of its ions and of the polymer$"):
+        build_box(gel(dadma(chain_length=2, chains=2), {"NO3": 3, "DME": 12}), seed=2)
+
+
+def test_a_polycation_without_counter_ion_is_refused() -> None:
+    composition = {"solvents": {"ratio": {"DME": 1}, "basis": "mole"}}
+    polymer = dadma(counter_ion=None, chain_length=2).model_dump(mode="json", exclude_none=True)
+    with pytest.raises(InvalidInput, match=r"^polymer.counter_ion: missing; PDAD has a charge of \+2 e$"):
+        build_box(tiny(composition=composition, polymer=polymer, n_molecules=50, force_field=GEL_MODEL))
+
+
+def test_a_counter_ion_for_a_neutral_polymer_is_refused() -> None:
+    composition = {"solvents": {"ratio": {"DME": 1}, "basis": "mole"}}
+    polymer = peo(counter_ion="NO3").model_dump(mode="json", exclude_none=True)
+    with pytest.raises(
+        InvalidInput, match=r"^polymer.counter_ion: no number of NO3 \(-1 e\) neutralises PEO \(\+0 e\)$"
+    ):
+        build_box(tiny(composition=composition, polymer=polymer, n_molecules=50, force_field=GEL_MODEL))
+
+
+def test_a_chain_longer_than_the_box_is_refused() -> None:
+    recipe = gel(dadma(chain_length=8, chains=1), {"NO3": 8})
+    with pytest.raises(InvalidInput, match=r"^polymer.chain_length: a chain of 8 units reaches over .* nm or more"):
+        build_box(recipe, seed=1)
 
 
 def test_a_force_field_with_a_script_is_refused(tmp_path: Path) -> None:

@@ -1,12 +1,19 @@
 """Reading force-field files: includes, what is refused, and templates."""
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
+import openmm
 import pytest
+from openmm import app, unit
 
-from solvshell.build.forcefield import ForceFieldFiles, read_forcefield
+from solvshell.build.forcefield import ForceFieldFiles, create_system, read_forcefield
+from solvshell.build.molecules import add_molecule
 from solvshell.data import forcefield_directory
+from solvshell.engine import is_network
 from solvshell.errors import InvalidInput
+from solvshell.recipe import Model
 
 MINIMAL = """
 <ForceField>
@@ -106,3 +113,77 @@ def test_files_are_found_without_entry_points(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: pytest.fail("entry points were asked"))
     (path,) = read_forcefield(["solvshell/lithium.xml"]).paths
     assert path == (Path(forcefield_directory()) / "solvshell" / "lithium.xml").resolve()
+
+
+def test_more_residues_leave_the_files_as_they_were(lb003_files: ForceFieldFiles) -> None:
+    root = ET.fromstring('<ForceField><Residues><Residue name="NEW"/></Residues></ForceField>')
+    more = lb003_files.with_residues(root)
+    assert "NEW" in more.templates()
+    assert "NEW" not in lb003_files.templates()
+    assert more.paths == lb003_files.paths
+
+
+def test_every_type_has_the_mass_of_its_element(family_files: ForceFieldFiles) -> None:
+    for root in family_files.roots:
+        for kind in root.iterfind("AtomTypes/Type"):
+            expected = app.Element.getBySymbol(kind.get("element")).mass._value
+            assert family_files.masses()[kind.get("name", "")] == pytest.approx(expected, abs=6e-4)
+
+
+TERMS = """
+<ForceField>
+  <AtomTypes>
+    <Type name="a" class="A" element="C" mass="12.011"/><Type name="b" class="B" element="C" mass="12.011"/>
+  </AtomTypes>
+  <HarmonicBondForce><Bond class1="A" class2="B" length="0.1" k="1"/></HarmonicBondForce>
+  <HarmonicAngleForce><Angle class1="A" class2="B" class3="A" angle="2" k="1"/></HarmonicAngleForce>
+  <PeriodicTorsionForce>{torsion}</PeriodicTorsionForce>
+</ForceField>
+"""
+WILDCARD = '<Proper class1="" class2="B" class3="A" class4="" periodicity1="1" phase1="0" k1="0"/>'
+
+
+def terms(torsion: str = "") -> ForceFieldFiles:
+    return ForceFieldFiles((Path("own.xml"),), (ET.fromstring(TERMS.format(torsion=torsion)),))
+
+
+@pytest.mark.parametrize(
+    ("types", "torsion", "missing"),
+    [
+        ("ab", "", []),
+        ("aba", "", []),
+        ("abb", "", ["B - B", "A - B - B"]),
+        ("bab", "", ["B - A - B"]),
+        ("abab", WILDCARD, ["B - A - B"]),
+        ("abab", "", ["B - A - B", "A - B - A - B"]),
+        ("aa", "", ["A - A"]),
+    ],
+)
+def test_terms_that_no_line_has_are_named_once(types: str, torsion: str, missing: list[str]) -> None:
+    bonds = [(i, i + 1) for i in range(len(types) - 1)]
+    assert terms(torsion).missing_terms(types, bonds) == missing
+
+
+def test_the_shipped_molecules_lack_the_trans_angles_of_pf6_only(family_files: ForceFieldFiles) -> None:
+    residues = [residue for root in family_files.roots for residue in root.iterfind("Residues/Residue")]
+    missing = {}
+    for residue in residues:
+        name, types = residue.get("name", ""), [atom.get("type", "") for atom in residue.findall("Atom")]
+        missing[name] = family_files.missing_terms(types, family_files.templates()[name].bonds)
+    trans = missing.pop("PF6")
+    assert [line.split(" - ")[0] == line.split(" - ")[2] for line in trans] == [True] * 3
+    assert not any(missing.values())
+
+
+def test_bonded_terms_of_a_network_take_the_nearest_image(lb003_files: ForceFieldFiles) -> None:
+    topology = app.Topology()
+    add_molecule(topology, topology.addChain(), lb003_files.templates()["EMC"])
+    topology.setPeriodicBoxVectors(3 * np.eye(3) * unit.nanometer)
+    for network in (False, True):
+        system = create_system(topology, lb003_files, Model(), network=network)
+        for force in system.getForces():
+            if isinstance(force, openmm.NonbondedForce):
+                assert force.getExceptionsUsePeriodicBoundaryConditions() is network
+            else:
+                assert force.usesPeriodicBoundaryConditions() is network
+        assert is_network(system) is network

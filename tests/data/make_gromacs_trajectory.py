@@ -1,11 +1,12 @@
 """Make a GROMACS trajectory of LB-003, as somebody without solvshell would have it: OUT/lb003.gro and OUT/lb003.xtc.
 
     python make_gromacs_trajectory.py OUT [--n-salt N] [--equilibration PS] [--production PS]
+    python make_gromacs_trajectory.py OUT --recipe NAME --parity-only
 
 The box and its model come from solvshell; the topology is written from the openmm.System. Before anything moves, the
 energies of one configuration are computed by both engines and written to OUT/parity.json; too large a difference ends
-the script. It is a tool for tests and knows what LB-003 has: harmonic bonds and angles, periodic torsions, 1-4
-interactions times 0.5, all molecules of a residue name alike.
+the script; with --parity-only that is all. It is a tool for tests and knows what our boxes have: harmonic bonds and
+angles, periodic torsions, 1-4 interactions times 0.5, all molecules of a residue name alike but for polymer chains.
 """
 
 import argparse
@@ -113,8 +114,8 @@ def _molecule(system: openmm.System, name: str, atom_names: list[str], span: ran
     types: list[tuple[Any, ...]] = []
     atoms: list[tuple[Any, ...]] = []
     for i, (atom, mass, (charge, sigma, epsilon)) in enumerate(zip(atom_names, masses, particles, strict=True), 1):
-        types.append((f"{name}_{atom}", mass, charge, "A", sigma, epsilon))
-        atoms.append((i, f"{name}_{atom}", 1, name, atom, i, charge, mass))
+        types.append((f"{name}_{i}", mass, charge, "A", sigma, epsilon))
+        atoms.append((i, f"{name}_{i}", 1, name, atom, i, charge, mass))
     exceptions = _terms(system, "Exception", 2, span)
     sections: dict[str, list[tuple[Any, ...]]] = {
         "moleculetype": [(name, 3)],
@@ -130,26 +131,30 @@ def _molecule(system: openmm.System, name: str, atom_names: list[str], span: ran
 
 def topology_text(box: Box) -> str:
     """Return a box's model as a GROMACS topology."""
-    blocks = [(name, list(residues)) for name, residues in groupby(box.topology.residues(), lambda r: str(r.name))]
-    molecules = []
-    for name, residues in blocks:
-        atoms = list(residues[0].atoms())
+    polymer = box.recipe.polymer.name if box.recipe.polymer else None
+    blocks, molecules = [], []
+    for (name, chain), group in groupby(box.topology.residues(), lambda r: (str(r.name), r.chain.index)):
+        residues = list(group)
+        molecule = residues if name == polymer else residues[:1]
+        atoms = [atom for residue in molecule for atom in residue.atoms()]
         span = range(atoms[0].index, atoms[-1].index + 1)
-        molecules.append(_molecule(box.system, name, [atom.name for atom in atoms], span))
+        kind = f"{name}{chain}" if name == polymer else name
+        molecules.append(_molecule(box.system, kind, [atom.name for atom in atoms], span))
+        blocks.append((kind, len(residues) // len(molecule)))
     return "\n".join(
         [
             _section("defaults", [(1, 2, "yes", 0.5, 0.5)]),
             *(types for types, _ in molecules),
             *(molecule for _, molecule in molecules),
-            _section("system", [("LB-003",)]),
-            _section("molecules", [(name, len(residues)) for name, residues in blocks]),
+            _section("system", [(box.recipe.name,)]),
+            _section("molecules", blocks),
         ]
     )
 
 
 def gro_text(box: Box, positions: np.ndarray) -> str:
     """Return positions in nm as a .gro file with eight decimals."""
-    lines = ["LB-003", str(box.n_atoms)]
+    lines = [box.recipe.name, str(box.n_atoms)]
     for atom, xyz in zip(box.topology.atoms(), positions, strict=True):
         molecule, number = atom.residue.index + 1, atom.index + 1
         coordinates = "".join(f"{x:13.8f}" for x in xyz)
@@ -250,13 +255,15 @@ def main() -> None:
     """Build, compare, run, keep three files."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split(":")[0])
     parser.add_argument("out", type=Path)
+    parser.add_argument("--recipe", default="lb003")
+    parser.add_argument("--parity-only", action="store_true")
     parser.add_argument("--n-salt", type=int, default=8)
     parser.add_argument("--equilibration", type=float, default=400.0, help="in ps")
     parser.add_argument("--production", type=float, default=1000.0, help="in ps")
     arguments = parser.parse_args()
 
     arguments.out.mkdir(parents=True, exist_ok=True)
-    box = build_box(load_recipe("lb003"), seed=1, n_salt=arguments.n_salt)
+    box = build_box(load_recipe(arguments.recipe), seed=1, n_salt=arguments.n_salt)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "topol.top").write_text(topology_text(box))
@@ -264,6 +271,8 @@ def main() -> None:
         (arguments.out / "parity.json").write_text(json.dumps(parity, indent=2) + "\n")
         if any(abs(row["difference"]) > PARITY for row in parity.values()):
             raise SystemExit(f"the energies of the two engines differ by more than {PARITY:g} of their sum")
+        if arguments.parity_only:
+            return
         make_trajectory(folder, arguments.equilibration, arguments.production)
         for result in ("lb003.gro", "lb003.xtc"):
             shutil.copy(folder / result, arguments.out)

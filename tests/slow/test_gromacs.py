@@ -41,6 +41,18 @@ def test_both_engines_give_the_same_energies(parity, request):
         assert abs(term["openmm"] - term["gromacs"]) < 1e-5 * total
 
 
+@pytest.mark.parametrize("recipe", ["lb003_pota-no3", "ls002", "lb003_ota-no3"])
+def test_polymer_and_ethers_have_the_same_energies_in_both_engines(recipe, tmp_path):
+    command = [sys.executable, DATA / "make_gromacs_trajectory.py", tmp_path, "--recipe", recipe, "--parity-only"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    energies = json.loads((tmp_path / "parity.json").read_text())
+    total = sum(abs(term["openmm"]) for term in energies.values())
+    for term in energies.values():
+        assert abs(term["openmm"]) > 0.01 * total
+        assert abs(term["openmm"] - term["gromacs"]) < 1e-5 * total
+
+
 def test_the_files_are_as_the_shipped_ones(made):
     now, shipped = (
         mda.Universe(folder / "lb003.gro", folder / "lb003.xtc") for folder in (made, DATA / "gromacs_lb003")
