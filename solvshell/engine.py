@@ -159,7 +159,10 @@ def minimize(context: openmm.Context, tolerance: float, max_iterations: int = 0)
     UnstableSimulation
         If the energy is not finite afterwards.
     """
-    openmm.LocalEnergyMinimizer.minimize(context, tolerance, max_iterations)
+    try:
+        openmm.LocalEnergyMinimizer.minimize(context, tolerance, max_iterations)
+    except openmm.OpenMMException as error:
+        raise UnstableSimulation(f"the minimisation failed: {' '.join(str(error).split())}") from None
     energy = context.getState(energy=True).getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole)
     if not np.isfinite(energy):
         raise UnstableSimulation(f"the energy after minimisation is {energy} kJ/mol: atoms overlap")

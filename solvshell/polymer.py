@@ -74,7 +74,7 @@ class Polymer(BaseModel):
     head_to_head: Annotated[float, Field(ge=0, le=1)] = 0.0
     end_groups: tuple[Literal["H", "CH3"], Literal["H", "CH3"]] = ("H", "H")
     unreacted: Literal["keep", "saturate"] = "keep"
-    sites: Annotated[dict[str, list[str]], Field(min_length=1)]
+    sites: Annotated[dict[str, Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
 
     @field_validator("counter_ion")
     @classmethod
@@ -88,8 +88,9 @@ class Polymer(BaseModel):
         if (self.architecture is None) == (self.linkage is None):
             raise ValueError("give either 'architecture' (vinyl, cyclo or network) or a 'linkage', and not both")
         if self.is_network:
-            wrong = [key for key in ("chain_length", "chains") if getattr(self, key) is not None]
-            if wrong:
+            of_chains = ("chain_length", "chains", "head_to_head", "end_groups")
+            default = {key: type(self).model_fields[key].default for key in of_chains}
+            if wrong := [key for key in of_chains if getattr(self, key) != default[key]]:
                 raise ValueError(f"{wrong[0]}: belongs to chains; a network has 'units' or a 'mass_fraction'")
             if self.conversion is None:
                 raise ValueError("conversion: missing, needed by a network (share of its C=C that shall react)")

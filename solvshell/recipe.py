@@ -230,8 +230,9 @@ class Recipe(_Part):
     def _sized_chains(self) -> Self:
         by_number = self.polymer is not None and self.polymer.mass_fraction is None
         counts = self.composition.counts
-        if self.polymer and self.polymer.name in catalogue():
-            raise ValueError(f"polymer.name: {self.polymer.name!r} is a species of the catalogue; give another name")
+        taken = set(catalogue()) | {entry.residue for entry in catalogue().values()}
+        if self.polymer and self.polymer.name in taken:
+            raise ValueError(f"polymer.name: {self.polymer.name!r} is a species or residue already; give another name")
         if by_number and counts is None and self.n_salt is None and self.n_molecules is None:
             raise ValueError("polymer: a number of chains or units belongs to a size; state n_salt or n_molecules")
         return self

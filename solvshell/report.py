@@ -121,7 +121,7 @@ def _draw(shown: Shown) -> dict[str, str]:
 
 
 def _wished_molarity(shown: Shown) -> float | None:
-    """Return the molarity that the box should have; with an additive or a polymer the recipe states none of the whole."""
+    """Return the molarity that the box should have; with additives or a polymer the recipe states none."""
     recipe = shown.run.box.recipe if shown.run else None
     if recipe is None or recipe.polymer or recipe.composition.additives:
         return None

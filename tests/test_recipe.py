@@ -336,7 +336,7 @@ def test_a_number_of_chains_needs_a_size() -> None:
 
 
 def test_a_polymer_may_not_have_the_name_of_a_species() -> None:
-    with pytest.raises(InvalidInput, match=r"^here: polymer.name: 'OTA' is a species of the catalogue; give another"):
+    with pytest.raises(InvalidInput, match=r"^here: polymer.name: 'OTA' is a species or residue already; give another"):
         validate(Recipe, with_polymer(name="OTA"), "here")
 
 

@@ -32,7 +32,7 @@ def test_roles_and_centers_of_the_family() -> None:
     centers = [name for name, species in catalogue().items() if species.center]
     assert centers == ["Li", "Na", "K", "Rb", "Cs"]
     for name, species in catalogue().items():
-        expected = {"Li": 3.0} if species.role in ("anion", "solvent") else {}
+        expected = {} if species.center else {"Li": 3.0}
         assert species.typical_cutoff_angstrom == expected, name
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import openmm
 
 from solvshell.box import Box
-from solvshell.build.composition import LARGEST, Counts, count_molecules
+from solvshell.build.composition import Counts, count_molecules
 from solvshell.build.contents import Contents
 from solvshell.build.curing import cure
 from solvshell.build.forcefield import ForceFieldFiles, create_system, read_forcefield
@@ -49,16 +49,19 @@ def _check_size(recipe: Recipe, masses: Masses, counts: Counts, chain: Mapping[s
     if length < needed:
         # Without rounding this size would just do; the smallest with it lies within one or two.
         near = int(counts.size * (needed / cube_length(_mass(masses, counts.ideal), density)) ** 3)
-        for size in range(max(counts.size + 1, recipe.smallest, near - 2), LARGEST):
+
+        def is_large_enough(size: int) -> bool:
             try:
                 more = count_molecules(recipe, masses, chain=chain, **{key: size})
             except InvalidInput:  # this size does not hold the polymer; a larger one may
-                continue
-            if cube_length(_mass(masses, more.n), density) >= needed:
-                break
+                return False
+            return cube_length(_mass(masses, more.n), density) >= needed
+
+        first = max(counts.size + 1, recipe.smallest, near - 2)
+        smallest = next((size for size in range(first, first + 1000) if is_large_enough(size)), near)
         raise InvalidInput(
             f"{key}: {counts.size} makes a box of {length:.2f} nm at {density:g} g/cm3, too small for a cutoff of "
-            f"{recipe.force_field.cutoff:g} nm, which needs {needed:.2f} nm: {key} {size} or more"
+            f"{recipe.force_field.cutoff:g} nm, which needs {needed:.2f} nm: {key} {smallest} or more"
         )
 
 

@@ -78,13 +78,6 @@ def _turned_onto(vectors: Vectors, from_: Vectors, to: Vectors, turn: float) -> 
     return (Rotation.from_rotvec(turn * to) * onto).apply(vectors)
 
 
-def _clearance(new: Vectors, placed: list[Vectors]) -> float:
-    if not placed:
-        return np.inf
-    distances, _ = cKDTree(np.concatenate(placed)).query(new)
-    return float(distances.min())
-
-
 def _grown(conformers: _UnitConformers, flipped: list[bool], rng: np.random.Generator) -> list[Vectors] | None:
     """Return the positions of each unit without its caps, or None where a unit finds no room."""
     caps = [conformers.tail_cap, conformers.head_cap]
@@ -96,6 +89,7 @@ def _grown(conformers: _UnitConformers, flipped: list[bool], rng: np.random.Gene
         (entry, entry_cap), (exit_, exit_cap) = ends[::-1] if is_flipped else ends
         # The two atoms of the new bond, and what is bonded to them, are close by nature.
         others = [unit[np.linalg.norm(unit - end, axis=1) > 1.1 * _BOND_NM] for unit in units]
+        tree = cKDTree(np.concatenate(others)) if others else None
         best, best_clearance = conformers.positions[0], 0.0
         tries = [(c, t) for c in range(len(conformers.positions)) for t in range(_N_TURNS)]
         for conformer, turn in rng.permutation(tries):
@@ -106,7 +100,7 @@ def _grown(conformers: _UnitConformers, flipped: list[bool], rng: np.random.Gene
                 positions = positions + end + _BOND_NM * direction
             mobile = np.linalg.norm(positions - positions[entry], axis=1) > 1.1 * _BOND_NM
             mobile[[entry_cap, exit_cap]] = False
-            clearance = _clearance(positions[mobile], others)
+            clearance = float(tree.query(positions[mobile])[0].min()) if tree is not None else np.inf
             if clearance > best_clearance:
                 best, best_clearance = positions, clearance
             if clearance > _CLEAR_NM:
@@ -139,12 +133,12 @@ def _with_end_groups(graph: ChainGraph, units: list[Vectors], n_unit: int) -> Ve
 
 
 def _free_direction(taken: Vectors) -> Vectors:
-    """Return the unit vector, among those of a fine grid, that is farthest from directions taken."""
+    """Return the unit vector, of those of a fine grid, that is nearest to tetrahedral angles with directions taken."""
     k = np.arange(200) + 0.5
     polar, azimuth = np.arccos(1 - 2 * k / 200), np.pi * (1 + 5**0.5) * k
     grid = np.stack([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], axis=1)
     directions = taken / np.linalg.norm(taken, axis=1, keepdims=True)
-    return grid[(grid @ directions.T).max(axis=1).argmin()]
+    return grid[((grid @ directions.T + 1 / 3) ** 2).sum(axis=1).argmin()]
 
 
 def lay_chains(polymer: Polymer, seed: int) -> Iterator[Chain]:

@@ -221,7 +221,7 @@ def _refuse_bad_rounding(wish: _Wish, counts: Counts) -> None:
         there = wish.rounded(size)
         return all(there.n.values()) and abs(wish.shift(there)) <= _LARGEST_SHIFT
 
-    smallest = next((size for size in range(1, LARGEST) if works(size)), f"above {LARGEST}")
+    smallest = next((size for size in range(wish.recipe.smallest, LARGEST) if works(size)), f"above {LARGEST}")
     if absent:
         problem, cure = f"{', '.join(absent)} would round to 0 molecules at {counts.size}", "holds all"
     else:

@@ -38,7 +38,10 @@ def _moved(system: openmm.System, state: openmm.State, seed: int) -> Vectors:
     for timestep in _TIMESTEPS_PS:
         integrator.setStepSize(timestep)
         advance(context, _STEPS)
-    return context.getState(positions=True).getPositions(asNumpy=True)._value
+    positions = context.getState(positions=True).getPositions(asNumpy=True)._value
+    if not np.isfinite(positions).all():
+        raise UnstableSimulation("a coordinate is not a number")
+    return positions
 
 
 class _Bath:

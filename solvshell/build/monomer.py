@@ -73,6 +73,9 @@ def read_monomer(polymer: Polymer) -> Monomer:
 
 
 def _numbered(monomer: Monomer, number: int, field: str) -> int:
+    given = Counter(atom.GetAtomMapNum() for atom in monomer.mol.GetAtoms() if atom.GetAtomMapNum())
+    if given[number] > 1:
+        raise InvalidInput(f"polymer.monomer: {given[number]} atoms are numbered {number}; a number names one atom")
     numbers = {atom.GetAtomMapNum(): atom.GetIdx() for atom in monomer.mol.GetAtoms() if atom.GetAtomMapNum()}
     if number not in numbers:
         there = ", ".join(map(str, sorted(numbers))) or "none"
@@ -142,6 +145,8 @@ def repeat_unit(monomer: Monomer, joint: Joint) -> Chem.RWMol:
             bond.SetBondType(Chem.BondType.SINGLE if order == 2 else Chem.BondType.DOUBLE)
         valences.update((a, b))
     for a, b in joint.close:
+        if a == b:
+            raise InvalidInput(f"polymer.linkage.close: {name(a)} cannot be bonded to itself")
         if unit.GetBondBetweenAtoms(a, b) is not None:
             raise InvalidInput(f"polymer.linkage.close: {name(a)} and {name(b)} of the monomer are bonded already")
         unit.AddBond(a, b, Chem.BondType.SINGLE)

@@ -15,6 +15,7 @@ from rdkit import Chem
 
 from solvshell.build.graph import add_atom
 from solvshell.build.monomer import VINYL
+from solvshell.engine import UnstableSimulation
 
 Vectors = NDArray[np.float64]
 
@@ -243,9 +244,13 @@ def grow(
         before = network.copy()
         for end, bonding in chosen:
             _react(network, end, bonding)
-        if stretched := {frozenset(bond) for bond in relax(network, True)}:
+        made = {frozenset((bonding.donor, bonding.attacked)) for _, bonding in chosen}
+        try:
+            stretched = {frozenset(bond) for bond in relax(network, True)}
+        except UnstableSimulation:
+            stretched = made
+        if stretched:
             # A chain would have to pass through another: undo the round, and never try those bonds again.
-            made = {frozenset((bonding.donor, bonding.attacked)) for _, bonding in chosen}
             before.refused |= (made & stretched) or made
             network.restore(before)
         for end in network.ends:

@@ -16,6 +16,7 @@ from solvshell.build.monomer import joint_of, read_monomer
 from solvshell.build.network import place_units
 from solvshell.build.relax import soft_start
 from solvshell.build.typing import read_typing
+from solvshell.engine import UnstableSimulation
 from solvshell.errors import InvalidInput, WorkFailed
 from solvshell.polymer import Polymer
 from solvshell.recipe import Model
@@ -92,7 +93,10 @@ def _relaxed(typed: PolymerModel, positions: Vectors, files: ForceFieldFiles, mo
     templates = typed.add_to(topology)
     system = create_system(topology, files.with_residues(typed.residues), model, periodic=False, templates=templates)
     # On the Reference platform the same seed gives the same chain bit for bit.
-    state = soft_start(system, positions, charged=False, platform="Reference")
+    try:
+        state = soft_start(system, positions, charged=False, platform="Reference")
+    except UnstableSimulation as error:
+        return str(error)
     relaxed = state.getPositions(asNumpy=True)._value
     problems = broken_geometry(system, relaxed)
     return next(iter(problems.values())) if problems else relaxed - relaxed.mean(axis=0)

@@ -435,7 +435,7 @@ def test_a_neutral_polymer_needs_no_counter_ion() -> None:
     box = build_box(gel(peo(chain_length=3, chains=2), {"DME": 8}), seed=1)
     assert box.counts == {"DME": 8, "PEO": 6}
     # a chain: three C2H4O, H and CH3
-    assert box.n_atoms == 8 * 16 + 2 * (3 * 7 + 4)
+    assert box.n_atoms == 8 * 16 + 2 * (3 * 7 + 1 + 4)
 
 
 def test_counter_ions_follow_from_the_charge_of_the_chains() -> None:

@@ -155,6 +155,11 @@ def linked(monomer: str = EXPLICIT_DADMA["monomer"], **linkage: Any) -> Any:  # 
         (linked(open=[[1, 2], [3, 4], [2, 3]]), "polymer.linkage.open: C2 and C7 of the monomer are not bonded"),
         (linked(close=[[1, 2]]), "polymer.linkage.close: C1 and C2 of the monomer are bonded already"),
         (linked(close=[]), r"polymer.linkage: open, close, tail and head do not balance at C2 \(\+1\), C7 \(\+1\)"),
+        (linked(close=[[2, 2]]), "polymer.linkage.close: "),
+        (
+            linked("[CH2:1]=[CH:2]C[N+](C)(C)C[CH:2]=[CH2:1]", open=[[1, 2]], close=[], tail=1, head=2),
+            "polymer.monomer: 2 atoms are numbered 1",
+        ),
         (linked(tail=2), r"polymer.linkage: .* do not balance at C1 \(\+1\), C2 \(-1\)"),
         (linked(tail=1, head=1), r"polymer.linkage: .* do not balance at C1 \(-1\), C8 \(\+1\)"),
         # a bond of two atoms that lie in no ring

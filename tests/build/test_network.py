@@ -145,6 +145,19 @@ def test_rings_of_five_are_made_at_all() -> None:
     assert sum(grown(DADMA, 16, 1.6, seed=seed).rings for seed in range(4)) > 3
 
 
+@pytest.mark.parametrize(("attacked", "reacts"), [(0, False), (1, True)])
+def test_the_other_allyl_of_a_nitrogen_is_attacked_at_its_ch_only(attacked: int, reacts: bool) -> None:
+    """Near the CH of one allyl lies the CH2 of the other, which would close a ring of six, or its CH: one of five."""
+    monomer = read_monomer(network(DADMA))
+    (_, radical), other = monomer.vinyls
+    n_atoms = monomer.mol.GetNumAtoms()
+    positions = 5.0 * np.stack([np.arange(n_atoms), np.zeros(n_atoms), np.zeros(n_atoms)], axis=1)
+    positions[other[attacked]] = positions[radical] + [0.0, 0.2, 0.0]
+    made = Network(place_units(monomer.mol, 1), positions)
+    grow(made, 1.0, np.full(3, 1000.0), stay, quiet)
+    assert (made.conversion, made.rings) == ((1.0, 1) if reacts else (0.0, 0))
+
+
 def test_a_bond_outside_a_ring_of_five_is_at_a_ch2() -> None:
     """The radical stays at the CH: two CH are bonded in a ring of five only."""
     made = grown(DADMA, 16, 1.6, conversion=0.9)
