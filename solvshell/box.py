@@ -174,13 +174,18 @@ def describe_polymer(box: Box) -> list[str]:
         return []
     lines = [f"{polymer.name} with its counter-ions: {100 * found['mass_fraction']:.1f} % of the mass"]
     if not polymer.is_network:
-        extents = ", ".join(f"{extent:.2f}" for extent in found["backbone_extent_nm"][:8])
-        return [*lines, f"{polymer.chain_length} units in each chain; the backbones reach over {extents} nm"]
+        reach = f"{max(found['backbone_extent_nm']):.2f} nm, with side groups {max(found['extent_nm']):.2f} nm"
+        lines.append(f"{polymer.chain_length} units in each chain; the backbones reach over up to {reach}")
+        if found["feels_its_image"]:
+            lines.append(
+                f"a chain feels its own image in a box of {found['expected_length_nm']:.2f} nm: a small-box artefact"
+            )
+        return lines
     return [
         *lines,
         f"{100 * found['conversion']:.0f} % of {found['c_c_initial']} C=C reacted (asked: "
         f"{100 * found['conversion_asked']:.0f} %), {100 * found['share_between_units']:.0f} % of the new bonds lie "
         f"between units, {found['pyrrolidinium_rings']} pyrrolidinium rings",
-        f"{100 * found['gel_fraction']:.0f} % of the units in the largest part, which spans "
-        f"{', '.join(found['spans']) or 'no direction'}; kinetic chain length {found['kinetic_chain_length']:.1f}",
+        f"{100 * found['largest_part']:.0f} % of the units in the largest part; bonded to its own image along "
+        f"{', '.join(found['spans']) or 'no axis'}; kinetic chain length {found['kinetic_chain_length']:.1f}",
     ]

@@ -161,7 +161,10 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     demo = command(
-        "demo", _demo, "the whole pipeline on a small LB-003 box, minutes on two CPU cores", "solvshell demo"
+        "demo",
+        _demo,
+        "the whole pipeline on LB-003 with and without polymer, minutes on two CPU cores",
+        "solvshell demo",
     )
     demo.add_argument("--out", type=Path, default=Path("solvshell-demo"), help="folder (default: %(default)s)")
     demo.add_argument("--protocol", default="demo", help="name or path of a protocol (default: %(default)s)")
@@ -244,7 +247,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _ERR.print(f"failed: {error.filename or 'a file'}: {error.strerror or error}")
         return 1
     except (Interrupted, KeyboardInterrupt) as error:
-        _ERR.print(f"{str(error) or 'stopped'}; the same command goes on from here")
+        resumable = arguments.function in (_run, _demo)
+        _ERR.print(f"{str(error) or 'stopped'}" + "; the same command goes on from here" * resumable)
         return 3
     return 0
 

@@ -88,6 +88,20 @@ def frame_of(universe: Universe, species: SpeciesFile) -> Frame:
     )
 
 
+def _whole(frame: Frame) -> np.ndarray:
+    """Return positions with each residue whole, around its first atom, and its centroid in the box.
+
+    Not whole molecules: those of a network have no end. A chain is drawn unit by unit, where each of them lies.
+    """
+    _, first, residue = np.unique(frame.molecule, return_index=True, return_inverse=True)
+    anchors = frame.positions[first][residue]
+    positions = anchors + minimize_vectors(frame.positions - anchors, box=frame.box)
+    sizes = np.bincount(residue)
+    centroids = np.stack([np.bincount(residue, weights=along) for along in positions.T], axis=1) / sizes[:, None]
+    within = apply_PBC(centroids.astype(np.float32), frame.box).astype(float)
+    return positions + (within - centroids)[residue]
+
+
 def _contacts(frame: Frame, cutoffs: dict[tuple[str, str, str], float]) -> np.ndarray:
     """Return the pairs of a center and an atom in its first shell, shape (n, 2)."""
     found = [np.zeros((0, 2), int)]
@@ -150,7 +164,7 @@ def _strokes(
 
 
 def _draw_box(axes: Axes, frame: Frame, contacts: np.ndarray, colors: dict[str, str]) -> None:
-    positions = apply_PBC(frame.positions.astype(np.float32), frame.box).astype(float)
+    positions = _whole(frame)
     touching = np.isin(frame.molecule, frame.molecule[contacts[:, 1]])
     role = np.array([frame.roles.get(name, "") for name in frame.species], dtype=object)
     strong = (touching | (role == "anion") | (role == "polymer")) & (frame.elements != "H")
@@ -163,7 +177,7 @@ def _draw_box(axes: Axes, frame: Frame, contacts: np.ndarray, colors: dict[str, 
     seen = project(np.array(edges))
     axes.add_collection(LineCollection(list(seen[..., :2]), colors="0.6", linewidths=0.7, zorder=-1))
     draw(axes, _strokes(frame, positions, strong, spheres, colors, 1.6))
-    fit_axes(axes, corners, 1.0)
+    fit_axes(axes, np.concatenate([corners, positions]), 1.0)
 
 
 def _draw_shell(axes: Axes, frame: Frame, contacts: np.ndarray, center: int, colors: dict[str, str]) -> None:

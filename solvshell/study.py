@@ -3,6 +3,7 @@
 J. Yu, X. Ma, X. Zou et al., Energy Environ. Sci. 2024, 17, 4519, doi 10.1039/d4ee00399c, Fig. 2 f and h.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 CITATION = "J. Yu et al., Energy Environ. Sci. 2024, 17, 4519"
@@ -11,6 +12,9 @@ REMARK = (
     "is uncertain by 0.01 Å from rounding alone."
 )
 _ELECTROLYTE = {"PF6", "EC", "DMC", "EMC"}
+#: A limit nearer to zero than this, in Å, is printed as zero.
+_TOUCHING = 5e-4
+_TINY = 1e-9
 
 
 @dataclass(frozen=True)
@@ -42,18 +46,35 @@ def study_peak(center: str, partner: str, site: str, partners: set[str], *, poly
     return entry.bare if partners == _ELECTROLYTE else None
 
 
-def verdict(study: StudyPeak, low: float | None, high: float | None) -> str:
-    """Return what our 95 % interval of the shift says about the study's shift."""
+def verdict(study: StudyPeak, low: float | None, high: float | None, doubts: Sequence[str] = ()) -> str:
+    """Return what our 95 % interval of the shift says about the study's shift.
+
+    Parameters
+    ----------
+    doubts
+        Why our interval may be too narrow. With one, nothing is contradicted, and an agreement is said with it.
+    """
     shift = study.layered - study.bare
     if low is None or high is None:
         return "our model gives no interval"
-    contains = low <= shift + study.rounding and shift - study.rounding <= high
-    zero = low <= 0 <= high
-    if contains and zero:
-        return "cannot resolve it: our interval holds zero as well"
+    contains = low <= shift + study.rounding + _TINY and shift - study.rounding - _TINY <= high
+    touches = min(abs(low), abs(high)) < _TOUCHING
+    zero = low < 0 < high and not touches
+    but = f", but {' and '.join(doubts)}" if doubts else ""
     if contains:
-        return "agrees with it"
+        if zero or touches:
+            said = f"cannot resolve it: our interval {'touches zero' if touches else 'holds zero as well'}"
+        else:
+            said = f"agrees with it{but}"
+        if abs(shift) <= study.rounding + _TINY:
+            said += f"; by its rounding ({shift:+.2f} ± {study.rounding:.2f} Å) the study's own shift holds zero too"
+        return said
+    same_sign = (low + high > 0) == (shift > 0)
+    size = f"{'the same sign and another size' if same_sign else 'the opposite sign'}"
     if zero:
-        return "contradicts it: no shift, and one as large is excluded"
-    same_sign = (low > 0) == (shift > 0)
-    return f"contradicts it: a shift of {'the same sign and another size' if same_sign else 'the opposite sign'}"
+        found = "one as large is excluded, none at all is not"
+    elif touches:
+        found = f"one as large is excluded; ours is of {size}, and its interval touches zero"
+    else:
+        found = f"a shift of {size}"
+    return f"at odds with it ({found}){but}" if doubts else f"contradicts it: {found}"

@@ -1,10 +1,13 @@
 """Recipe -> Box: molecules, counts, packing, model, minimisation, checks."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import openmm
+from numpy.typing import NDArray
+from openmm import app
 
 from solvshell.box import Box
 from solvshell.build.composition import Counts, count_molecules
@@ -12,7 +15,8 @@ from solvshell.build.contents import Contents
 from solvshell.build.curing import cure
 from solvshell.build.forcefield import ForceFieldFiles, create_system, read_forcefield
 from solvshell.build.geometry import broken_geometry
-from solvshell.build.molecules import make_molecule
+from solvshell.build.graph import PolymerModel
+from solvshell.build.molecules import Molecule, make_molecule
 from solvshell.build.packing import cube_length
 from solvshell.build.polymer import PolymerMolecule, chain_formula, make_chain, make_monomer, unit_model
 from solvshell.build.relax import GROWTH, soft_start
@@ -27,6 +31,7 @@ from solvshell.units import check_seed
 BREATHING = 1.05
 
 Masses = Mapping[str, float]
+Vectors = NDArray[np.float64]
 
 
 def _expected_density(recipe: Recipe) -> float:
@@ -42,7 +47,7 @@ def _mass(masses: Masses, n: Mapping[str, float]) -> float:
     return sum(number * masses[name] for name, number in n.items())
 
 
-def _check_size(recipe: Recipe, masses: Masses, counts: Counts, chain: Mapping[str, int] | None) -> None:
+def _check_size(recipe: Recipe, masses: Masses, counts: Counts, chain: Mapping[str, int]) -> None:
     density, key = _expected_density(recipe), counts.sized_by
     length = cube_length(_mass(masses, counts.n), density)
     needed = 2 * recipe.force_field.cutoff * BREATHING
@@ -74,27 +79,108 @@ def _check_packed_size(recipe: Recipe, length: float) -> None:
         )
 
 
-def _check_neutral(system: openmm.System, recipe: Recipe, scale: float) -> None:
-    nonbonded = next(force for force in system.getForces() if isinstance(force, openmm.NonbondedForce))
-    charge = sum(nonbonded.getParticleParameters(i)[0]._value for i in range(system.getNumParticles()))
-    if abs(charge) > 1e-6:
-        what = " and of the polymer" if recipe.polymer else ""
+@dataclass(frozen=True)
+class _Plan:
+    """What will be in the box: small molecules, one chain (or monomer) of the polymer, and the numbers of all."""
+
+    recipe: Recipe
+    files: ForceFieldFiles
+    molecules: dict[str, Molecule]
+    unit: PolymerModel | None
+    chain: dict[str, int]
+    masses: dict[str, float]
+    counts: Counts
+
+    @property
+    def mass(self) -> float:
+        """Mass of the box in dalton."""
+        return _mass(self.masses, self.counts.n)
+
+    @property
+    def n_chains(self) -> int:
+        """How many chains, or monomers of a network, there are."""
+        polymer = self.recipe.polymer
+        return self.counts.n[polymer.name] // polymer.molecule_units if polymer else 0
+
+    @property
+    def polymer_fraction(self) -> float:
+        """(polymer + its counter-ions) / all by mass."""
+        return self.n_chains * _mass(self.masses, self.chain) / self.mass
+
+    @property
+    def charge(self) -> int:
+        """Formal charge of the box in e."""
+        ions = sum(self.counts.n[name] * molecule.template.charge for name, molecule in self.molecules.items())
+        return ions + self.n_chains * (self.unit.whole.charge if self.unit else 0)
+
+
+def _plan(recipe: Recipe, seed: int, n_salt: int | None, n_molecules: int | None) -> _Plan:
+    model, polymer = recipe.force_field, recipe.polymer
+    files = read_forcefield(model.files)
+    molecules = {name: make_molecule(name, find_species(name), files, model, seed + 1) for name in recipe.molecules}
+    masses = {name: molecule.template.molar_mass for name, molecule in molecules.items()}
+    unit, chain = None, {}
+    if polymer is not None:
+        unit = unit_model(polymer, files, model)
+        masses[polymer.name] = unit.whole.molar_mass / polymer.molecule_units
+        anion = molecules[polymer.counter_ion].template.charge if polymer.counter_ion else None
+        chain = chain_formula(polymer, unit, anion, explicit=recipe.composition.counts is not None)
+    counts = count_molecules(recipe, masses, n_salt, n_molecules, chain)
+    _check_size(recipe, masses, counts, chain)
+    plan = _Plan(recipe, files, molecules, unit, chain, masses, counts)
+    if plan.charge != 0:
+        what = " and of the polymer" if polymer else ""
         raise InvalidInput(
-            f"composition: the box has a net charge of {charge / scale:+.3g} e; change the counts of its ions{what}"
+            f"composition: the box has a net charge of {plan.charge:+d} e; change the counts of its ions{what}"
         )
+    return plan
 
 
-def _polymers(
-    recipe: Recipe, counts: Counts, masses: Masses, files: ForceFieldFiles, seed: int
-) -> list[PolymerMolecule]:
-    polymer, model = recipe.polymer, recipe.force_field
-    if polymer is None:
-        return []
-    if polymer.is_network:
-        return [make_monomer(polymer, files, model, seed + 1)] * counts.n[polymer.name]
-    length = cube_length(_mass(masses, counts.n), _expected_density(recipe))
-    n_chains = counts.n[polymer.name] // polymer.molecule_units
-    return [make_chain(polymer, files, model, seed + 1 + chain, length - model.cutoff) for chain in range(n_chains)]
+def _contents(plan: _Plan, seed: int, say: Callable[[str], None]) -> Contents:
+    recipe, polymer = plan.recipe, plan.recipe.polymer
+    polymers: list[PolymerMolecule] = []
+    if polymer is not None and polymer.is_network:
+        polymers = [make_monomer(polymer, plan.files, recipe.force_field, seed + 1)] * plan.n_chains
+    elif polymer is not None:
+        most = cube_length(plan.mass, _expected_density(recipe)) - recipe.force_field.cutoff
+        for number in range(plan.n_chains):
+            polymers.append(make_chain(polymer, plan.files, recipe.force_field, (seed, number), most))
+            say(f"  {polymer.name}: {number + 1} of {plan.n_chains} chains laid out")
+    return Contents(plan.molecules, {name: plan.counts.n[name] for name in recipe.molecules}, polymers)
+
+
+def _chain_details(plan: _Plan, chains: list[PolymerMolecule]) -> dict[str, Any]:
+    """Return how far the chains reach, and whether that is to their own images in the box as it will be."""
+    length = cube_length(plan.mass, _expected_density(plan.recipe))
+    extents = [chain.extent for chain in chains]
+    return {
+        "backbone_extent_nm": [chain.backbone_extent for chain in chains],
+        "extent_nm": extents,
+        "expected_length_nm": length,
+        "feels_its_image": max(extents) + plan.recipe.force_field.cutoff > length,
+    }
+
+
+def _check_sound(system: openmm.System, state: openmm.State, topology: app.Topology, lengths: Vectors | None) -> None:
+    atoms = list(topology.atoms())
+    for index, problem in broken_geometry(system, state.getPositions(asNumpy=True)._value, lengths).items():
+        raise WorkFailed(f"the minimised box has {problem} at {atoms[index].residue.name} {atoms[index].name}")
+
+
+def _as_built(plan: _Plan, n_salt: int | None, n_molecules: int | None) -> Recipe:
+    """Return the recipe with the size and the numbers that were built."""
+    recipe, polymer, counts = plan.recipe, plan.recipe.polymer, plan.counts.n
+    changes: dict[str, Any] = {}
+    if polymer is not None and polymer.mass_fraction is None:
+        amount = {"units" if polymer.is_network else "chains": plan.n_chains}
+        changes["polymer"] = polymer.model_copy(update=amount)
+    if recipe.composition.counts is not None:
+        built = {name: counts[name] for name in recipe.composition.counts}
+        changes["composition"] = recipe.composition.model_copy(update={"counts": built})
+    else:
+        size = {"n_salt": n_salt, "n_molecules": n_molecules}
+        changes |= {key: value for key, value in size.items() if value is not None}
+    return recipe.model_copy(update=changes)
 
 
 def build_box(
@@ -125,70 +211,32 @@ def build_box(
         If the packing failed, or the box is not sound afterwards.
     """
     check_seed(seed)
-    model, polymer = recipe.force_field, recipe.polymer
-    files: ForceFieldFiles = read_forcefield(model.files)
-    molecules = {name: make_molecule(name, find_species(name), files, model, seed + 1) for name in recipe.molecules}
-    masses = {name: molecule.template.molar_mass for name, molecule in molecules.items()}
-    chain = None
-    if polymer is not None:
-        one = unit_model(polymer, files, model)
-        masses[polymer.name] = one.whole.molar_mass / polymer.molecule_units
-        anion = molecules[polymer.counter_ion].template.charge if polymer.counter_ion else None
-        chain = chain_formula(polymer, one, anion, explicit=recipe.composition.counts is not None)
-    counts = count_molecules(recipe, masses, n_salt, n_molecules, chain)
-    _check_size(recipe, masses, counts, chain)
-
-    if polymer is not None:
-        say(f"  {counts.n[polymer.name]} units of {polymer.name}")
-    contents = Contents(
-        molecules, {name: counts.n[name] for name in recipe.molecules}, _polymers(recipe, counts, masses, files, seed)
-    )
-    length = cube_length(_mass(masses, counts.n), recipe.packing.density)
+    plan = _plan(recipe, seed, n_salt, n_molecules)
+    contents = _contents(plan, seed, say)
+    length = cube_length(plan.mass, recipe.packing.density)
     positions = contents.packed(length, recipe.packing.tolerance, seed + 1)
     _check_packed_size(recipe, length)
     lengths = np.full(3, length)
-    details: dict[str, Any] = {}
-    if polymer is not None and polymer.is_network:
-        contents, positions, details = cure(contents, positions, lengths, recipe, files, seed, say)
-    elif polymer is not None:
-        details = {"backbone_extent_nm": [chain.extent for chain in contents.polymers]}
-    if polymer is not None and chain is not None:
-        n_chains = counts.n[polymer.name] / polymer.molecule_units
-        details["mass_fraction"] = n_chains * _mass(masses, chain) / _mass(masses, counts.n)
+    polymer: dict[str, Any] = {}
+    is_network = recipe.polymer is not None and recipe.polymer.is_network
+    if is_network:
+        contents, positions, polymer = cure(contents, positions, lengths, recipe, plan.files, seed, say)
+    elif recipe.polymer is not None:
+        polymer = _chain_details(plan, contents.polymers)
 
     topology, templates = contents.topology(length)
-    network = polymer is not None and polymer.is_network
-    system = create_system(topology, contents.forcefield(files), model, templates=templates, network=network)
-    _check_neutral(system, recipe, model.ion_charge_scale)
-    state = soft_start(system, positions, np.diag(lengths), growth=() if polymer is None else GROWTH)
-    atoms = list(topology.atoms())
-    problems = broken_geometry(system, state.getPositions(asNumpy=True)._value, lengths if network else None)
-    for index, problem in problems.items():
-        raise WorkFailed(f"the minimised box has {problem} at {atoms[index].residue.name} {atoms[index].name}")
-
-    size = {key: value for key, value in (("n_salt", n_salt), ("n_molecules", n_molecules)) if value is not None}
-    if polymer is not None and polymer.mass_fraction is None:
-        amount = {"units" if polymer.is_network else "chains": counts.n[polymer.name] // polymer.molecule_units}
-        recipe = recipe.model_copy(update={"polymer": polymer.model_copy(update=amount)})
-    if recipe.composition.counts is not None:
-        composition = recipe.composition.model_copy(
-            update={"counts": {n: counts.n[n] for n in recipe.composition.counts}}
-        )
-        built = recipe.model_copy(update={"composition": composition})
-    else:
-        built = recipe.model_copy(update=size)
-    return Box(
-        built,
-        topology,
-        system,
-        state,
-        provenance(
-            seed=seed,
-            force_field={path.name: sha256(path) for path in files.paths},
-            counts=counts.n,
-            counts_before_rounding=counts.ideal,
-            rounding=counts.rounding,
-            packed_length_nm=length,
-            **({"polymer": details} if details else {}),
-        ),
+    files = contents.forcefield(plan.files)
+    system = create_system(topology, files, recipe.force_field, templates=templates, network=is_network)
+    state = soft_start(system, positions, np.diag(lengths), growth=GROWTH if recipe.polymer else ())
+    _check_sound(system, state, topology, lengths if is_network else None)
+    details = provenance(
+        seed=seed,
+        force_field={path.name: sha256(path) for path in plan.files.paths},
+        counts=plan.counts.n,
+        counts_before_rounding=plan.counts.ideal,
+        rounding=plan.counts.rounding,
+        packed_length_nm=length,
     )
+    if recipe.polymer is not None:
+        details["polymer"] = polymer | {"mass_fraction": plan.polymer_fraction}
+    return Box(_as_built(plan, n_salt, n_molecules), topology, system, state, details)

@@ -141,14 +141,15 @@ def _free_direction(taken: Vectors) -> Vectors:
     return grid[((grid @ directions.T + 1 / 3) ** 2).sum(axis=1).argmin()]
 
 
-def lay_chains(polymer: Polymer, seed: int) -> Iterator[Chain]:
+def lay_chains(polymer: Polymer, seed: int | tuple[int, ...]) -> Iterator[Chain]:
     """Yield chains laid out one after the other; conformers, tacticity and head-to-head units are drawn by the seed.
 
     Parameters
     ----------
     polymer : Polymer
         Not a network.
-    seed : int
+    seed : int or tuple of int
+        Of a box and of the chain in it: equal numbers give the same chain.
 
     Raises
     ------

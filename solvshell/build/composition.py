@@ -266,7 +266,7 @@ def count_molecules(
     electrolyte = _electrolyte(recipe, molar_masses)
     chains = []
     if recipe.polymer is not None:
-        assert chain is not None
+        assert chain
         chains = [_chains(recipe, recipe.polymer, chain, electrolyte, molar_masses)]
     wish = _Wish(recipe, electrolyte, chains, sized_by, molar_masses)
     counts = wish.rounded(round(_counted(recipe, electrolyte, sized_by)) if size is None else size)

@@ -25,11 +25,17 @@ class Template:
     masses: tuple[float, ...]
     charges: tuple[float, ...]
     bonds: tuple[tuple[int, int], ...]
+    ion: bool | None = None
 
     @property
     def charge(self) -> int:
         """Formal charge in e."""
         return round(sum(self.charges))
+
+    @property
+    def is_ion(self) -> bool:
+        """Whether its charges are scaled: it has a formal charge, or is a unit of a polymer that has."""
+        return self.charge != 0 if self.ion is None else self.ion
 
     @property
     def molar_mass(self) -> float:
@@ -117,6 +123,7 @@ def _template(residue: ET.Element, types: dict[str | None, ET.Element]) -> Templ
             (names.index(bond.get("atomName1", "")), names.index(bond.get("atomName2", "")))
             for bond in residue.findall("Bond")
         ),
+        ion={"true": True, "false": False}.get(residue.get("ion", "")),
     )
 
 
@@ -178,7 +185,7 @@ def read_forcefield(files: Sequence[str]) -> ForceFieldFiles:
 
 def _with_scaled_ions(files: ForceFieldFiles, scale: float) -> app.ForceField:
     # Scaled in the templates, before a System is made: exceptions of ions then scale by the product, solvents stay.
-    ions = {name for name, template in files.templates().items() if template.charge != 0}
+    ions = {name for name, template in files.templates().items() if template.is_ion}
     sources = []
     for root in files.roots:
         scaled = copy.deepcopy(root)

@@ -178,6 +178,7 @@ def polymer_model(mol: Chem.Mol, name: str, rules: TypingRules, masses: dict[str
         # Named by its content, so that equal units of all chains share one template.
         template_names.append(f"{name}-{hashlib.sha256(ET.tostring(residue)).hexdigest()[:16]}")
         residue.set("name", template_names[-1])
+        residue.set("ion", "true" if Chem.GetFormalCharge(mol) else "false")
         if template_names[-1] not in template_names[:-1]:
             residues.append(residue)
     whole = Template(

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from rdkit import Chem
+from rdkit import Chem, rdBase
 
 from solvshell.errors import InvalidInput
 from solvshell.polymer import Polymer
@@ -59,7 +59,8 @@ def read_monomer(polymer: Polymer) -> Monomer:
     InvalidInput
         If the SMILES is none, or a site names an atom that is not there.
     """
-    mol = Chem.MolFromSmiles(polymer.monomer)
+    with rdBase.BlockLogs():  # RDKit prints what it cannot parse
+        mol = Chem.MolFromSmiles(polymer.monomer)
     if mol is None or len(Chem.GetMolFrags(mol)) != 1:
         raise InvalidInput(f"polymer.monomer: {polymer.monomer!r} is not the SMILES of one molecule")
     mol = Chem.AddHs(mol)

@@ -286,6 +286,7 @@ def spanning_directions(network: Network, lengths: Vectors) -> list[str]:
 def describe(network: Network, lengths: Vectors) -> dict[str, Any]:
     """Return what a network is: conversion, bonds within and between units, gel fraction, chains, directions."""
     parts = [len({network.unit(atom) for atom in fragment}) for fragment in Chem.GetMolFrags(network.mol)]
+    spans = spanning_directions(network, lengths)
     chains = [end.length for end in network.ends]
     made = max(1, network.within + network.between)
     return {
@@ -294,12 +295,13 @@ def describe(network: Network, lengths: Vectors) -> dict[str, Any]:
         "share_within_units": network.within / made,
         "share_between_units": network.between / made,
         "pyrrolidinium_rings": network.rings,
-        "gel_fraction": max(parts) / sum(parts),
+        "largest_part": max(parts) / sum(parts),
+        "gel_fraction": max(parts) / sum(parts) if spans else 0.0,
         "units_in_parts": dict(sorted(Counter(parts).items(), reverse=True)),
         "chains": len(chains),
         "chain_ends_capped_with_h": 2 * len(chains),
         "kinetic_chain_length": sum(chains) / max(1, len(chains)),
-        "spans": spanning_directions(network, lengths),
+        "spans": spans,
     }
 
 

@@ -1,13 +1,17 @@
 """The polymer of a recipe as a force field sees it: chains with relaxed positions, or the monomers of a network."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain as chain_together
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from openmm import app
+from scipy.spatial.distance import pdist
 
-from solvshell.build.chain import lay_chains
+from solvshell.build.chain import Chain, lay_chains
 from solvshell.build.forcefield import ForceFieldFiles, create_system
 from solvshell.build.geometry import broken_geometry
 from solvshell.build.graph import PolymerModel, chain_graph, finished, polymer_model
@@ -22,6 +26,11 @@ from solvshell.polymer import Polymer
 from solvshell.recipe import Model
 
 Vectors = NDArray[np.float64]
+
+#: conformations that reach too far before a chain is refused
+_MOST_LONG = 8
+#: and those of which the most compact is taken for a box that is too small for it
+_N_COMPARED = 4
 
 
 def model_of(mol: Any, polymer: Polymer, files: ForceFieldFiles, model: Model) -> PolymerModel:
@@ -76,11 +85,19 @@ def chain_formula(polymer: Polymer, unit: PolymerModel, anion_charge: int | None
 
 @dataclass(frozen=True)
 class PolymerMolecule:
-    """A chain, or a monomer of a network to be, with positions (n_atoms, 3) in nm around the origin."""
+    """A chain, or a monomer of a network to be, with positions (n_atoms, 3) in nm around the origin.
+
+    `backbone_extent` (nm) is the largest distance between atoms that join units, `extent` that of all atoms.
+    """
 
     model: PolymerModel
     positions: Vectors
-    extent: float
+    backbone_extent: float
+
+    @property
+    def extent(self) -> float:
+        """How far the molecule reaches with its side groups, in nm."""
+        return float(pdist(self.positions).max())
 
     def as_molecule(self, name: str) -> Molecule:
         """Return it as a rigid molecule for packing."""
@@ -102,8 +119,16 @@ def _relaxed(typed: PolymerModel, positions: Vectors, files: ForceFieldFiles, mo
     return next(iter(problems.values())) if problems else relaxed - relaxed.mean(axis=0)
 
 
+def _compact_first(chains: Iterator[Chain], extent: float) -> Iterator[Chain]:
+    """Give the first few chains by their extent if the first reaches, with its side groups, to its own image."""
+    first = list(islice(chains, _N_COMPARED))
+    if first and pdist(first[0].positions).max() > extent:
+        first.sort(key=lambda chain: float(pdist(chain.positions).max()))
+    return chain_together(first, chains)
+
+
 def make_chain(
-    polymer: Polymer, files: ForceFieldFiles, model: Model, seed: int, max_extent: float = np.inf
+    polymer: Polymer, files: ForceFieldFiles, model: Model, seed: int | tuple[int, ...], max_extent: float = np.inf
 ) -> PolymerMolecule:
     """Return a relaxed chain without overlaps; the same seed gives the same chain bit for bit.
 
@@ -115,14 +140,16 @@ def make_chain(
     Raises
     ------
     InvalidInput
-        If it reaches farther whatever its conformation.
+        If it reaches farther in every conformation tried.
     WorkFailed
         If none could be laid out and relaxed.
     """
-    problem, shortest = "its units overlap", np.inf
-    for chain in lay_chains(polymer, seed):
+    problem, shortest, n_long = "its units overlap", np.inf, 0
+    for chain in _compact_first(lay_chains(polymer, seed), max_extent):
         if chain.extent > max_extent:
-            shortest = min(shortest, chain.extent)
+            shortest, n_long = min(shortest, chain.extent), n_long + 1
+            if n_long == _MOST_LONG:
+                break
             continue
         typed = model_of(chain.graph.mol, polymer, files, model)
         relaxed = _relaxed(typed, chain.positions, files, model)

@@ -9,6 +9,8 @@ import numpy as np
 from scipy import stats
 
 Basis = Literal["one run", "replicas"]
+#: What a control says about a change of a system with polymer.
+Answer = Literal["also", "not shown", "cannot tell"]
 
 #: Replicas from which their scatter is the error; with fewer it is that of the time blocks within the runs.
 MIN_REPLICAS = 3
@@ -16,11 +18,15 @@ MIN_REPLICAS = 3
 
 @dataclass(frozen=True)
 class Value:
-    """A number of one run with its 95 % interval from time blocks; the limits are None where the run cannot tell."""
+    """A number of one run with its 95 % interval from time blocks and the run's own standard error.
+
+    What the run cannot tell is None.
+    """
 
     mean: float
     low: float | None = None
     high: float | None = None
+    stderr: float | None = None
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class Average:
 
     `values` holds that of each replica. The basis is ``replicas`` where these are the sample, ``one run`` where the
     error comes from time blocks within the runs. `exact` is a number without error: 0 contacts with a species that is
-    not in the box.
+    not in the box. `stderr` is the standard error of the mean over replicas, else that of the runs themselves; it is no
+    fixed part of the interval, which knows how few independent samples there are.
     """
 
     mean: float
@@ -38,15 +45,7 @@ class Average:
     values: tuple[float, ...]
     basis: Basis | None
     exact: bool = False
-
-    @property
-    def stderr(self) -> float | None:
-        """The standard error over replicas; with fewer than three, the 95 % interval as normal errors."""
-        if self.low is None or self.high is None:
-            return None
-        if self.basis == "replicas":
-            return float(stats.sem(self.values))
-        return (self.high - self.low) / (2 * float(stats.norm.ppf(0.975)))
+    stderr: float | None = None
 
 
 NOTHING = Average(0.0, 0.0, 0.0, (), None, exact=True)
@@ -78,7 +77,7 @@ def from_series(mean: float, stderr: float | None, n_independent: float, highest
     if stderr is None or math.isnan(stderr) or math.isnan(n_independent):
         return Value(mean)
     half = stderr * float(stats.t.ppf(0.975, max(1.0, n_independent - 1)))
-    return Value(mean, max(0.0, mean - half), min(highest, mean + half))
+    return Value(mean, max(0.0, mean - half), min(highest, mean + half), float(stderr))
 
 
 def average(values: Sequence[Value]) -> Average:
@@ -90,15 +89,19 @@ def average(values: Sequence[Value]) -> Average:
     means = tuple(value.mean for value in values)
     mean = float(np.mean(means))
     if len(means) >= MIN_REPLICAS:
-        half = float(stats.sem(means) * stats.t.ppf(0.975, len(means) - 1))
-        known = half > 0  # equal to the last digit: replicas that are copies, and no error of zero
-        return Average(mean, mean - half if known else None, mean + half if known else None, means, "replicas")
+        sem = float(stats.sem(means))
+        if sem == 0:  # equal to the last digit is no error of zero
+            return Average(mean, None, None, means, "replicas")
+        half = sem * float(stats.t.ppf(0.975, len(means) - 1))
+        return Average(mean, mean - half, mean + half, means, "replicas", stderr=sem)
+    own = [value.stderr for value in values if value.stderr is not None]
+    stderr = float(np.linalg.norm(own)) / len(values) if len(own) == len(values) else None
     below = [value.mean - value.low for value in values if value.low is not None]
     above = [value.high - value.mean for value in values if value.high is not None]
     if len(below) < len(values):
-        return Average(mean, None, None, means, "one run")
+        return Average(mean, None, None, means, "one run", stderr=stderr)
     low, high = (float(np.linalg.norm(sides)) / len(values) for sides in (below, above))
-    return Average(mean, mean - low, mean + high, means, "one run")
+    return Average(mean, mean - low, mean + high, means, "one run", stderr=stderr)
 
 
 def difference(system: Average, reference: Average) -> Difference:
@@ -127,30 +130,16 @@ def difference(system: Average, reference: Average) -> Difference:
     return Difference(value, value - below, value + above, None, None, basis)
 
 
-def attribution(shift: Difference, controls: dict[str, Difference | None]) -> str:
-    """Return whether a shift of a system with polymer is also seen without it.
+def answer(shift: Difference, control: Difference | None) -> Answer:
+    """Return what a control says about a shift that excludes zero.
 
-    A control shows it too when its own difference has the same sign, and excludes zero or overlaps that of the system.
-    A control without an interval, or of the other sign with an interval that reaches the shift, cannot tell.
-
-    Parameters
-    ----------
-    controls
-        Difference to the reference of each control by its name; None where it has none.
+    It shows the shift ``also`` only if its own interval excludes zero with the same sign. One that holds zero and
+    overlaps that of the shift ``cannot tell``, as one without an interval. Else it excludes a change as large as the
+    shift, or goes the other way: ``not shown``.
     """
-    if not shift.excludes_zero:
-        return "no shift beyond the error"
-    if not controls:
-        return "polymer and its anion cannot be told apart: no control without polycation"
-    return "; ".join(_seen_in(name, control, shift) for name, control in controls.items())
-
-
-def _seen_in(name: str, control: Difference | None, shift: Difference) -> str:
-    if control is None or control.low is None or control.high is None:
-        return f"{name} cannot tell"
-    assert shift.low is not None
-    assert shift.high is not None
+    if control is None or control.low is None or control.high is None or shift.low is None or shift.high is None:
+        return "cannot tell"
+    if control.excludes_zero:
+        return "also" if control.value * shift.value > 0 else "not shown"
     overlaps = control.low <= shift.high and shift.low <= control.high
-    if control.value * shift.value > 0:
-        return f"also without polycation ({name})" if control.excludes_zero or overlaps else f"not shown by {name}"
-    return f"{name} cannot tell" if overlaps else f"not shown by {name}"
+    return "cannot tell" if overlaps else "not shown"

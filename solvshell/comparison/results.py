@@ -11,19 +11,46 @@ import pandas as pd
 from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT, Estimate
 from solvshell.comparison.differences import (
     NOTHING,
+    Answer,
     Average,
     Difference,
     Value,
-    attribution,
+    answer,
     average,
     difference,
     from_series,
 )
 from solvshell.comparison.recount import CUTOFF_STEP_ANGSTROM, Cutoff, Key, Recount
-from solvshell.comparison.systems import System
+from solvshell.comparison.systems import System, controls_of
 from solvshell.study import study_peak
 
 _ROLES = ("anion", "cation", "solvent", "polymer")
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What one control says about a change: its own change, and how far the system with polymer goes beyond it."""
+
+    control: str
+    answer: Answer
+    change: Difference | None
+    beyond: Difference | None
+
+    @property
+    def is_less(self) -> bool:
+        """Whether the control changes in the same way, by less."""
+        return (
+            self.answer == "also"
+            and self.change is not None
+            and self.beyond is not None
+            and self.beyond.excludes_zero
+            and self.beyond.value * self.change.value > 0
+        )
+
+    @property
+    def is_more(self) -> bool:
+        """Whether the control changes in the same way, by more."""
+        return self.answer == "also" and self.beyond is not None and self.beyond.excludes_zero and not self.is_less
 
 
 @dataclass(frozen=True)
@@ -33,6 +60,7 @@ class Row:
     `key` says of what: center, partner, site; or center, composition; or center, state. The status is a word where
     there is no number: ``no_shell``, ``too_few_samples`` or ``absent``; else ``resolved``, ``none_seen``, or
     ``not_resolved`` where a run has fewer than 10 independent samples of it. `n_used` of `n_replicas` gave a number.
+    The witnesses are None where nothing is attributed: for a system without polymer, or without a change.
     """
 
     system: str
@@ -42,7 +70,7 @@ class Row:
     change: Difference | None
     n_used: int
     n_replicas: int
-    attribution: str | None = None
+    witnesses: tuple[Witness, ...] | None = None
     extra: dict[str, Any] | None = None
 
 
@@ -60,9 +88,31 @@ class Comparison:
     shares: pd.DataFrame
 
     @property
-    def controls(self) -> list[str]:
-        """The systems without polymer besides the reference."""
-        return [system.name for system in self.systems[1:] if not system.has_polymer]
+    def controls(self) -> dict[str, list[str]]:
+        """The controls of each system with polymer, if the reference has none."""
+        if self.systems[0].has_polymer:
+            return {}
+        return {
+            system.name: [control.name for control in controls_of(system, self.systems)]
+            for system in self.systems[1:]
+            if system.has_polymer
+        }
+
+    @property
+    def others(self) -> list[str]:
+        """The systems besides the reference that have no polymer and are a control for none: nothing is attributed."""
+        controls = {name for names in self.controls.values() for name in names}
+        return [system.name for system in self.systems[1:] if not system.has_polymer and system.name not in controls]
+
+    @property
+    def counter_ions(self) -> list[str]:
+        """The counter-ions of all polymers."""
+        return list(dict.fromkeys(system.counter_ion for system in self.systems if system.counter_ion))
+
+    def ratios(self, system: System, center: str) -> dict[str, float | None]:
+        """Return how many solvent molecules and counter-ions of polymers there are for each ion of a center."""
+        of_ions = {name: system.per_center(center, [name]) for name in self.counter_ions}
+        return {"solvent": system.per_center(center, system.solvents), **of_ions}
 
     @property
     def centers(self) -> list[str]:
@@ -112,15 +162,23 @@ def _differences(systems: Sequence[System], numbers: Sequence[Numbers], *, absen
 
 
 def _attributed(rows: list[Row], systems: Sequence[System]) -> list[Row]:
-    """Return the rows with the word of the controls on each shift of a system with polymer."""
-    controls = [system.name for system in systems[1:] if not system.has_polymer]
-    polymers = {system.name for system in systems[1:] if system.has_polymer}
+    """Return the rows with what the controls say about each change of a system with polymer."""
     if systems[0].has_polymer:  # then a difference to it says nothing about a polymer
         return rows
-    changes = {(row.system, row.key): row.change for row in rows}
+    found = {(row.system, row.key): row for row in rows}
+    controls = {system.name: controls_of(system, systems) for system in systems[1:] if system.has_polymer}
+
+    def witness(row: Row, name: str) -> Witness:
+        its = found.get((name, row.key))
+        assert row.change is not None
+        # Not from the two changes: the reference is in both, and its error falls out.
+        beyond = difference(row.number, its.number) if row.number and its and its.number else None
+        change = its.change if its else None
+        return Witness(name, answer(row.change, change), change, beyond)
+
     return [
-        replace(row, attribution=attribution(row.change, {name: changes.get((name, row.key)) for name in controls}))
-        if row.change and row.system in polymers
+        replace(row, witnesses=tuple(witness(row, control.name) for control in controls[row.system]))
+        if row.change and row.system in controls
         else row
         for row in rows
     ]

@@ -1,7 +1,7 @@
 """The systems of a comparison: folders of analyzed runs, or of replicas of them, read and checked."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,10 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from solvshell.box import box_hash
 from solvshell.errors import InvalidInput
 from solvshell.report import Shown, is_outdated, read_analyzed
 from solvshell.run import Run
+from solvshell.species import REFERENCE_CENTER_SITE
 
+_SMALL_BOX = "A chain reaches to its own periodic image: a small-box artefact"
 _LIMITS = {
     "demonstration": "A demonstration, not a measurement",
     "not_equilibrated": "Coordination and pairing not equilibrated: too short for the exchange of neighbours",
@@ -51,6 +54,30 @@ class System:
     def has_polymer(self) -> bool:
         """Whether there is a polymer in the box."""
         return bool(self.polymers)
+
+    @property
+    def has_polycation(self) -> bool:
+        """Whether there is a polymer, or a cation with more than one N+ (the monomer of one)."""
+        return self.has_polymer or any(
+            len(entry.sites.get(REFERENCE_CENTER_SITE, [])) > 1 for entry in self.recipe.entries.values()
+        )
+
+    @property
+    def counter_ion(self) -> str | None:
+        """The counter-ion of the polymer in the box."""
+        return self.recipe.polymer.counter_ion if self.recipe.polymer else None
+
+    @property
+    def solvents(self) -> set[str]:
+        """The solvents in the box."""
+        return {name for name, entry in self.recipe.entries.items() if entry.role == "solvent"}
+
+    def per_center(self, center: str, names: Iterable[str]) -> float | None:
+        """Return how many molecules of these species there are for each ion of a center."""
+        counts = self.runs[0].box.counts
+        if not counts.get(center):
+            return None
+        return sum(counts.get(name, 0) for name in names) / counts[center]
 
     @cached_property
     def partners(self) -> list[str]:
@@ -97,14 +124,22 @@ def _open(folder: Path) -> System:
 
 
 def _check_distinct(systems: Sequence[System]) -> None:
-    """Raise if a run is given twice, or is a copy of another: a copy is no second box."""
+    """Raise if a run is given twice, or has the box of another: a copy or a restart is no second box."""
     seen: dict[Path, Path] = {}
+    boxes: dict[str, Path] = {}
     for system in systems:
         for run in system.runs:
             path = run.path.resolve()
             if path in seen:
                 raise InvalidInput(f"{system.folder}: given twice (also as {seen[path]}); give different runs")
             seen[path] = system.folder
+            box = box_hash(run.path / "box")
+            if box in boxes:
+                raise InvalidInput(
+                    f"{run.path}: its box is that of {boxes[box]}; a copy, or a restart with other velocities, is no "
+                    "second box (build one with another --seed)"
+                )
+            boxes[box] = run.path
 
 
 def _named(systems: Sequence[System]) -> list[System]:
@@ -129,8 +164,8 @@ def open_systems(folders: Sequence[Path]) -> list[System]:
     Raises
     ------
     InvalidInput
-        If there are fewer than two, one is no run or not analyzed, one is given twice, or one has no center in common
-        with the reference.
+        If there are fewer than two, one is no run or not analyzed, one is given twice, two runs have one box, or one
+        system has no center in common with the reference.
     """
     if len(folders) < 2:
         raise InvalidInput(f"compare needs two systems or more, got {len(folders)}")
@@ -143,6 +178,23 @@ def open_systems(folders: Sequence[Path]) -> list[System]:
     return systems
 
 
+def controls_of(system: System, systems: Sequence[System]) -> list[System]:
+    """Return the controls for a system with polymer: those that tell what its polycation does from what its anion does.
+
+    A control has neither polymer nor polycation, the solvents of the system, and the polymer's counter-ion, which the
+    reference (the first system, without polycation too) does not have. A counter-ion that the reference has is in all
+    of them, and has no control.
+    """
+    reference, ion = systems[0], system.counter_ion
+    if reference.has_polycation or ion is None or ion in reference.recipe.entries:
+        return []
+    return [
+        other
+        for other in systems[1:]
+        if not other.has_polycation and ion in other.recipe.entries and other.solvents == system.solvents
+    ]
+
+
 def _detail(system: System, flagged: list[bool], words: str = "") -> str:
     """Return the name of a system with how many of its replicas are meant."""
     share = f"{sum(flagged)} of {len(flagged)} replicas" if len(flagged) > 1 else ""
@@ -152,8 +204,12 @@ def _detail(system: System, flagged: list[bool], words: str = "") -> str:
 
 def limits_of(systems: Sequence[System]) -> list[tuple[str, list[str]]]:
     """Return what the runs cannot say, most important first, each with the systems that it concerns."""
-    notes: dict[str, list[str]] = {text: [] for text in _LIMITS.values()}
+    notes: dict[str, list[str]] = {_SMALL_BOX: [], **{text: [] for text in _LIMITS.values()}}
     for system in systems:
+        polymers = [run.box.provenance.get("polymer") or {} for run in system.runs]
+        reaching = [bool(polymer.get("feels_its_image")) for polymer in polymers]
+        if any(reaching):
+            notes[_SMALL_BOX].append(_detail(system, reaching, _extent(polymers[reaching.index(True)])))
         summaries = [replica.summary for replica in system.replicas]
         n_centers = f"{sum(summaries[0]['composition']['n_centers'].values())} centers"
         n_unresolved = f"{max(len(summary['flags']['unresolved']) for summary in summaries)} numbers"
@@ -163,6 +219,18 @@ def limits_of(systems: Sequence[System]) -> list[tuple[str, list[str]]]:
             if any(flagged):
                 notes[text].append(_detail(system, flagged, details.get(limit, "")))
     return [(text, names) for text, names in notes.items() if names]
+
+
+def _extent(polymer: dict[str, Any]) -> str:
+    """Return how far the longest chain reaches, beside its box."""
+    extents, length = polymer.get("extent_nm"), polymer.get("expected_length_nm")
+    known = [f"extent {max(extents):.2f} nm"] if extents else []
+    return ", ".join([*known, f"box {length:.2f} nm"] if length else known)
+
+
+def has_short_draws(system: System) -> bool:
+    """Return whether intervals of a system are lower bounds, its runs being too short for longer blocks."""
+    return any(_is_limited(replica, "short_draws") for replica in system.replicas)
 
 
 def _is_limited(replica: Shown, limit: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from solvshell.comparison import words
 from solvshell.comparison.results import Comparison, Row
 
 _CHANGE = ["difference", "difference_ci95_low", "difference_ci95_high", "p_value", "df"]
@@ -43,7 +44,6 @@ def _numbers(row: Row, value: str, difference: str = "difference") -> dict[str, 
         "basis": basis,
         "status": row.status,
         "n_replicas": row.n_used,
-        "attribution": row.attribution,
         **(row.extra or {}),
     }
 
@@ -56,7 +56,8 @@ def _table(rows: Sequence[Row], columns: list[str], names: Sequence[str], value:
 def peak_table(found: Comparison) -> pd.DataFrame:
     """Return the first peaks; numbers are empty unless the status is ``resolved``."""
     pair = ("center", "partner", "site")
-    return _table(found.peaks, PEAK_COLUMNS, pair, "peak_angstrom", difference="difference_angstrom")
+    table = _table(found.peaks, PEAK_COLUMNS, pair, "peak_angstrom", difference="difference_angstrom")
+    return table.assign(attribution=[words.attribution(found, row) for row in found.peaks])
 
 
 def coordination_table(found: Comparison) -> pd.DataFrame:
@@ -67,7 +68,10 @@ def coordination_table(found: Comparison) -> pd.DataFrame:
     table = _table(found.coordination, COORDINATION_COLUMNS, ("center", "partner", "site"), "cn_atoms_mean")
     table.loc[table.status.isin(["no_shell", "absent"]), "cn_atoms_mean"] = None
     keys = zip(table.center, table.partner, table.site, strict=True)
-    return table.assign(cutoff_source=[found.cutoffs[key].source for key in keys])
+    return table.assign(
+        cutoff_source=[found.cutoffs[key].source for key in keys],
+        attribution=[words.attribution(found, row) for row in found.coordination],
+    )
 
 
 def shell_table(found: Comparison) -> pd.DataFrame:
@@ -82,9 +86,9 @@ def speciation_table(found: Comparison) -> pd.DataFrame:
 
 def total_table(found: Comparison) -> pd.DataFrame:
     """Return the sum over all partners for each center."""
-    return _table(
-        found.totals, ["system", "center", *COORDINATION_COLUMNS[4:15], "attribution"], ("center",), "cn_atoms_mean"
-    )
+    columns = ["system", "center", *COORDINATION_COLUMNS[4:15], "attribution"]
+    table = _table(found.totals, columns, ("center",), "cn_atoms_mean")
+    return table.assign(attribution=[words.attribution(found, row) for row in found.totals])
 
 
 def plain_records(table: pd.DataFrame) -> list[dict[str, Any]]:

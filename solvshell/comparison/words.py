@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from solvshell.comparison.differences import Difference
-from solvshell.comparison.results import Comparison, Row
-from solvshell.comparison.systems import limits_of
+from solvshell.comparison.results import Comparison, Row, Witness
+from solvshell.comparison.systems import System, has_short_draws, limits_of
 from solvshell.figures import SITE_NAMES
 from solvshell.study import PEAKS, verdict
 
@@ -17,6 +17,8 @@ STATUS_WORDS = {
     "resolved": "",
     "not_resolved": "not resolved",
 }
+#: A ratio of a control that is farther from that of the system, as a share of it, is said beside the attribution.
+RATIO_TOLERANCE = 0.10
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -54,27 +56,146 @@ def caveat(found: Comparison) -> str:
     return f"With care: {_list(said)}." if said else ""
 
 
+def _named(found: Comparison, name: str) -> System:
+    return next(system for system in found.systems if system.name == name)
+
+
+def ratio_words(found: Comparison, system: str, control: str, center: str) -> dict[str, str]:
+    """Return where a control has other ratios to the center than a system with polymer, and what follows from that.
+
+    By ``solvent`` or the name of the counter-ion; empty where all ratios agree.
+    """
+    one, other = _named(found, system), _named(found, control)
+    ours, theirs = found.ratios(one, center), found.ratios(other, center)
+    said = {}
+    for name in ("solvent", str(one.counter_ion)):
+        own, its = ours.get(name), theirs.get(name)
+        if not own or its is None or abs(its - own) <= RATIO_TOLERANCE * own:
+            continue
+        if name == "solvent":
+            effect = f"{'loses' if its < own else 'gains'} solvent by stoichiometry alone"
+        else:
+            effect = f"meets {'less' if its < own else 'more'} {name} by stoichiometry alone"
+        said[name] = f"its {name} : {center} ratio is {its:.1f} against {own:.1f}, so that it {effect}"
+    return said
+
+
+def missing_control(found: Comparison, system: str) -> str:
+    """Return why there is no control for a system with polymer, and which one to give; empty if there is one."""
+    if found.controls.get(system, ["unknown"]):
+        return ""
+    reference, ion = found.systems[0], _named(found, system).counter_ion
+    if reference.has_polycation:
+        return f"{reference.name} has a polycation itself: a difference to it says nothing about one"
+    if ion is None:
+        return "its polymer has no counter-ion: there is nothing to tell it from"
+    if ion in reference.recipe.entries:
+        return f"{ion}, the counter-ion of its polymer, is in {reference.name} too, so that no box is a control for it"
+    text = f"what its polycation does and what its {ion} does cannot be told apart here: no control without polycation"
+    if ion == "NO3":
+        return f"{text}. Give lb003_lino3 or, with the ratios of the gel, lb003_pyr13-no3 as a further system"
+    return f"{text}. Give the same electrolyte with {ion} and a monovalent cation as a further system"
+
+
+def _answer(witness: Witness) -> str:
+    name = witness.control
+    if witness.answer == "cannot tell":
+        return f"{name}, without polycation, cannot tell"
+    if witness.answer == "not shown":
+        return f"not shown without polycation by {name}"
+    if witness.is_less:
+        return f"a smaller change of the same sign without polycation ({name})"
+    if witness.is_more:
+        return f"a larger change of the same sign without polycation ({name})"
+    return f"the same change without polycation ({name})"
+
+
+def _witness(found: Comparison, row: Row, witness: Witness, digits: int) -> str:
+    """Return what a control says about a change, with its number, the difference to it, and its other ratios."""
+    said = _answer(witness)
+    if witness.change:
+        said += f": {interval(witness.change, digits)} there"
+        if witness.beyond:
+            said += f", polymer − control {interval(witness.beyond, digits)}"
+    ratios = ratio_words(found, row.system, witness.control, row.key[0])
+    partner = row.key[1] if len(row.key) > 1 else None
+    system = _named(found, row.system)
+    about = "solvent" if partner in system.solvents else partner
+    fitting = [ratios[about]] if about in ratios else [] if about == "solvent" else list(ratios.values())
+    return f"{said} ({_list(fitting)})" if fitting else said
+
+
+def attribution(found: Comparison, row: Row, digits: int = 3) -> str | None:
+    """Return whether a change of a system with polymer is seen without polycation; None where that is no question."""
+    if row.witnesses is None or row.change is None:
+        return None
+    if row.change.low is None or row.change.high is None:
+        return "no interval"
+    if not row.change.excludes_zero:
+        return "no shift beyond the error"
+    if not row.witnesses:
+        return missing_control(found, row.system)
+    return "; ".join(_witness(found, row, witness, digits) for witness in row.witnesses)
+
+
+def _control_words(found: Comparison, system: str, center: str, rows: list[Row]) -> list[str]:
+    """Return what each control says about the changes of a sentence, and its other ratios."""
+    said = []
+    for name in found.controls.get(system, []):
+        answers: dict[str, list[str]] = {}
+        for row in rows:
+            for witness in row.witnesses or ():
+                if witness.control == name:
+                    change = f" ({interval(witness.change, 2)})" if witness.change else ""
+                    answers.setdefault(_verb(witness), []).append(f"{row.key[1]}{change}")
+        parts = [f"{verb} {_list(partners)}" for verb, partners in answers.items()]
+        ratios = list(ratio_words(found, system, name, center).values())
+        if parts:
+            said.append(f"{name}, without polycation, {'; '.join(parts)}" + "".join(f" ({one})" for one in ratios))
+    return said
+
+
+def _verb(witness: Witness) -> str:
+    if witness.answer == "cannot tell":
+        return "cannot tell for"
+    if witness.answer == "not shown":
+        return "does not show that of"
+    size = "a smaller one" if witness.is_less else "a larger one" if witness.is_more else "the same"
+    return f"shows {size} for"
+
+
 def budget_sentence(found: Comparison, system: str, center: str) -> str:
-    """Return which partners lost and gained contacts beyond the error, and what that says about the sum."""
+    """Return which partners lost and gained contacts in these boxes, what the controls say, and the sum."""
     rows = [row for row in found.coordination if row.system == system and row.key[0] == center]
     total = next((row for row in found.totals if row.system == system and row.key == (center,)), None)
     sure = [row for row in rows if row.change and row.change.excludes_zero]
     lost = [_partner(row) for row in sure if row.change and row.change.value < 0]
     gained = [_partner(row) for row in sure if row.change and row.change.value > 0]
+    unknown = [row.key[1] for row in rows if row.change and (row.change.low is None or row.change.high is None)]
     said = []
     if lost:
         said.append(f"has lost contacts with {_list(lost)}")
     if gained:
         said.append(f"has gained contacts with {_list(gained)}")
-    reference = found.systems[0].name
-    text = f"Against {reference}, {center} in {system} " + (
-        " and ".join(said) if said else "has neither lost nor gained contacts with any partner beyond the error"
-    )
+    if not said and len(unknown) == sum(row.change is not None for row in rows) > 0:
+        said.append("may have lost or gained contacts")
+    elif not said:
+        other = "other" if unknown else "any"
+        said.append(f"has neither lost nor gained contacts with {other} partner{'s' * bool(unknown)} beyond the error")
+    text = f"In these boxes, against {found.systems[0].name}, {center} in {system} {' and '.join(said)}"
+    if unknown:
+        text += f"; there is no interval for {_list(unknown)}"
+    controls = _control_words(found, system, center, sure)
+    if controls:
+        text += f"; of these changes, {'; '.join(controls)}"
+    elif sure and _named(found, system).has_polymer and missing_control(found, system):
+        text += "; without a control it cannot be told whether the polycation does that"
     if total and total.change:
-        beyond = "" if total.change.excludes_zero else ", not beyond the error"
-        text += f"; the sum over all partners changes by {interval(total.change, 2)}{beyond}"
-    elif unknown := [row.key[1] for row in rows if row.status == "too_few_samples"]:
-        text += f"; the sum is not known, for too few samples of {_list(unknown)}"
+        known = total.change.low is not None and not total.change.excludes_zero
+        text += f"; the sum over all partners changes by {interval(total.change, 2)}"
+        text += ", not beyond the error" if known else ""
+    elif few := [row.key[1] for row in rows if row.status == "too_few_samples"]:
+        text += f"; the sum is not known, for too few samples of {_list(few)}"
     return f"{text}."
 
 
@@ -102,28 +223,38 @@ def study_rows(found: Comparison) -> list[dict[str, Any]]:
     """Return the study's peaks and shifts beside ours, for the systems that are the study's."""
     ours = {(row.system, row.key): row for row in found.peaks}
     with_study = {row.system for row in found.peaks if row.extra and row.extra.get("study_angstrom")}
-    names = [system.name for system in found.systems[1:] if system.has_polymer and system.name in with_study]
+    systems = [system for system in found.systems[1:] if system.has_polymer and system.name in with_study]
     rows = []
     for key, study in PEAKS.items():
         of_reference = ours.get((found.systems[0].name, key))
         if of_reference is None or not (of_reference.extra or {}).get("study_angstrom"):
             continue
-        for system in names:
-            row = ours[system, key]
+        for system in systems:
+            row = ours[system.name, key]
             change = row.change
             rows.append(
                 {
                     "key": key,
-                    "system": system,
+                    "system": system.name,
                     "reference": of_reference,
                     "ours": row,
                     "study": study,
-                    "verdict": verdict(study, change.low, change.high)
+                    "verdict": verdict(study, change.low, change.high, _doubts(found.systems[0], system, change))
                     if change
                     else "says nothing: one of its peaks is missing",
                 }
             )
     return rows
+
+
+def _doubts(reference: System, system: System, change: Difference) -> list[str]:
+    """Return why the interval of a difference may be too narrow."""
+    doubts = []
+    if change.basis == "one run":
+        doubts.append("our interval is that of one run each and does not know how boxes scatter")
+    if has_short_draws(reference) or has_short_draws(system):
+        doubts.append("the intervals are lower bounds (a run is too short for blocks longer than its memory)")
+    return doubts
 
 
 def basis_words(change: Difference | None) -> str:

@@ -61,7 +61,7 @@ def _draw(found: Comparison, recounts: dict[str, list[Recount]], centers: list[s
     return {name: save_and_embed(figure, name, folder) for name, figure in drawn.items()}
 
 
-def _settings(system: System) -> dict[str, Any]:
+def _settings(found: Comparison, system: System) -> dict[str, Any]:
     """Return how the numbers of a system were made."""
     frames = [replica.summary["frames"] for replica in system.replicas]
     run = system.runs[0]
@@ -73,6 +73,7 @@ def _settings(system: System) -> dict[str, Any]:
         "replicas": len(system.replicas),
         "n_atoms": run.box.n_atoms,
         "counts": run.box.counts,
+        "per_center": {center: found.ratios(system, center) for center in found.centers if center in system.centers},
         "polymer": describe_polymer(run.box),
         "density_g_cm3": [replica.summary["thermodynamics"].get("density_g_cm3") for replica in system.replicas],
         "protocol": run.protocol.name,
@@ -86,12 +87,25 @@ def _settings(system: System) -> dict[str, Any]:
     }
 
 
+def _other_ratios(found: Comparison) -> list[dict[str, str]]:
+    """Return where controls have other ratios than the systems with polymer, in words."""
+    return [
+        {"system": system, "control": control, "center": center, "difference": said}
+        for system, controls in found.controls.items()
+        for control in controls
+        for center in found.centers
+        for said in words.ratio_words(found, system, control, center).values()
+    ]
+
+
 def _summary(found: Comparison) -> dict[str, Any]:
     return {
         "version": version("solvshell"),
         "reference": found.systems[0].name,
-        "controls_without_polymer": found.controls,
-        "systems": [_settings(system) for system in found.systems],
+        "controls_without_polycation": found.controls,
+        "other_ratios_of_controls": _other_ratios(found),
+        "other_systems": found.others,
+        "systems": [_settings(found, system) for system in found.systems],
         "limits": [{"limit": text, "systems": names} for text, names in limits_of(found.systems)],
         "differing_models": differing_models(found.systems),
         "cutoffs": [

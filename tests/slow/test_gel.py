@@ -45,15 +45,16 @@ def densities(tmp_path_factory: pytest.TempPathFactory) -> dict[float, np.ndarra
 
 
 def test_a_gel_comes_to_its_density_from_a_bad_start(densities: dict[float, np.ndarray]) -> None:
-    thin, dense = (density.mean() for density in densities.values())
-    assert thin == pytest.approx(dense, rel=0.02)
-    assert 1.15 < thin < 1.35
+    thin, dense = (np.array_split(density, 2)[1].mean() for density in densities.values())
+    # Gels of other packings differ by more than their errors within a run: what is asked is that the start is forgotten.
+    assert thin == pytest.approx(dense, rel=0.015)
+    assert 1.2 < thin < 1.3
 
 
 def test_it_has_settled(densities: dict[float, np.ndarray]) -> None:
     for density in densities.values():
         first, second = np.array_split(density, 2)
-        assert first.mean() == pytest.approx(second.mean(), rel=0.015)
+        assert first.mean() == pytest.approx(second.mean(), rel=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_a_network_of_eight_units_reaches_its_conversion(network: Box) -> None:
     assert network.counts["POTA"] == 8
     assert found["c_c_initial"] == 64
     assert found["conversion"] == pytest.approx(0.8, abs=0.05)
-    assert found["gel_fraction"] > 0.5
+    assert found["largest_part"] > 0.5
     assert found["share_within_units"] + found["share_between_units"] == pytest.approx(1)
 
 
