@@ -6,6 +6,8 @@ import re
 import shutil
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import MDAnalysis as mda
 import numpy as np
@@ -22,13 +24,15 @@ from solvshell.analysis.rdf import fine_counts
 from solvshell.analysis.sites import select_sites
 from solvshell.analysis.statistics import bootstrap_blocks
 from solvshell.cli import main
-from solvshell.comparison.differences import NOTHING, Average, Difference, Value, attribution, average, difference
+from solvshell.comparison import words, write_comparison
+from solvshell.comparison.differences import NOTHING, Average, Difference, Value, answer, average, difference
 from solvshell.comparison.differences import from_series as value_of
 from solvshell.comparison.recount import pool, recount
-from solvshell.comparison.results import Comparison, compare_systems
-from solvshell.comparison.systems import System, limits_of, open_systems
-from solvshell.comparison.words import interval, study_rows
+from solvshell.comparison.results import Comparison, Numbers, Row, _attributed, _differences, compare_systems
+from solvshell.comparison.systems import System, controls_of, limits_of, open_systems
+from solvshell.comparison.words import attribution, budget_sentence, interval, missing_control, study_rows
 from solvshell.protocol import load_protocol
+from solvshell.recipe import load_recipe
 from solvshell.run import open_run
 from solvshell.study import PEAKS, StudyPeak, study_peak, verdict
 
@@ -105,24 +109,197 @@ def change_of(value: float, half: float | None) -> Difference:
 
 
 @pytest.mark.parametrize(
-    ("shift", "control", "said"),
+    ("control", "said"),
     [
-        (change_of(0.04, 0.05), change_of(0.04, 0.01), "no shift beyond the error"),
-        (change_of(0.04, 0.01), change_of(0.02, 0.005), "also without polycation (lino3)"),  # significant, same sign
-        (change_of(0.04, 0.01), change_of(0.02, 0.03), "also without polycation (lino3)"),  # overlaps
-        (change_of(0.04, 0.01), change_of(0.005, 0.01), "not shown by lino3"),
-        (change_of(0.04, 0.01), change_of(-0.02, 0.01), "not shown by lino3"),
-        (change_of(0.04, 0.01), change_of(-0.02, 0.20), "lino3 cannot tell"),
-        (change_of(0.04, 0.01), change_of(0.04, None), "lino3 cannot tell"),
-        (change_of(0.04, 0.01), None, "lino3 cannot tell"),
+        (change_of(0.02, 0.005), "also"),  # excludes zero, same sign
+        (change_of(0.04, 0.01), "also"),
+        (change_of(0.02, 0.03), "cannot tell"),  # holds zero and the shift
+        (change_of(0.001, 0.035), "cannot tell"),  # noise of either sign
+        (change_of(-0.001, 0.035), "cannot tell"),
+        (change_of(0.005, 0.01), "not shown"),  # excludes one as large
+        (change_of(-0.005, 0.01), "not shown"),
+        (change_of(-0.02, 0.01), "not shown"),  # the other way
+        (change_of(0.04, None), "cannot tell"),
+        (None, "cannot tell"),
     ],
 )
-def test_a_control_takes_a_shift_from_the_polymer(shift: Difference, control: Difference | None, said: str) -> None:
-    assert attribution(shift, {"lino3": control}) == said
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_control_takes_a_shift_from_the_polymer(control: Difference | None, said: str, sign: int) -> None:
+    if control and sign < 0:
+        control = change_of(-control.value, control.high - control.value if control.high is not None else None)
+    assert answer(change_of(sign * 0.04, 0.01), control) == said
 
 
-def test_without_a_control_polymer_and_anion_are_one() -> None:
-    assert "cannot be told apart" in attribution(change_of(0.04, 0.01), {})
+def test_the_error_of_a_run_is_its_own() -> None:
+    one = average([value_of(4.0, 0.3, 2.0)])  # one degree of freedom: the interval is 12.7 errors wide on each side
+    assert one.stderr == 0.3
+    assert one.high is not None
+    assert one.high > 4.0 + 10 * 0.3
+    assert average([value_of(4.0, 0.3, 9.0), value_of(5.0, 0.4, 9.0)]).stderr == pytest.approx(0.25)
+    means = [4.0, 4.2, 4.7]
+    assert average([value_of(x, 0.3, 9.0) for x in means]).stderr == pytest.approx(stats.sem(means))
+    assert average([value_of(4.0, 0.3, 9.0), Value(4.0, 3.0, 5.0)]).stderr is None
+
+
+# --- systems and their controls ---
+
+
+def system_of(name: str, counts: dict[str, int] | None = None, polymer: dict[str, Any] | None = None) -> System:
+    """Return a system of a shipped recipe without a run behind it."""
+    box = SimpleNamespace(recipe=load_recipe(name), counts=counts or {}, provenance={"polymer": polymer})
+    flags = dict.fromkeys(("demonstration", "not_equilibrated", "no_plateau", "unresolved"), False)
+    summary = {
+        "composition": {"n_centers": {"Li": 8}}, "coordination": {"total": {"Li": {}}}, "source": {},
+        "flags": flags | {"unresolved": []}, "settings": {"draws_shorter_than_memory": False},
+    }  # fmt: skip
+    shown: Any = SimpleNamespace(run=SimpleNamespace(box=box), summary=summary)
+    return System(name, Path(name), (shown,))
+
+
+@pytest.mark.parametrize(
+    ("polymer", "other", "is_control"),
+    [
+        ("lb003_pota-no3", "lb003_lino3", True),
+        ("lb003_pota-no3", "lb003_pyr13-no3", True),
+        ("lb003_pota-no3_network", "lb003_lino3", True),
+        ("lb003_pota-no3", "lb003_ota-no3", False),  # the polycation, as a monomer
+        ("lb003_pota-no3", "lb003_cs", False),  # none of the counter-ion
+        ("lb003_pota-no3", "lb003_rb", False),
+        ("lb003_pota-no3", "lb003_pyr13", False),
+        ("lb003_pota-no3", "lb003_pota-tfsi", False),
+        ("lb003_pota-tfsi", "lb003_lino3", False),  # another anion
+        ("lb003_pota-pf6", "lb003_lino3", False),
+        ("lb003_pota-pf6", "lb003_pyr13", False),  # PF6 is in the reference too
+    ],
+)
+def test_a_control_has_the_counter_ion_and_no_polycation(polymer: str, other: str, *, is_control: bool) -> None:
+    systems = [system_of(name) for name in ("lb003", polymer, other)]
+    assert [system.name for system in controls_of(systems[1], systems)] == [other] * is_control
+    assert controls_of(systems[1], [systems[2], *systems]) == [] or not systems[2].has_polycation
+
+
+def test_a_control_has_the_solvents_of_the_system() -> None:
+    systems = [system_of(name) for name in ("ls002", "ls002_pota-no3", "lb003_lino3")]
+    assert controls_of(systems[1], systems) == []
+
+
+CN = {name: ("Li", name, site) for name, site in (("EC", "carbonyl_o"), ("NO3", "nitrate_o"), ("PF6", "f"))}
+COUNTS = {
+    "lb003": {"Li": 8, "PF6": 8, "EC": 38, "DMC": 30, "EMC": 24},
+    "lb003_pota-no3": {"Li": 8, "PF6": 8, "NO3": 18, "EC": 38, "DMC": 30, "EMC": 24},
+    "lb003_pota-tfsi": {"Li": 8, "PF6": 8, "TFSI": 18, "EC": 38, "DMC": 30, "EMC": 24},
+    "lb003_lino3": {"Li": 26, "PF6": 8, "NO3": 18, "EC": 38, "DMC": 30, "EMC": 24},
+    "lb003_pyr13-no3": {"Li": 8, "PF6": 8, "NO3": 18, "PYR13": 18, "EC": 38, "DMC": 30, "EMC": 24},
+    "lb003_ota-no3": {"Li": 8, "PF6": 8, "NO3": 18, "EC": 38, "DMC": 30, "EMC": 24},
+}
+
+
+def found_of(numbers: dict[str, dict[str, Value]]) -> Comparison:
+    """Return a comparison of shipped recipes with these numbers of contacts by partner."""
+    systems = [system_of(name, COUNTS[name]) for name in numbers]
+    tables: list[Numbers] = [
+        {CN[partner]: ("resolved", [value], {}) for partner, value in one.items()} for one in numbers.values()
+    ]
+    rows = _attributed(_differences(systems, tables, absent_is_zero=True), systems)
+    return Comparison(systems, {}, [], rows, [], [], [], pd.DataFrame())
+
+
+def about(mean: float, half: float) -> Value:
+    return Value(mean, mean - half, mean + half)
+
+
+def row_of(found: Comparison, system: str, partner: str) -> Row:
+    return next(row for row in found.coordination if (row.system, row.key) == (system, CN[partner]))
+
+
+def test_the_number_of_a_control_stands_beside_its_word() -> None:
+    found = found_of({
+        "lb003": {"EC": about(4.0, 0.01)},
+        "lb003_pota-no3": {"EC": about(2.0, 0.1)},
+        "lb003_lino3": {"EC": about(3.95, 0.02)},
+        "lb003_pyr13-no3": {"EC": about(2.05, 0.1)},
+        "lb003_ota-no3": {"EC": about(2.0, 0.1)},
+    })  # fmt: skip
+    said = attribution(found, row_of(found, "lb003_pota-no3", "EC"), 2)
+    assert said is not None
+    small, same = said.split("; ")
+    # 0.05 of 2 is not "the same"; the reference is in both changes, and its error is not in the difference.
+    assert small.startswith(
+        "a smaller change of the same sign without polycation (lb003_lino3): −0.05 (−0.07 to −0.03)"
+    )
+    assert "polymer − control −1.95 (−2.05 to −1.85)" in small
+    assert "its solvent : Li ratio is 3.5 against 11.5, so that it loses solvent by stoichiometry alone" in small
+    assert same.startswith("the same change without polycation (lb003_pyr13-no3): −1.95")
+    assert "ratio" not in same
+    assert "ota" not in said
+    assert found.others == ["lb003_ota-no3"]
+    assert attribution(found, row_of(found, "lb003_ota-no3", "EC"), 2) is None
+    sentence = budget_sentence(found, "lb003_pota-no3", "Li")
+    assert sentence.startswith("In these boxes, against lb003, Li in lb003_pota-no3 has lost contacts with EC")
+    assert "lb003_lino3, without polycation, shows a smaller one for EC C=O" in sentence.replace("EC (", "EC C=O (")
+    assert "its NO3 : Li ratio is 0.7 against 2.2" in sentence
+    assert sentence.count(".") > 0
+    assert "lb003_pyr13-no3, without polycation, shows the same for EC" in sentence
+    assert "control" not in budget_sentence(found, "lb003_ota-no3", "Li")
+    assert found.ratios(found.systems[2], "Li")["NO3"] == pytest.approx(18 / 26)
+
+
+def test_the_ratio_said_is_that_of_the_partner() -> None:
+    found = found_of({
+        "lb003": {"PF6": about(1.0, 0.1), "EC": about(2.0, 0.1)},
+        "lb003_pota-no3": {"NO3": about(2.0, 0.1), "PF6": about(0.2, 0.1), "EC": about(1.0, 0.1)},
+        "lb003_lino3": {"NO3": about(1.0, 0.1), "PF6": about(1.0, 0.9), "EC": about(2.0, 0.1)},
+    })  # fmt: skip
+    nitrate = attribution(found, row_of(found, "lb003_pota-no3", "NO3"))
+    assert nitrate is not None
+    assert "meets less NO3 by stoichiometry alone" in nitrate
+    assert "solvent" not in nitrate
+    fluoride = attribution(found, row_of(found, "lb003_pota-no3", "PF6"))
+    assert fluoride is not None
+    assert fluoride.startswith("lb003_lino3, without polycation, cannot tell")
+    assert "solvent : Li" in fluoride
+    assert "NO3 : Li" in fluoride
+    assert str(attribution(found, row_of(found, "lb003_pota-no3", "EC"))).startswith("not shown without polycation by")
+
+
+def test_no_interval_is_not_no_shift() -> None:
+    found = found_of({
+        "lb003": {"EC": about(2.0, 0.1), "PF6": about(1.0, 0.5)},
+        "lb003_pota-no3": {"EC": Value(1.0), "PF6": about(0.9, 0.5)},
+        "lb003_lino3": {"EC": Value(1.0), "PF6": Value(1.0)},
+    })  # fmt: skip
+    assert attribution(found, row_of(found, "lb003_pota-no3", "EC")) == "no interval"
+    assert attribution(found, row_of(found, "lb003_pota-no3", "PF6")) == "no shift beyond the error"
+    sentence = budget_sentence(found, "lb003_pota-no3", "Li")
+    assert "there is no interval for EC" in sentence
+    assert "neither lost nor gained contacts with other partners" in sentence
+    assert "beyond the error" not in budget_sentence(found, "lb003_lino3", "Li")
+
+
+def test_a_missing_control_is_named() -> None:
+    numbers = {"EC": about(2.0, 0.1)}, {"EC": about(1.0, 0.1)}
+    found = found_of(dict(zip(("lb003", "lb003_pota-no3"), numbers, strict=True)))
+    said = missing_control(found, "lb003_pota-no3")
+    assert "cannot be told apart" in said
+    assert "lb003_lino3" in said
+    assert "lb003_pyr13-no3" in said
+    assert attribution(found, row_of(found, "lb003_pota-no3", "EC")) == said
+    assert "cannot be told whether the polycation does that" in budget_sentence(found, "lb003_pota-no3", "Li")
+    other = found_of(dict(zip(("lb003", "lb003_pota-tfsi"), numbers, strict=True)))
+    assert "lb003_lino3" not in missing_control(other, "lb003_pota-tfsi")
+    assert "TFSI" in missing_control(other, "lb003_pota-tfsi")
+    from_ota = found_of(dict(zip(("lb003_ota-no3", "lb003_pota-no3"), numbers, strict=True)))
+    assert "has a polycation itself" in missing_control(from_ota, "lb003_pota-no3")
+
+
+def test_a_chain_that_feels_its_image_is_the_first_limit() -> None:
+    reaching = {"feels_its_image": True, "extent_nm": [2.0, 2.41], "expected_length_nm": 2.6}
+    free = reaching | {"feels_its_image": False}
+    systems = [system_of("lb003_pota-no3", polymer=one) for one in (reaching, free, None)]
+    systems[1].replicas[0].summary["flags"]["demonstration"] = True
+    (first, names), *_ = limits_of([systems[1], systems[0], systems[2]])
+    assert "its own periodic image: a small-box artefact" in first
+    assert names == ["lb003_pota-no3 (extent 2.41 nm, box 2.60 nm)"]
 
 
 # --- the pooled g(r) ---
@@ -157,8 +334,11 @@ def test_pooled_g_weighs_runs_by_what_they_know() -> None:
     ("low", "high", "said"),
     [
         (0.02, 0.06, "agrees with it"),
-        (-0.02, 0.06, "cannot resolve it"),
-        (-0.01, 0.01, "contradicts it: no shift"),
+        (-0.02, 0.06, "cannot resolve it: our interval holds zero"),
+        (0.0, 0.06, "cannot resolve it: our interval touches zero"),
+        (-0.01, 0.01, "contradicts it: one as large is excluded, none at all is not"),
+        (0.0, 0.01, "the same sign and another size, and its interval touches zero"),
+        (-0.02, 0.0001, "the opposite sign, and its interval touches zero"),
         (-0.06, -0.02, "the opposite sign"),
         (0.10, 0.12, "the same sign and another size"),
         (None, None, "no interval"),
@@ -166,6 +346,23 @@ def test_pooled_g_weighs_runs_by_what_they_know() -> None:
 )
 def test_verdicts_on_a_shift_of_four_hundredths(low: float | None, high: float | None, said: str) -> None:
     assert said in verdict(StudyPeak(1.93, 1.97), low, high)
+
+
+@pytest.mark.parametrize("limits", [(-0.01, 0.01), (0.0, 0.01), (-0.06, -0.02), (0.10, 0.12)])
+def test_a_doubtful_interval_contradicts_nothing(limits: tuple[float, float]) -> None:
+    study = StudyPeak(1.93, 1.97)
+    assert verdict(study, *limits).startswith("contradicts it")
+    said = verdict(study, *limits, ["it is a lower bound"])
+    assert said.startswith("at odds with it (")
+    assert said.endswith(", but it is a lower bound")
+    assert verdict(study, 0.02, 0.06, ["it is a lower bound"]) == "agrees with it, but it is a lower bound"
+
+
+def test_a_shift_of_the_study_within_its_rounding() -> None:
+    """1.94 to 1.95 is printed with a rounding as large as itself."""
+    for limits in ((-0.02, 0.02), (0.005, 0.015)):
+        assert "+0.01 ± 0.01 Å) the study's own shift holds zero too" in verdict(StudyPeak(1.94, 1.95), *limits)
+    assert "holds zero too" not in verdict(StudyPeak(1.93, 1.97), -0.02, 0.06)
 
 
 def test_the_study_is_shown_beside_its_own_systems_only() -> None:
@@ -181,9 +378,17 @@ def test_the_study_is_shown_beside_its_own_systems_only() -> None:
 # --- runs ---
 
 
+def other_box(path: Path, number: int) -> Path:
+    """Make the box of a run another one, in all that tells boxes apart."""
+    with open(path / "box" / "state.xml", "a", encoding="utf-8") as file:
+        file.write("\n" * (number + 1))
+    return path
+
+
 def fake_run(box_path: Path, path: Path, seed: int, distance: float, n_ec: int) -> Path:
     """Make a run whose Li have `n_ec` or one less EC and one DMC at `distance`; all else stands still, farther off."""
     run = open_run(path, box_path, load_protocol("quick"), seed)
+    other_box(path, seed)
     universe = mda.Universe(app.PDBxFile(str(run.topology_path)))
     rng = np.random.default_rng(seed)
     lithium = universe.select_atoms("resname LI")
@@ -291,6 +496,8 @@ def test_the_page_says_what_was_found_and_stands_alone(compared: Path) -> None:
     assert "has lost contacts with EC" in page
     assert "A demonstration, not a measurement" in page
     assert "One run" in page
+    assert '<p class="finding">In these boxes, against lb003 (near), Li in lb003 (far) has lost' in page
+    assert "solvent : Li 11.5" in page
     assert "interaction energies are not computed" in page
     for name in ("rdf", "peaks", "budget-Li", "shells-Li", "snapshot-lb003--near"):
         for suffix in ("svg", "png"):
@@ -304,9 +511,15 @@ def test_the_page_says_what_was_found_and_stands_alone(compared: Path) -> None:
 
 
 def test_a_shift_that_a_control_shows_is_not_that_of_the_polymer(
-    runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(System, "has_polymer", property(lambda system: "far" in system.name))
+    monkeypatch.setattr(System, "counter_ion", property(lambda system: "NO3" if "far" in system.name else None))
+    monkeypatch.setattr(System, "per_center", lambda system, *_: 3.6 if "single" in system.name else 11.5)
+    monkeypatch.setattr(
+        "solvshell.comparison.results.controls_of",
+        lambda system, systems: [one for one in systems if "single" in one.name and system.has_polymer],
+    )
     studied = partial(study_peak, partners={"PF6", "EC", "DMC", "EMC"})
     monkeypatch.setattr(
         "solvshell.comparison.results.study_peak",
@@ -314,22 +527,55 @@ def test_a_shift_that_a_control_shows_is_not_that_of_the_polymer(
     )
     key = ("Li", "EC", "carbonyl_o")
 
-    def said(*names: str) -> tuple[str | None, Comparison]:
-        systems = open_systems([runs[name] for name in names])
-        found = compare_systems(systems, *recount(systems))
-        (row,) = [row for row in found.peaks if row.key == key and "far" in row.system]
-        return row.attribution, found
+    def said(found: Comparison) -> str | None:
+        return next(attribution(found, row) for row in found.peaks if row.key == key and "far" in row.system)
 
-    attributed, found = said("near", "far", "single")
-    assert attributed == "not shown by lb003 (single)"
+    found = write_comparison([runs[name] for name in ("near", "far", "single")], tmp_path / "out")
+    assert str(said(found)).startswith("not shown without polycation by lb003 (single): ")
     (row,) = [row for row in study_rows(found) if row["key"] == key]
-    assert row["verdict"] == "agrees with it"
-    assert "cannot be told apart" in str(said("near", "far")[0])
-    assert said("far", "near")[0] is None  # the reference is no system without polymer
+    assert row["verdict"].startswith("agrees with it")
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "the controls for lb003 (far): lb003 (single)" in page
+    assert page.count("its solvent : Li ratio is 3.6 against 11.5, so that it loses solvent by stoichiometry alone") > 2
+    assert "not shown without polycation by lb003 (single)" in page
+    peaks = table_of(tmp_path / "out", "peaks")
+    assert peaks.attribution.str.startswith("not shown without polycation").any()
+    systems = open_systems([runs["near"], runs["far"]])
+    alone = compare_systems(systems, *recount(systems))
+    assert "cannot be told apart" in str(said(alone))
+    systems = open_systems([runs["far"], runs["near"]])
+    assert said(compare_systems(systems, *recount(systems))) is None  # the reference is no system without polymer
+
+
+def test_a_box_counts_once(runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Copies and restarts with other velocities have one box: no replicas, and no two systems."""
+    for name in ("replica-00", "replica-01"):
+        shutil.copytree(runs["single"], tmp_path / "copies" / name)
+    restart = tmp_path / "restart"
+    shutil.copytree(runs["single"], restart)
+    (restart / "log.csv").write_text((restart / "log.csv").read_text().replace("298", "299"))
+    for systems in ([runs["near"], tmp_path / "copies"], [runs["single"], restart]):
+        assert main(["compare", *map(str, systems), "--out", str(tmp_path / "out")]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "its box is that of" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_error_of_a_run_is_in_the_tables(compared: Path) -> None:
+    own = table_of(compared / "runs" / "lb003--single", "coordination").set_index("partner").cn_atoms_stderr
+    numbers = table_of(compared, "coordination").set_index(["system", "partner"]).stderr
+    assert own["EC"] > 0
+    assert numbers["lb003 (single)", "EC"] == pytest.approx(own["EC"], rel=1e-4)
+    means = [
+        table_of(compared / "runs" / "lb003--near" / f"replica-0{k}", "coordination").set_index("partner").cn_atoms_mean
+        for k in range(3)
+    ]
+    assert numbers["lb003 (near)", "EC"] == pytest.approx(stats.sem([one["EC"] for one in means]), rel=1e-3)
 
 
 def test_a_copy_of_a_run_differs_by_nothing(runs: dict[str, Path], tmp_path: Path) -> None:
     shutil.copytree(runs["single"], tmp_path / "copy")
+    other_box(tmp_path / "copy", 50)
     systems = open_systems([runs["single"], tmp_path / "copy"])
     found = compare_systems(systems, *recount(systems))
     changes = [row.change for row in [*found.peaks, *found.coordination, *found.shells, *found.totals] if row.change]
@@ -370,6 +616,7 @@ def test_requests_that_are_wrong(
     shutil.rmtree(bare / "analysis")
     sodium = tmp_path / "sodium"
     shutil.copytree(runs["single"], sodium)
+    other_box(sodium, 51)
     path = sodium / "analysis" / "summary.json"
     summary = json.loads(path.read_text())
     summary["coordination"]["total"] = {"Na": summary["coordination"]["total"]["Li"]}

@@ -2,12 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from MDAnalysis.lib.distances import apply_PBC, minimize_vectors
+from MDAnalysis.lib.mdamath import triclinic_vectors
 
 from solvshell.snapshot import (
     Frame,
     _chosen,
     _compositions,
     _contacts,
+    _whole,
     frame_of,
     plot_snapshot,
 )
@@ -63,6 +66,44 @@ def test_no_bond_runs_across_the_box(frame: Frame) -> None:
     np.testing.assert_allclose(halves[1, 0, 1], [19.8, 10, 10])
     np.testing.assert_allclose(halves[1, 1, 1], [-0.2, 10, 10], atol=1e-9)
     assert half_bonds(broken, np.zeros((0, 2), int), frame.box).shape == (0, 2, 2, 3)
+
+
+@pytest.mark.parametrize("box", [[20, 20, 20, 90, 90, 90], [20, 20, 20, 60, 60, 90]])
+def test_each_unit_is_drawn_whole(box: list[float]) -> None:
+    """A chain of two units of three atoms, wrapped atom by atom: no bond within a unit is cut, the one between is."""
+    rng = np.random.default_rng(4)
+    true = np.array([[15.0, 10, 1], [16.5, 10, 1], [18, 10, 1], [19.5, 10, 0.5], [21, 10, -0.5], [22.5, 10, -1]])
+    box_array = np.array(box, dtype=np.float32)
+    wrapped = apply_PBC((true + rng.integers(-2, 3, 3) @ triclinic_vectors(box_array)).astype(np.float32), box_array)
+    bonds = np.array([[0, 1], [1, 2], [2, 3], [3, 4], [4, 5]])
+    units = np.array([0, 0, 0, 1, 1, 1])
+    frame = Frame(
+        wrapped.astype(float), box_array, bonds, np.array(["C"] * 6, dtype=object), units,
+        np.array(["POTA"] * 6, dtype=object), {"POTA": "polymer"}, {},
+    )  # fmt: skip
+    whole = _whole(frame)
+    lengths = np.linalg.norm(np.diff(whole[bonds], axis=1)[:, 0], axis=1)
+    expected = np.linalg.norm(np.diff(true[bonds], axis=1)[:, 0], axis=1)
+    within = [0, 1, 3, 4]
+    np.testing.assert_allclose(lengths[within], expected[within], atol=1e-4)
+    for unit in (0, 1):
+        centroid = whole[units == unit].mean(axis=0)
+        np.testing.assert_allclose(apply_PBC(centroid.astype(np.float32)[None], box_array)[0], centroid, atol=1e-4)
+    # Nothing has gone but by whole cells, and the bond between the units is still drawn to the nearest image.
+    np.testing.assert_allclose(minimize_vectors(whole - wrapped, box=box_array), 0, atol=1e-4)
+    halves = half_bonds(whole, bonds, box_array)
+    np.testing.assert_allclose(np.linalg.norm(halves[2, :, 1] - halves[2, :, 0], axis=1), expected[2] / 2, atol=1e-4)
+
+
+def test_the_picture_shows_units_whole(frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = replace(frame, positions=frame.positions.copy())
+    broken.positions[[2, 3, 4]] = [[0.2, 10, 10], [19.0, 10, 10], [17.8, 10, 10]]
+    drawn = []
+    monkeypatch.setattr("solvshell.snapshot.draw", lambda _, strokes: drawn.append(strokes))
+    plot_snapshot(broken, CUTOFFS, ["EC1"], {}, "a box")
+    lines = drawn[0].lines
+    ends = lines.reshape(-1, 2, 2, 3)[:2, :, 1]  # both halves of the bonds of that EC meet in the middle
+    np.testing.assert_allclose(ends[:, 0], ends[:, 1], atol=1e-4)
 
 
 def test_the_projection_keeps_lengths() -> None:

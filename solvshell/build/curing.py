@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from solvshell.build.contents import Contents
 from solvshell.build.forcefield import ForceFieldFiles, create_system
+from solvshell.build.geometry import broken_geometry
 from solvshell.build.graph import finished
 from solvshell.build.network import Network, describe, grow, place_units, saturate_rest, stretched_bonds
 from solvshell.build.polymer import PolymerMolecule, model_of
@@ -74,6 +75,8 @@ class _Bath:
         back = np.argsort(order)
         if stretched := stretched_bonds(network.mol, relaxed[len(self.others) :][back], self.lengths):
             return stretched
+        if problems := broken_geometry(system, relaxed, self.lengths):
+            raise UnstableSimulation(f"the relaxed box has {next(iter(problems.values()))}")
         if move:
             with suppress(UnstableSimulation):  # a knot that the next minimisation undoes
                 relaxed = _moved(system, state, self.seed)

@@ -38,9 +38,9 @@ def _list(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _partner(row: Row) -> str:
+def _partner(row: Row, change: Difference | None) -> str:
     _, partner, site = row.key
-    return f"{partner} {SITE_NAMES.get(site, site)} {interval(row.change, 2)}" if row.change else partner
+    return f"{partner} {SITE_NAMES.get(site, site)} {interval(change, 2)}" if change else partner
 
 
 def caveat(found: Comparison) -> str:
@@ -146,8 +146,7 @@ def _control_words(found: Comparison, system: str, center: str, rows: list[Row])
         for row in rows:
             for witness in row.witnesses or ():
                 if witness.control == name:
-                    change = f" ({interval(witness.change, 2)})" if witness.change else ""
-                    answers.setdefault(_verb(witness), []).append(f"{row.key[1]}{change}")
+                    answers.setdefault(_verb(witness), []).append(_partner(row, witness.change))
         parts = [f"{verb} {_list(partners)}" for verb, partners in answers.items()]
         ratios = list(ratio_words(found, system, name, center).values())
         if parts:
@@ -169,8 +168,8 @@ def budget_sentence(found: Comparison, system: str, center: str) -> str:
     rows = [row for row in found.coordination if row.system == system and row.key[0] == center]
     total = next((row for row in found.totals if row.system == system and row.key == (center,)), None)
     sure = [row for row in rows if row.change and row.change.excludes_zero]
-    lost = [_partner(row) for row in sure if row.change and row.change.value < 0]
-    gained = [_partner(row) for row in sure if row.change and row.change.value > 0]
+    lost = [_partner(row, row.change) for row in sure if row.change and row.change.value < 0]
+    gained = [_partner(row, row.change) for row in sure if row.change and row.change.value > 0]
     unknown = [row.key[1] for row in rows if row.change and (row.change.low is None or row.change.high is None)]
     said = []
     if lost:

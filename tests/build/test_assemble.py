@@ -14,9 +14,10 @@ import pytest
 from polymers import dadma, peo
 
 from solvshell.box import Box, box_hash
-from solvshell.build import build_box
+from solvshell.build import assemble, build_box
 from solvshell.build.forcefield import ForceFieldFiles
 from solvshell.build.geometry import broken_geometry
+from solvshell.build.polymer import PolymerMolecule, make_chain
 from solvshell.data import forcefield_directory
 from solvshell.engine import is_network
 from solvshell.errors import InvalidInput
@@ -429,6 +430,22 @@ def test_the_same_seed_gives_the_same_chains_in_the_same_packing(monkeypatch: py
     packed = packings_of(dadma_gel(), (2, 2, 3), monkeypatch)
     np.testing.assert_array_equal(packed[0], packed[1])
     assert not np.allclose(packed[0], packed[2])
+
+
+def test_boxes_of_different_seeds_share_no_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replicas have chains of their own: a shared one would make their scatter too small."""
+    made: list[PolymerMolecule] = []
+
+    def spied(*arguments: Any) -> PolymerMolecule:
+        made.append(make_chain(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(assemble, "make_chain", spied)
+    for seed in (0, 1):
+        build_box(gel(dadma(chain_length=3, chains=3), {"NO3": 9, "DME": 12}), seed=seed)
+    assert len(made) == 6
+    for i, one in enumerate(made):
+        assert not any(np.allclose(one.positions, other.positions) for other in made[:i])
 
 
 def test_a_neutral_polymer_needs_no_counter_ion() -> None:
