@@ -162,10 +162,14 @@ def _differences(systems: Sequence[System], numbers: Sequence[Numbers], *, absen
 
 
 def _attributed(rows: list[Row], systems: Sequence[System]) -> list[Row]:
-    """Return the rows with what the controls say about each change of a system with polymer."""
+    """Return the rows with what the controls say about each change of a system with polymer.
+
+    Not about contacts with the polymer itself, which no control can have.
+    """
     if systems[0].has_polymer:  # then a difference to it says nothing about a polymer
         return rows
     found = {(row.system, row.key): row for row in rows}
+    polymers = {name for system in systems for name in system.polymers}
     controls = {system.name: controls_of(system, systems) for system in systems[1:] if system.has_polymer}
 
     def witness(row: Row, name: str) -> Witness:
@@ -178,7 +182,7 @@ def _attributed(rows: list[Row], systems: Sequence[System]) -> list[Row]:
 
     return [
         replace(row, witnesses=tuple(witness(row, control.name) for control in controls[row.system]))
-        if row.change and row.system in controls
+        if row.change and row.system in controls and not polymers & set(row.key)
         else row
         for row in rows
     ]

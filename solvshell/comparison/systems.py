@@ -15,7 +15,7 @@ from solvshell.report import Shown, is_outdated, read_analyzed
 from solvshell.run import Run
 from solvshell.species import REFERENCE_CENTER_SITE
 
-_SMALL_BOX = "A chain reaches to its own periodic image: a small-box artefact"
+_SMALL_BOX = "A chain reaches to its own periodic image, within the cutoff: a small-box artefact"
 _LIMITS = {
     "demonstration": "A demonstration, not a measurement",
     "not_equilibrated": "Coordination and pairing not equilibrated: too short for the exchange of neighbours",

@@ -150,7 +150,8 @@ def _control_words(found: Comparison, system: str, center: str, rows: list[Row])
         parts = [f"{verb} {_list(partners)}" for verb, partners in answers.items()]
         ratios = list(ratio_words(found, system, name, center).values())
         if parts:
-            said.append(f"{name}, without polycation, {'; '.join(parts)}" + "".join(f" ({one})" for one in ratios))
+            but = f" (but {', and '.join(ratios)})" if ratios else ""
+            said.append(f"{name}, without polycation, {', and '.join(parts)}{but}")
     return said
 
 
@@ -179,8 +180,8 @@ def budget_sentence(found: Comparison, system: str, center: str) -> str:
     if not said and len(unknown) == sum(row.change is not None for row in rows) > 0:
         said.append("may have lost or gained contacts")
     elif not said:
-        other = "other" if unknown else "any"
-        said.append(f"has neither lost nor gained contacts with {other} partner{'s' * bool(unknown)} beyond the error")
+        having = " that has an interval" if unknown else ""
+        said.append(f"has neither lost nor gained contacts with any partner{having} beyond the error")
     text = f"In these boxes, against {found.systems[0].name}, {center} in {system} {' and '.join(said)}"
     if unknown:
         text += f"; there is no interval for {_list(unknown)}"
