@@ -51,12 +51,6 @@ def test_a_gel_comes_to_its_density_from_a_bad_start(densities: dict[float, np.n
     assert 1.2 < thin < 1.3
 
 
-def test_it_has_settled(densities: dict[float, np.ndarray]) -> None:
-    for density in densities.values():
-        first, second = np.array_split(density, 2)
-        assert first.mean() == pytest.approx(second.mean(), rel=0.01)
-
-
 @pytest.fixture(scope="module")
 def network() -> Box:
     recipe = changed(load_recipe("lb003_pota-no3_network"), polymer={"mass_fraction": 0.5}, smallest=1)
