@@ -190,7 +190,11 @@ def _parser() -> argparse.ArgumentParser:
         "solvshell run box --protocol standard --out run",
     )
     run.add_argument("box", type=Path, help="folder of a box")
-    run.add_argument("--protocol", required=True, help="path of a protocol, or a shipped one: quick, demo, standard")
+    run.add_argument(
+        "--protocol",
+        required=True,
+        help="path of a protocol, or a shipped one: quick, demo, survey, standard, gel, network",
+    )
     run.add_argument("--out", type=Path, required=True, help="folder of the run; resumed if it exists")
     run.add_argument("--platform", help="CUDA, HIP, OpenCL, CPU or Reference; the fastest that works if left out")
     run.add_argument("--seed", type=int, help="of velocities, thermostat and barostat (default: 0)")
@@ -219,7 +223,11 @@ def _parser() -> argparse.ArgumentParser:
         "solvshell compare lb003/run lb003_pota-no3/run --out comparison",
     )
     compare.add_argument(
-        "system", type=Path, nargs="+", metavar="SYSTEM", help="folder of an analyzed run, or of replica runs"
+        "system",
+        type=Path,
+        nargs="+",
+        metavar="SYSTEM",
+        help="folder of an analyzed run, or of such folders replica-00, replica-01, ... of different boxes",
     )
     compare.add_argument("--out", type=Path, required=True, help="folder of the page, the figures and the tables")
 

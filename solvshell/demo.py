@@ -77,6 +77,7 @@ def run_demo(
         for line in headline(analyze_run(run).summary):
             say(line)
         write_report([run.path], out / name / "report.html")
+        say(f"  its own page: {out / name / 'report.html'}")
         runs.append(run)
     say("compare")
     comparison = write_comparison([run.path for run in runs], out / "comparison")

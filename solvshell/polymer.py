@@ -61,7 +61,7 @@ class Polymer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{0,4}$")]
-    title: str
+    title: str = ""
     monomer: Annotated[str, Field(min_length=1)]
     architecture: Literal["vinyl", "cyclo", "network"] | None = None
     linkage: Linkage | None = None
@@ -119,7 +119,7 @@ class Polymer(BaseModel):
     def species(self) -> Species:
         """What an analysis looks for: residues are repeat units."""
         return Species(
-            title=self.title,
+            title=self.title or self.name,
             residue=self.name,
             smiles=self.monomer,
             role="polymer",

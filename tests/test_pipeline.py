@@ -33,6 +33,21 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def test_the_demo_ends_with_a_comparison_of_the_two_boxes(demo: Path) -> None:
+    page = (demo / "report.html").read_text()
+    assert page == (demo / "comparison" / "index.html").read_text()
+    assert "lb003_pota-no3 against lb003" in page
+    assert "a chain feels its own image" in page
+    sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    box = Run.load(demo / "lb003_pota-no3" / "run").box
+    assert box.counts == {"Li": 8, "PF6": 8, "NO3": 16, "EC": 38, "DMC": 30, "EMC": 24, "POTA": 4}
+    coordination = pd.read_csv(demo / "comparison" / "coordination.csv")
+    assert set(coordination.partner) == {"PF6", "NO3", "EC", "DMC", "EMC", "POTA"}
+    peaks = pd.read_csv(demo / "lb003_pota-no3" / "run" / "analysis" / "peaks.csv")
+    assert set(peaks.center) == {"Li", "POTA"}  # N+ has a g(r), but nothing is counted around it
+
+
 @pytest.fixture(scope="module")
 def run(demo: Path) -> Run:
     return Run.load(demo / "lb003" / "run")
@@ -54,7 +69,7 @@ def test_the_demo_writes_what_it_promises(demo: Path, run: Run, capsys: pytest.C
 
 
 def test_the_page_stands_alone_and_says_what_it_is(demo: Path) -> None:
-    page = (demo / "report.html").read_text()
+    page = (demo / "lb003" / "report.html").read_text()
     assert "A demonstration, not a measurement." in page
     assert "numbers are not resolved by this run" in page
     sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)

@@ -115,7 +115,9 @@ def _open(folder: Path) -> System:
     replicas = tuple(read_analyzed(path) for path in _run_folders(folder))
     for path, replica in zip(_run_folders(folder), replicas, strict=True):
         if replica.run is None:
-            raise InvalidInput(f"{path}: not a run folder (make one with 'solvshell run')")
+            raise InvalidInput(
+                f"{path}: not a run folder (make one with 'solvshell run'), nor one of runs replica-00, ..."
+            )
     system = System("", folder, replicas)
     for run in system.runs[1:]:
         if run.box.recipe != system.recipe:

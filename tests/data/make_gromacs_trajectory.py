@@ -263,7 +263,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     arguments.out.mkdir(parents=True, exist_ok=True)
-    box = build_box(load_recipe(arguments.recipe), seed=1, n_salt=arguments.n_salt)
+    recipe = load_recipe(arguments.recipe)
+    box = build_box(recipe, seed=1, n_salt=max(arguments.n_salt, recipe.smallest))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "topol.top").write_text(topology_text(box))
