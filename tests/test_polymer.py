@@ -81,7 +81,6 @@ def test_a_fraction_is_written_as_it_is_read() -> None:
         (CHAINS, {"name": "pota"}, "name: String should match pattern"),
         (CHAINS, {"name": "POLYMER"}, "name: String should match pattern"),
         (CHAINS, {"name": "P O"}, "name: String should match pattern"),
-        (CHAINS, {"title": None}, "title: missing"),
         (CHAINS, {"monomer": ""}, "monomer: String should have at least 1 character"),
         (CHAINS, {"tacticity": "atactic"}, "tacticity: unknown key"),
         (CHAINS, {"architecture": "star"}, "architecture: Input should be 'vinyl', 'cyclo' or 'network', got 'star'"),
