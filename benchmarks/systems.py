@@ -99,7 +99,9 @@ def main() -> None:
     rows = [_row(name, arguments.out) for name in names]
     print("\n".join([*head, *rows]))
     if arguments.table:
-        arguments.table.write_text(_HEAD + "\n".join([*head, *rows]) + "\n")
+        missing = sorted({path.stem for path in recipe_directory().glob("*.yaml")} - set(names))
+        rest = f"\nNot run for this table: {', '.join(missing)}.\n" if missing else ""
+        arguments.table.write_text(_HEAD + "\n".join([*head, *rows]) + "\n" + rest)
 
 
 if __name__ == "__main__":
