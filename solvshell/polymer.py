@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
-from solvshell.species import Species, find_species
+from solvshell.species import Species, check_role
 from solvshell.units import Fraction
 
 AtomNumber = PositiveInt
@@ -79,9 +79,7 @@ class Polymer(BaseModel):
     @field_validator("counter_ion")
     @classmethod
     def _is_anion(cls, name: str | None) -> str | None:
-        if name is not None and find_species(name).role != "anion":
-            raise ValueError(f"{name!r} has the role {find_species(name).role}, expected anion")
-        return name
+        return None if name is None else check_role(name, "anion")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

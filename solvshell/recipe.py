@@ -9,7 +9,7 @@ from solvshell.data import find, recipe_directory
 from solvshell.errors import InvalidInput
 from solvshell.files import read_yaml
 from solvshell.polymer import Polymer
-from solvshell.species import Species, catalogue, find_species
+from solvshell.species import Species, catalogue, check_role, find_species
 from solvshell.units import Density, Fraction, Length, Molality, Molarity
 
 Basis = Literal["volume", "mass", "mole"]
@@ -38,9 +38,7 @@ class Salt(_Part):
     @field_validator("cation", "anion")
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
-        if find_species(name).role != info.field_name:
-            raise ValueError(f"{name!r} has the role {find_species(name).role}, expected {info.field_name}")
-        return name
+        return check_role(name, str(info.field_name))
 
     @model_validator(mode="after")
     def _one_concentration(self) -> Self:
@@ -87,8 +85,7 @@ class Solvents(_Part):
     @classmethod
     def _known(cls, ratio: dict[str, float]) -> dict[str, float]:
         for name in ratio:
-            if find_species(name).role != "solvent":
-                raise ValueError(f"{name!r} has the role {find_species(name).role}, expected solvent")
+            check_role(name, "solvent")
         return ratio
 
     @model_validator(mode="after")

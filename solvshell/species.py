@@ -59,6 +59,19 @@ def find_species(name: str) -> Species:
     return catalogue()[name]
 
 
+def check_role(name: str, role: str) -> str:
+    """Return the name of a shipped species if it has a role.
+
+    Raises
+    ------
+    InvalidInput
+        If the name is not known or the species has another role.
+    """
+    if find_species(name).role != role:
+        raise InvalidInput(f"{name!r} has the role {find_species(name).role}, expected {role}")
+    return name
+
+
 class Partner(BaseModel):
     """One species around the centers: which molecules, which of their atoms touch, and its part in an ion pair.
 

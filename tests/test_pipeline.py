@@ -40,6 +40,8 @@ def test_the_demo_ends_with_a_comparison_of_the_two_boxes(demo: Path) -> None:
     assert "a chain feels its own image" in page
     sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    # The recipe states the molarity of the electrolyte, not that of the gel.
+    assert "from the recipe" not in (demo / "lb003_pota-no3" / "report.html").read_text()
     box = Run.load(demo / "lb003_pota-no3" / "run").box
     assert box.counts == {"Li": 8, "PF6": 8, "NO3": 16, "EC": 38, "DMC": 30, "EMC": 24, "POTA": 4}
     coordination = pd.read_csv(demo / "comparison" / "coordination.csv")
