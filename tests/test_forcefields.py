@@ -20,9 +20,9 @@ from solvshell.species import catalogue
 FOLDER = Path(forcefield_directory()) / "solvshell"
 FILES = sorted(FOLDER.glob("*.xml"))
 CATIONS = {"LI": 1, "NA": 1, "K": 1, "RB": 1, "CS": 1, "PYR": 1, "OTA": 4}
-FORMAL_CHARGES = (
-    CATIONS | {"PF6": -1, "NO3": -1, "TFSI": -1} | dict.fromkeys(["EC", "DMC", "EMC", "DEC", "DOL", "DME"], 0)
-)
+ANIONS = dict.fromkeys(["PF6", "NO3", "TFSI", "FSI", "BF4", "CLO4"], -1)
+SOLVENTS = dict.fromkeys(["EC", "PC", "DMC", "EMC", "DEC", "DOL", "DME"], 0)
+FORMAL_CHARGES = CATIONS | ANIONS | SOLVENTS
 FORCES = ("HarmonicBondForce", "HarmonicAngleForce", "PeriodicTorsionForce", "NonbondedForce")
 
 by_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -219,7 +219,8 @@ def test_masses_are_those_of_the_elements() -> None:
     for path in FILES:
         for kind in root_of(path).iterfind("AtomTypes/Type"):
             expected = app.Element.getBySymbol(kind.get("element", "")).mass._value
-            assert float(kind.get("mass", "nan")) == pytest.approx(expected, abs=6e-4)
+            # OpenMM's boron has 10.8117, everybody else's 10.811
+            assert float(kind.get("mass", "nan")) == pytest.approx(expected, abs=8e-4)
 
 
 def test_the_ester_oxygen_torsion_is_the_carbonates_own() -> None:
@@ -250,7 +251,7 @@ def test_openmm_loads_each_file_alone(path: Path) -> None:
 
 def test_openmm_loads_files_together_that_include_the_same_file() -> None:
     together = app.ForceField(*(f"solvshell/{name}.xml" for name in ("ethers", "ammonium", "carbonates", "lithium")))
-    assert set(together._templates) == {"DOL", "DME", "OTA", "PYR", "EC", "DMC", "EMC", "DEC", "LI"}
+    assert set(together._templates) == {"DOL", "DME", "OTA", "PYR", "EC", "PC", "DMC", "EMC", "DEC", "LI"}
     assert set(app.ForceField("solvshell/electrolytes.xml")._templates) == set(FORMAL_CHARGES)
 
 

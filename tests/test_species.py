@@ -26,8 +26,8 @@ def test_roles_and_centers_of_the_family() -> None:
         names.setdefault(species.role, []).append(name)
     assert names == {
         "cation": ["Li", "OTA", "PYR13", "Na", "K", "Rb", "Cs"],
-        "anion": ["PF6", "NO3", "TFSI"],
-        "solvent": ["EC", "DMC", "EMC", "DEC", "DOL", "DME"],
+        "anion": ["PF6", "NO3", "TFSI", "FSI", "BF4", "ClO4"],
+        "solvent": ["EC", "DMC", "EMC", "DEC", "DOL", "DME", "PC"],
     }
     centers = [name for name, species in catalogue().items() if species.center]
     assert centers == ["Li", "Na", "K", "Rb", "Cs"]
@@ -53,6 +53,10 @@ def test_sites_are_atoms_of_the_template(name: str) -> None:
     [
         ("NO3", {"nitrate_o": ["O"] * 3}),
         ("TFSI", {"sulfonyl_o": ["O"] * 4, "imide_n": ["N"]}),
+        ("FSI", {"sulfonyl_o": ["O"] * 4, "imide_n": ["N"]}),
+        ("PF6", {"f": ["F"] * 6}),
+        ("BF4", {"f": ["F"] * 4}),
+        ("ClO4", {"perchlorate_o": ["O"] * 4}),
         ("DOL", {"ether_o": ["O"] * 2}),
         ("DME", {"ether_o": ["O"] * 2}),
         ("OTA", {"n_plus": ["N"] * 4}),
@@ -68,7 +72,7 @@ def test_sites_are_all_atoms_of_their_element(name: str, elements: dict[str, lis
         assert template.elements.count(kinds[0]) == len(kinds), site
 
 
-@pytest.mark.parametrize("name", ["EC", "DMC", "EMC", "DEC"])
+@pytest.mark.parametrize("name", ["EC", "PC", "DMC", "EMC", "DEC"])
 def test_the_carbonyl_oxygen_is_the_oxygen_with_one_neighbour(name: str) -> None:
     species = find_species(name)
     template = read_forcefield(["solvshell/electrolytes.xml"]).templates()[species.residue]

@@ -18,7 +18,7 @@ VacuumSystem = Callable[..., tuple[app.Topology, openmm.System]]
 Array = NDArray[np.float64]
 
 # kJ/mol, nm, degrees; class CT and HC as in OPLS-AA, C carbonyl, O carbonyl, OS ester, OE ether, CO acetal, N4 and CM
-# ammonium and alkene, NN and ON nitrate, NB SB OB CB FB bistriflimide
+# ammonium and alkene, NN and ON nitrate, NB SB OB CB FB bistriflimide, FS of FSI, BT FT of BF4, ClO OCl of ClO4
 BONDS = {
     "C O": (0.1229, 476976.0),
     "C OS": (0.1327, 179075.2),
@@ -37,6 +37,9 @@ BONDS = {
     "SB OB": (0.1437, 533100.0),
     "CB SB": (0.1818, 195000.0),
     "FB CB": (0.1323, 369800.0),
+    "FS SB": (0.1575, 187900.0),
+    "BT FT": (0.1394, 323500.0),
+    "ClO OCl": (0.1506, 633959.68),
 }
 ANGLES = {
     "O C OS": (125.6, 694.5),
@@ -71,6 +74,10 @@ ANGLES = {
     "CB SB OB": (102.6, 870.0),
     "FB CB SB": (111.7, 694.0),
     "FB CB FB": (107.1, 781.0),
+    "FS SB OB": (104.1, 1077.0),
+    "FS SB NB": (103.0, 902.0),
+    "FT BT FT": (109.5, 669.5),
+    "OCl ClO OCl": (109.5, 1739.707),
 }
 # V1, V2, V3
 TORSIONS = {
@@ -82,6 +89,7 @@ TORSIONS = {
     "HC CT CT OS": (0, 0, 1.9581),
     "OS CT CT OS": (-2.3012, 0, 0),
     "CT CT CT HC": (0, 0, 1.2552),
+    "CT CT CT OS": (7.1588, -2.092, 2.774),
     "CT CT CT CT": (5.4392, -0.2092, 0.8368),
     "HC CT CT OE": (0, 0, 1.9581),
     "OE CT CT OE": (-2.3012, 0, 0),
@@ -107,14 +115,16 @@ TORSIONS = {
     "OB SB NB SB": (0, 0, -0.015),
     "NB SB CB FB": (0, 0, 1.322),
     "OB SB CB FB": (0, 0, 1.451),
+    "FS SB NB SB": (11.445, -15.186, -3.212),
 }
 # class of the central atom: k, and the class of its second atom, beside which the other two are alike for the energy
 IMPROPERS = {"C": (43.932, "O"), "NN": (12.552, "ON"), "CM": (62.76, "CM")}
 
-HYDROGENS = {name: n * ["HC"] for name, n in {"EC": 4, "DMC": 6, "EMC": 8, "DEC": 10, "DOL": 6, "DME": 10}.items()}
+HYDROGENS = {name: n * ["HC"] for name, n in {"EC": 4, "PC": 6, "DMC": 6, "EMC": 8, "DEC": 10, "DOL": 6, "DME": 10}.items()}
 ALLYL = ["CT", "CM", "CM"]
 CLASSES = {
     "EC": ["CT", "CT", "OS", "C", "O", "OS", *HYDROGENS["EC"]],
+    "PC": ["CT", "CT", "OS", "C", "O", "OS", "CT", *HYDROGENS["PC"]],
     "DMC": ["CT", "OS", "C", "O", "OS", "CT", *HYDROGENS["DMC"]],
     "EMC": ["CT", "CT", "OS", "C", "O", "OS", "CT", *HYDROGENS["EMC"]],
     "DEC": ["CT", "CT", "OS", "C", "O", "OS", "CT", "CT", *HYDROGENS["DEC"]],
@@ -122,10 +132,13 @@ CLASSES = {
     "DME": ["CT", "OE", "CT", "CT", "OE", "CT", *HYDROGENS["DME"]],
     "NO3": ["NN", "ON", "ON", "ON"],
     "TFSI": ["NB", "SB", "SB", *4 * ["OB"], "CB", "CB", *6 * ["FB"]],
+    "FSI": ["NB", "SB", "SB", *4 * ["OB"], "FS", "FS"],
+    "BF4": ["BT", *4 * ["FT"]],
+    "ClO4": ["ClO", *4 * ["OCl"]],
     "OTA": ["CM", "CM", "CT", "N4", *ALLYL, *3 * ["CT", "CT", "N4", *ALLYL, *ALLYL], "CT", "CT", *56 * ["HC"]],
     "PYR13": ["CT", "N4", *7 * ["CT"], *18 * ["HC"]],
 }
-CARBONATES = ("EC", "DMC", "EMC", "DEC")
+CARBONATES = ("EC", "PC", "DMC", "EMC", "DEC")
 
 
 def parameters(table: Mapping[str, tuple[float, ...]], classes: list[str]) -> tuple[float, ...]:

@@ -24,6 +24,7 @@ LENNARD_JONES = {
     "LI": [LI],
     "PF6": [P] + 6 * [F],
     "EC": [CT, CT, OS, C, O, OS] + 4 * [HC],
+    "PC": [CT, CT, OS, C, O, OS, CT] + 6 * [HC],
     "DMC": [CT, OS, C, O, OS, CT] + 6 * [HC],
     "EMC": [CT, CT, OS, C, O, OS, CT] + 3 * [H_ALKANE] + 5 * [HC],
     "DEC": [CT, CT, OS, C, O, OS, CT, CT] + 3 * [H_ALKANE] + 4 * [HC] + 3 * [H_ALKANE],
@@ -31,6 +32,9 @@ LENNARD_JONES = {
     "DME": [CT, O_ETHER, CT, CT, O_ETHER, CT] + 10 * [H_ALKANE],
     "NO3": [(0.315, 0.71128)] + 3 * [(0.286, 0.87864)],
     "TFSI": [N4] + 2 * [(0.355, 1.046)] + 4 * [(0.315, 0.83736)] + 2 * [(0.35, 0.27614)] + 6 * [(0.3118, 0.2554)],
+    "FSI": [N4] + 2 * [(0.355, 1.046)] + 4 * [(0.315, 0.83736)] + 2 * [(0.3118, 0.2554)],
+    "BF4": [(0.358, 0.3975)] + 4 * [(0.312, 0.2552)],
+    "ClO4": [(0.35, 0.49283)] + 4 * [(0.29, 0.87864)],
     "PYR13": [CT, N4] + 7 * [CT] + 18 * [H_ALKANE],
 }
 # of each alkali ion: as in amber14/tip3p.xml of OpenMM
@@ -118,7 +122,7 @@ def test_close_neighbours_feel_nothing_and_1_4_pairs_half(name: str, vacuum_syst
     distances = bond_distances(topology)
     exceptions = exceptions_of(system)
     assert exceptions.keys() == distances.keys()
-    assert (3 in distances.values()) == (name not in ("PF6", "NO3"))
+    assert (3 in distances.values()) == (name not in ("PF6", "NO3", "BF4", "ClO4"))
     for (i, j), distance in distances.items():
         charge_product, sigma, epsilon = exceptions[i, j]
         if distance < 3:
