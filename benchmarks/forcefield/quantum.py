@@ -1,7 +1,7 @@
 """Energies, gradients, minima and Hessians of molecules: GFN2-xTB by tblite, density functionals by PySCF.
 
-Positions are arrays (n_atoms, 3) in Å, energies kJ/mol, gradients kJ/mol/Å. Every molecule is closed-shell. DFT energies
-are kept in a cache folder, one JSON file per geometry and level, so that a script that was stopped goes on where it was.
+Positions are arrays (n_atoms, 3) in Å, energies kJ/mol, gradients kJ/mol/Å. Every molecule is closed-shell. DFT
+energies are kept in a cache folder, one JSON file per geometry and level: a script that was stopped goes on.
 """
 
 import hashlib
