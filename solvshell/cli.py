@@ -120,6 +120,21 @@ def _compare(arguments: argparse.Namespace) -> None:
     _say(f"the page: {(arguments.out / 'index.html').resolve()}")
 
 
+def _export(arguments: argparse.Namespace) -> None:
+    from solvshell.box import Box
+    from solvshell.export import FORMATS, export_box
+    from solvshell.run import Run
+
+    if (arguments.box / "protocol.yaml").is_file():
+        box = Run.load(arguments.box).box
+        _say(f"{arguments.box}: is a run; its box is taken, as it was before the run")
+    else:
+        box = Box.load(arguments.box)
+    for path in export_box(box, arguments.format, arguments.out):
+        _say(f"  {path}")
+    _say(f"run it: cd {arguments.out} && {FORMATS[arguments.format].command}")
+
+
 def _doctor(arguments: argparse.Namespace) -> None:
     from solvshell.doctor import examine
 
@@ -230,6 +245,16 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of an analyzed run, or of such folders replica-00, replica-01, ... of different boxes",
     )
     compare.add_argument("--out", type=Path, required=True, help="folder of the page, the figures and the tables")
+
+    export = command(
+        "export",
+        _export,
+        "the same model for another engine",
+        "solvshell export box --format gromacs --out gromacs",
+    )
+    export.add_argument("box", type=Path, metavar="BOX", help="folder of a box, or of a run")
+    export.add_argument("--format", required=True, help="gromacs, amber or lammps")
+    export.add_argument("--out", type=Path, required=True, help="folder of the files; must not exist")
 
     doctor = command("doctor", _doctor, "what this machine has, and what to install next", "solvshell doctor")
     doctor.add_argument("--no-speed", action="store_true", help="leave out the speed check of five seconds")

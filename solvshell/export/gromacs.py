@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 
 import numpy as np
+from openmm import app
 
 from solvshell.box import Box
-from solvshell.export.molecules import FUDGE_14, MoleculeKind, Molecules, molecules_of
-from solvshell.recipe import Model
+from solvshell.export.atom_types import AtomTypes, atom_types
+from solvshell.export.cutoffs import Cutoffs, cutoffs_of
+from solvshell.export.molecules import MoleculeKind, Molecules, molecules_of
+from solvshell.export.pairs import FUDGE_14
 
 #: no modifier, no buffer, no tail, an Ewald sum that has converged: for comparing single energies with other engines
 _POINT = """; one energy, term by term; compare it with OpenMM's without switch and tail
@@ -48,23 +51,20 @@ def _section(title: str, rows: Iterable[tuple[object, ...]]) -> str:
     return "\n".join([f"[ {title} ]", *lines, "\n"]) if lines else ""
 
 
-def _type_name(kind: MoleculeKind, index: int) -> str:
-    return f"{kind.name}_{index + 1}"
-
-
-def _atom_types(kind: MoleculeKind) -> Iterable[tuple[object, ...]]:
-    for index, atom in enumerate(kind.atoms):
-        yield _type_name(kind, index), atom.mass, 0.0, "A", atom.sigma, atom.epsilon
+def _atom_types(types: AtomTypes) -> Iterable[tuple[object, ...]]:
+    for kind in types.types:
+        atomic_number = app.Element.getBySymbol(kind.element).atomic_number
+        yield kind.name, atomic_number, kind.mass, 0.0, "A", kind.sigma, kind.epsilon
 
 
 def _from_1(atoms: Iterable[int]) -> tuple[int, ...]:
     return tuple(atom + 1 for atom in atoms)
 
 
-def _molecule(kind: MoleculeKind) -> str:
+def _molecule(kind: MoleculeKind, types: AtomTypes) -> str:
     atoms = (
-        (i + 1, _type_name(kind, i), atom.residue_number + 1, atom.residue, atom.name, i + 1, atom.charge, atom.mass)
-        for i, atom in enumerate(kind.atoms)
+        (i, types.of(atom).name, atom.residue_number + 1, atom.residue, atom.name, i, atom.charge, atom.mass)
+        for i, atom in enumerate(kind.atoms, 1)
     )
     # Type 9 for impropers too: the dihedral angle of the four atoms as they stand, as OpenMM takes it.
     torsions = ((*_from_1(term.atoms), 9, *term.parameters[1:], term.parameters[0]) for term in kind.torsions)
@@ -80,14 +80,18 @@ def _molecule(kind: MoleculeKind) -> str:
     )
 
 
+def _title(box: Box) -> str:
+    return " ".join(box.recipe.title.replace(";", ",").split()) or box.recipe.name  # one line, no comment
+
+
 def _topology(molecules: Molecules, title: str) -> str:
-    kinds = molecules.kinds
+    types = atom_types(molecules)
     return "\n".join(
         [
             "; nm, kJ/mol, e; charges of ions as simulated\n",
             _section("defaults", [(1, 2, "yes", FUDGE_14, FUDGE_14)]),
-            _section("atomtypes", (row for kind in kinds for row in _atom_types(kind))),
-            *(_molecule(kind) for kind in kinds),
+            _section("atomtypes", _atom_types(types)),
+            *(_molecule(kind, types) for kind in molecules.kinds),
             _section("system", [(title,)]),
             _section("molecules", ((kind.name, count) for kind, count in molecules.blocks)),
         ]
@@ -95,29 +99,38 @@ def _topology(molecules: Molecules, title: str) -> str:
 
 
 def _cell(vectors: np.ndarray) -> str:
-    diagonal, (_, ab), (_, ac), (_, bc) = np.diag(vectors), (0, vectors[1, 0]), (0, vectors[2, 0]), (0, vectors[2, 1])
-    skew = [0.0, 0.0, ab, 0.0, ac, bc] if np.any([ab, ac, bc]) else []
-    return " ".join(f"{x:.8f}" for x in [*diagonal, *skew])
+    (ax, _, _), (bx, by, _), (cx, cy, cz) = vectors
+    skew = [0.0, 0.0, bx, 0.0, cx, cy] if np.any([bx, cx, cy]) else []
+    return " ".join(f"{x:.8f}" for x in [ax, by, cz, *skew])
 
 
-def configuration(box: Box, positions: np.ndarray) -> str:
-    """Return positions (n_atoms, 3) in nm in a box as a .gro file with eight decimals."""
-    lines = [box.recipe.title.replace("\n", " "), str(box.n_atoms)]
-    for atom, xyz in zip(box.topology.atoms(), positions, strict=True):
+def _configuration(box: Box) -> str:
+    """Return the positions of a box as a .gro file; readers find the eight decimals by the distance of the points."""
+    lines = [_title(box), str(box.n_atoms)]
+    for atom, xyz in zip(box.topology.atoms(), box.positions, strict=True):
         residue, number = (atom.residue.index + 1) % 100_000, (atom.index + 1) % 100_000
         coordinates = "".join(f"{x:13.8f}" for x in xyz)
-        lines.append(f"{residue:5d}{atom.residue.name:<5}{atom.name:>5}{number:5d}{coordinates}")
+        lines.append(f"{residue:5d}{atom.residue.name:<5.5}{atom.name:>5.5}{number:5d}{coordinates}")
     return "\n".join([*lines, _cell(box.box_vectors), ""])
 
 
-def _cutoffs(model: Model, is_network: bool) -> str:
+def _settings(cutoffs: Cutoffs, is_network: bool) -> str:
     lines = [
         "cutoff-scheme = Verlet",
         "coulombtype   = PME",
-        f"rcoulomb      = {model.cutoff:g}",
-        f"rvdw          = {model.cutoff:g}",
+        f"rcoulomb      = {cutoffs.cutoff:g}",
+        f"rvdw          = {cutoffs.cutoff:g}",
         *(["periodic-molecules = yes"] if is_network else []),
     ]
+    return "\n".join([*lines, ""])
+
+
+def _long_range(cutoffs: Cutoffs) -> str:
+    lines = [f"DispCorr      = {'EnerPres' if cutoffs.tail_correction else 'no'}"]
+    if cutoffs.switch is None:
+        lines += ["vdw-modifier  = None"]
+    else:
+        lines += ["vdw-modifier  = Potential-switch", f"rvdw-switch   = {cutoffs.switch:g}"]
     return "\n".join([*lines, ""])
 
 
@@ -132,15 +145,11 @@ def gromacs_files(box: Box) -> dict[str, str]:
     InvalidInput
         If the box's system is not a plain model.
     """
-    model = box.recipe.force_field
-    cutoffs = _cutoffs(model, box.is_network)
-    modifier = "vdw-modifier  = None\n"
-    if model.switch is not None:
-        modifier = f"vdw-modifier  = Potential-switch\nrvdw-switch   = {model.switch:g}\n"
-    tail = f"DispCorr      = {'EnerPres' if model.tail_correction else 'no'}\n"
+    cutoffs = cutoffs_of(box.system)
+    settings = _settings(cutoffs, box.is_network)
     return {
-        "topol.top": _topology(molecules_of(box), box.recipe.title.replace("\n", " ")),
-        "conf.gro": configuration(box, box.positions),
-        "npt.mdp": _NPT + cutoffs + modifier + tail,
-        "point.mdp": _POINT.format(cutoff=model.cutoff) + cutoffs,
+        "topol.top": _topology(molecules_of(box), _title(box)),
+        "conf.gro": _configuration(box),
+        "npt.mdp": _NPT + settings + _long_range(cutoffs),
+        "point.mdp": _POINT.format(cutoff=cutoffs.cutoff) + settings,
     }

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import openmm
-from openmm import unit
+from openmm import app, unit
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from solvshell.box import Box
 from solvshell.errors import InvalidInput
+from solvshell.export.cutoffs import nonbonded_of
+from solvshell.export.pairs import pairs_14
 
-#: of Lennard-Jones and of Coulomb between atoms three bonds apart
-FUDGE_14 = 0.5
-_KNOWN = (
+_PLAIN = (
     openmm.HarmonicBondForce,
     openmm.HarmonicAngleForce,
     openmm.PeriodicTorsionForce,
@@ -44,8 +44,8 @@ class Term:
     """A bonded term: its atoms, counted from 0 within the molecule, and its parameters.
 
     Bond: r0 (nm), k (kJ/mol/nm^2), E = k/2 (r - r0)^2. Angle: theta0 (degrees), k (kJ/mol/rad^2). Torsion: n, phase
-    (degrees), k (kJ/mol), E = k (1 + cos(n phi - phase)); impropers too, whose dihedral angle is that of the atoms as they
-    stand.
+    (degrees), k (kJ/mol), E = k (1 + cos(n phi - phase)); impropers too, whose dihedral angle is that of the atoms as
+    they stand.
     """
 
     atoms: tuple[int, ...]
@@ -54,14 +54,14 @@ class Term:
 
 @dataclass(frozen=True)
 class MoleculeKind:
-    """All that one kind of molecule is; `pairs` are the atoms three bonds apart that interact, times `FUDGE_14`."""
+    """All that one kind of molecule is; `pairs` are the atoms three bonds apart, which interact times `FUDGE_14`."""
 
     name: str
     atoms: tuple[Atom, ...]
     bonds: tuple[Term, ...]
     angles: tuple[Term, ...]
     torsions: tuple[Term, ...]
-    pairs: tuple[tuple[int, ...], ...]
+    pairs: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -71,85 +71,100 @@ class Molecules:
     kinds: tuple[MoleculeKind, ...]
     blocks: tuple[tuple[MoleculeKind, int], ...]
 
+    def atoms(self) -> Iterator[Atom]:
+        """Give all atoms in their order."""
+        for kind, count in self.blocks:
+            for _ in range(count):
+                yield from kind.atoms
+
+    def spans(self) -> Iterator[tuple[MoleculeKind, int]]:
+        """Give each molecule's kind and the index of its first atom."""
+        first = 0
+        for kind, count in self.blocks:
+            for _ in range(count):
+                yield kind, first
+                first += len(kind.atoms)
+
 
 def _number(value: Any) -> float:
     if not unit.is_quantity(value):
         return value
     if value.unit.is_compatible(unit.degree):
-        return value.value_in_unit(unit.degree)
+        # OpenMM keeps radians; their noise is below a microdegree.
+        return round(float(value.value_in_unit(unit.degree)), 6)
     return value.value_in_unit_system(unit.md_unit_system)
 
 
-def _terms(system: openmm.System, force_kind: type, name: str, n_atoms: int) -> Iterator[Term]:
-    for force in (force for force in system.getForces() if isinstance(force, force_kind)):
+def _refuse_what_is_not_plain(system: openmm.System) -> None:
+    for force in system.getForces():
+        if not isinstance(force, _PLAIN):
+            raise InvalidInput(f"export: the system has a {type(force).__name__}, which other engines would not know")
+    if system.getNumConstraints():
+        raise InvalidInput("export: the system has constraints; a plain model has a bond in the place of each")
+    nonbonded = nonbonded_of(system)
+    if nonbonded.getNumParticleParameterOffsets() or nonbonded.getNumExceptionParameterOffsets():
+        raise InvalidInput("export: the system has charges or Lennard-Jones parameters that change with a parameter")
+
+
+def _spans(topology: app.Topology) -> list[range]:
+    """Return the atoms of each molecule, which follow each other: fragments that interleave count as one molecule.
+
+    In a network units that did not react with it lie between those that did.
+    """
+    n_atoms = topology.getNumAtoms()
+    i, j = np.array([[atom.index for atom in bond] for bond in topology.bonds()], dtype=int).reshape(-1, 2).T
+    _, fragment = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n_atoms, n_atoms)), directed=False)
+    last = np.zeros(n_atoms, dtype=int)
+    last[fragment] = np.arange(n_atoms)  # of equal indices the last assignment stays
+    reach = np.maximum.accumulate(last[fragment])
+    ends = np.flatnonzero(reach == np.arange(n_atoms)) + 1
+    return [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _particles(system: openmm.System) -> list[tuple[float, float, float]]:
+    """Return (charge, sigma, epsilon) of each particle."""
+    force = nonbonded_of(system)
+    parameters = (force.getParticleParameters(i) for i in range(force.getNumParticles()))
+    return [(_number(charge), _number(sigma), _number(epsilon)) for charge, sigma, epsilon in parameters]
+
+
+def _by_molecule(system: openmm.System, spans: Sequence[range], name: str, n_atoms: int) -> list[tuple[Term, ...]]:
+    """Return the terms called `name`, such as ``Bond``, of each molecule, in an order that equal molecules share."""
+    molecule = np.repeat(np.arange(len(spans)), [len(span) for span in spans])
+    found: list[list[Term]] = [[] for _ in spans]
+    for force in (force for force in system.getForces() if hasattr(force, f"get{name}Parameters")):
         for index in range(getattr(force, f"getNum{name}s")()):
             values = getattr(force, f"get{name}Parameters")(index)
-            yield Term(tuple(values[:n_atoms]), tuple(_number(value) for value in values[n_atoms:]))
+            numbers = set(molecule[values[:n_atoms]])
+            if len(numbers) > 1:
+                raise InvalidInput(f"export: {name.lower()} {index} joins molecules that the topology does not bond")
+            number = numbers.pop()
+            atoms = tuple(i - spans[number].start for i in values[:n_atoms])
+            parameters = tuple(_number(value) for value in values[n_atoms:])
+            found[number].append(Term(min(atoms, atoms[::-1]), parameters))  # the same angle either way
+    return [tuple(sorted(terms, key=lambda term: (term.atoms, term.parameters))) for terms in found]
 
 
-def _particles(system: openmm.System) -> list[tuple[float, ...]]:
-    """Return (charge, sigma, epsilon) of each particle."""
-    (force,) = (force for force in system.getForces() if isinstance(force, openmm.NonbondedForce))
-    return [tuple(_number(value) for value in force.getParticleParameters(i)) for i in range(force.getNumParticles())]
-
-
-def _spans(n_atoms: int, bonds: Sequence[tuple[int, ...]]) -> list[range]:
-    """Return the atoms of each molecule, which must follow each other."""
-    i, j = np.array(bonds, dtype=int).reshape(-1, 2).T
-    n, molecule = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n_atoms, n_atoms)), directed=False)
-    groups = [list(group) for _, group in groupby(range(n_atoms), lambda atom: molecule[atom])]
-    if len(groups) != n:
-        raise InvalidInput("export: the atoms of a molecule do not follow each other")
-    return [range(group[0], group[-1] + 1) for group in groups]
-
-
-def _within_three_bonds(n_atoms: int, bonds: Sequence[Term]) -> set[tuple[int, ...]]:
-    neighbors: list[set[int]] = [set() for _ in range(n_atoms)]
-    for bond in bonds:
-        i, j = bond.atoms
-        neighbors[i].add(j)
-        neighbors[j].add(i)
-    found: set[tuple[int, ...]] = set()
-    for start in range(n_atoms):
-        reached = {start}
-        for _ in range(3):
-            reached |= {j for i in reached for j in neighbors[i]}
-        found |= {(start, j) for j in reached if j > start}
-    return found
-
-
-def _pairs(
-    kind: str, atoms: Sequence[Atom], bonds: Sequence[Term], exceptions: Sequence[Term]
-) -> list[tuple[int, ...]]:
-    """Return the 1-4 pairs.
-
-    Raises
-    ------
-    InvalidInput
-        If an exception is not what other engines derive from the bonds, the mixing rule and the 1-4 factor.
-    """
-    pairs = []
-    for term in exceptions:
-        (first, second), (charge, sigma, epsilon) = (atoms[i] for i in term.atoms), term.parameters
-        if charge == 0 and epsilon == 0:
-            continue
-        usual = FUDGE_14 * first.charge * second.charge, FUDGE_14 * np.sqrt(first.epsilon * second.epsilon)
-        mixed = epsilon == 0 or np.isclose(sigma, (first.sigma + second.sigma) / 2, rtol=1e-6)
-        if not (mixed and np.allclose((charge, epsilon), usual, rtol=1e-6, atol=1e-9)):
-            raise InvalidInput(f"export: {first.name} and {second.name} of {kind} have a 1-4 interaction of their own")
-        pairs.append(tuple(sorted(term.atoms)))
-    if {tuple(sorted(term.atoms)) for term in exceptions} != _within_three_bonds(len(atoms), bonds):
-        raise InvalidInput(f"export: {kind} excludes other pairs than those up to three bonds apart")
-    return sorted(pairs)
-
-
-def _names(groups: Sequence[tuple[Any, ...]]) -> list[str]:
-    """Return a name for each distinct molecule: that of its residues, numbered where two kinds share it."""
-    residues = [atoms[0].residue for atoms, *_ in groups]
+def _names(residues: Sequence[str]) -> list[str]:
+    """Return a name for each kind of molecule: that of its first residue, numbered where kinds share it."""
     return [
         name if residues.count(name) == 1 else f"{name}_{residues[: n + 1].count(name)}"
         for n, name in enumerate(residues)
     ]
+
+
+def _kind(
+    name: str, atoms: tuple[Atom, ...], terms: Sequence[tuple[Term, ...]], bonded: Sequence[tuple[int, ...]]
+) -> MoleculeKind:
+    bonds, angles, torsions, exceptions = terms
+    if sorted(term.atoms for term in bonds) != sorted(bonded):
+        raise InvalidInput(f"export: {name} has a bond without a term, or a term without a bond")
+    particles = [(atom.charge, atom.sigma, atom.epsilon) for atom in atoms]
+    try:
+        pairs = pairs_14(particles, bonded, {(term.atoms[0], term.atoms[1]): term.parameters for term in exceptions})
+    except InvalidInput as error:
+        raise InvalidInput(f"export: {name}: {error}") from None
+    return MoleculeKind(name, atoms, bonds, angles, torsions, pairs)
 
 
 def molecules_of(box: Box) -> Molecules:
@@ -158,50 +173,37 @@ def molecules_of(box: Box) -> Molecules:
     Raises
     ------
     InvalidInput
-        If its system is not the plain model of a box: another force, or exceptions that no bond explains.
+        If its system is not the plain model of a box: another force, constraints, or exceptions that no bond explains.
     """
-    system = box.system
-    for force in system.getForces():
-        if not isinstance(force, _KNOWN):
-            raise InvalidInput(f"export: the system has a {type(force).__name__}, which other engines would not know")
-    topology_bonds = [tuple(atom.index for atom in bond) for bond in box.topology.bonds()]
-    spans = _spans(box.n_atoms, topology_bonds)
-    molecule = np.repeat(np.arange(len(spans)), [len(span) for span in spans])
+    system, atoms = box.system, list(box.topology.atoms())
+    _refuse_what_is_not_plain(system)
+    spans, particles = _spans(box.topology), _particles(system)
+    kinds_of_terms = (("Bond", 2), ("Angle", 3), ("Torsion", 4), ("Exception", 2))
+    terms = list(zip(*(_by_molecule(system, spans, name, n) for name, n in kinds_of_terms), strict=True))
+    first_of = {i: span.start for span in spans for i in span}
+    bonded: dict[int, list[tuple[int, ...]]] = {span.start: [] for span in spans}
+    for bond in box.topology.bonds():
+        first = first_of[bond[0].index]
+        bonded[first].append(tuple(sorted(atom.index - first for atom in bond)))
 
-    def by_molecule(force_kind: type, name: str, n_atoms: int) -> list[list[Term]]:
-        found: list[list[Term]] = [[] for _ in spans]
-        for term in _terms(system, force_kind, name, n_atoms):
-            number = molecule[term.atoms[0]]
-            found[number].append(Term(tuple(i - spans[number].start for i in term.atoms), term.parameters))
-        return found
-
-    particles, atoms = _particles(system), list(box.topology.atoms())
-    bonds = by_molecule(openmm.HarmonicBondForce, "Bond", 2)
-    angles = by_molecule(openmm.HarmonicAngleForce, "Angle", 3)
-    torsions = by_molecule(openmm.PeriodicTorsionForce, "Torsion", 4)
-    exceptions = by_molecule(openmm.NonbondedForce, "Exception", 2)
-
-    def content(number: int) -> tuple[tuple[Any, ...], ...]:
+    def content(number: int) -> tuple[Any, ...]:
         span = spans[number]
-        first_residue = atoms[span.start].residue.index
         members = tuple(
             Atom(
                 atoms[i].name,
                 atoms[i].residue.name,
-                atoms[i].residue.index - first_residue,
+                atoms[i].residue.index - atoms[span.start].residue.index,
                 atoms[i].element.symbol,
                 _number(system.getParticleMass(i)),
                 *particles[i],
             )
             for i in span
         )
-        return members, *(tuple(terms[number]) for terms in (bonds, angles, torsions, exceptions))
+        return members, terms[number], tuple(sorted(bonded[span.start]))
 
     contents = [content(number) for number in range(len(spans))]
     distinct = list(dict.fromkeys(contents))
-    kinds = {
-        group: MoleculeKind(name, *group[:4], tuple(_pairs(name, group[0], group[1], group[4])))
-        for group, name in zip(distinct, _names(distinct), strict=True)
-    }
+    names = _names([members[0].residue for members, *_ in distinct])
+    kinds = {group: _kind(name, *group) for group, name in zip(distinct, names, strict=True)}
     blocks = [(kinds[group], len(list(run))) for group, run in groupby(contents)]
     return Molecules(tuple(kinds.values()), tuple(blocks))
