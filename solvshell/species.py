@@ -1,6 +1,7 @@
 """The species of the project's force fields, and the selections by which an analysis finds species in a trajectory."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -46,16 +47,22 @@ def catalogue() -> dict[str, Species]:
     return read_yaml(Path(forcefield_directory()) / "solvshell" / "species.yaml", _Catalogue).root
 
 
+def _meant(name: str) -> str:
+    words = {word.lower(): known for known, s in catalogue().items() for word in (known, s.residue, s.title)}
+    near = get_close_matches(name.lower(), words, n=1)
+    return f"; did you mean {words[near[0]]!r}?" if near else ""
+
+
 def find_species(name: str) -> Species:
     """Return one shipped species.
 
     Raises
     ------
     InvalidInput
-        If the name is not known; the message lists those that are.
+        If the name is not known; the message lists those that are, and names one that is spelled or titled alike.
     """
     if name not in catalogue():
-        raise InvalidInput(f"unknown species {name!r} (known: {', '.join(catalogue())})")
+        raise InvalidInput(f"unknown species {name!r} (known: {', '.join(catalogue())}){_meant(name)}")
     return catalogue()[name]
 
 

@@ -29,7 +29,10 @@ BAD_RECIPES = {
     "packing.density": ("-1 g/cm3", "packing.density: '-1 g/cm3' must be greater than 0"),
     "n_salt": (0, "n_salt: Input should be greater than 0, got 0"),
     "colour": ("red", "colour: unknown key"),
-    "force_field.files": (["solvshell/lithium.xml"], "no residue template 'PF6' for species PF6 in lithium.xml"),
+    "force_field.files": (
+        ["solvshell/lithium.xml"],
+        "in solvshell/lithium.xml (it has: Li); PF6 is in solvshell/hexafluorophosphate.xml",
+    ),
 }
 
 

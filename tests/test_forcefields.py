@@ -21,7 +21,7 @@ FOLDER = Path(forcefield_directory()) / "solvshell"
 FILES = sorted(FOLDER.glob("*.xml"))
 CATIONS = {"LI": 1, "NA": 1, "K": 1, "RB": 1, "CS": 1, "PYR": 1, "OTA": 4}
 ANIONS = dict.fromkeys(["PF6", "NO3", "TFSI", "FSI", "BF4", "CLO4"], -1)
-SOLVENTS = dict.fromkeys(["EC", "PC", "DMC", "EMC", "DEC", "DOL", "DME"], 0)
+SOLVENTS = dict.fromkeys(["EC", "PC", "FEC", "DMC", "EMC", "DEC", "DOL", "DME"], 0)
 FORMAL_CHARGES = CATIONS | ANIONS | SOLVENTS
 FORCES = ("HarmonicBondForce", "HarmonicAngleForce", "PeriodicTorsionForce", "NonbondedForce")
 
@@ -251,7 +251,7 @@ def test_openmm_loads_each_file_alone(path: Path) -> None:
 
 def test_openmm_loads_files_together_that_include_the_same_file() -> None:
     together = app.ForceField(*(f"solvshell/{name}.xml" for name in ("ethers", "ammonium", "carbonates", "lithium")))
-    assert set(together._templates) == {"DOL", "DME", "OTA", "PYR", "EC", "PC", "DMC", "EMC", "DEC", "LI"}
+    assert set(together._templates) == {"DOL", "DME", "OTA", "PYR", "EC", "PC", "FEC", "DMC", "EMC", "DEC", "LI"}
     assert set(app.ForceField("solvshell/electrolytes.xml")._templates) == set(FORMAL_CHARGES)
 
 

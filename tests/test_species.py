@@ -27,7 +27,7 @@ def test_roles_and_centers_of_the_family() -> None:
     assert names == {
         "cation": ["Li", "OTA", "PYR13", "Na", "K", "Rb", "Cs"],
         "anion": ["PF6", "NO3", "TFSI", "FSI", "BF4", "ClO4"],
-        "solvent": ["EC", "DMC", "EMC", "DEC", "DOL", "DME", "PC"],
+        "solvent": ["EC", "DMC", "EMC", "DEC", "DOL", "DME", "PC", "FEC"],
     }
     centers = [name for name, species in catalogue().items() if species.center]
     assert centers == ["Li", "Na", "K", "Rb", "Cs"]
@@ -72,7 +72,7 @@ def test_sites_are_all_atoms_of_their_element(name: str, elements: dict[str, lis
         assert template.elements.count(kinds[0]) == len(kinds), site
 
 
-@pytest.mark.parametrize("name", ["EC", "PC", "DMC", "EMC", "DEC"])
+@pytest.mark.parametrize("name", ["EC", "PC", "FEC", "DMC", "EMC", "DEC"])
 def test_the_carbonyl_oxygen_is_the_oxygen_with_one_neighbour(name: str) -> None:
     species = find_species(name)
     template = read_forcefield(["solvshell/electrolytes.xml"]).templates()[species.residue]
@@ -85,6 +85,27 @@ def test_the_carbonyl_oxygen_is_the_oxygen_with_one_neighbour(name: str) -> None
 def test_an_unknown_species_is_refused_with_those_known() -> None:
     with pytest.raises(InvalidInput, match=r"unknown species 'li' \(known: Li, PF6, EC, DMC, EMC"):
         find_species("li")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("li", "Li"),
+        ("LiPF6", "PF6"),
+        ("NO3-", "NO3"),
+        ("CLO4", "ClO4"),
+        ("propylene carbonate", "PC"),
+        ("nitrate ion", "NO3"),
+    ],
+)
+def test_an_unknown_species_is_refused_with_the_one_that_was_meant(given: str, meant: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"^unknown species '{given}' \(known: .*\); did you mean '{meant}'\?$"):
+        find_species(given)
+
+
+def test_what_is_like_no_species_is_not_guessed_at() -> None:
+    with pytest.raises(InvalidInput, match=r"^unknown species 'Xe' \(known: .*\)$"):
+        find_species("Xe")
 
 
 def test_selections_of_a_box() -> None:

@@ -1,6 +1,8 @@
 """One good geometry for each species: RDKit makes it, the force field relaxes it, and it is checked."""
 
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import openmm
@@ -11,10 +13,11 @@ from rdkit.Chem import rdDistGeom
 
 from solvshell.build.forcefield import ForceFieldFiles, Template, create_system
 from solvshell.build.geometry import broken_geometry
+from solvshell.data import forcefield_directory
 from solvshell.engine import choose_platform, make_context, minimize
 from solvshell.errors import InvalidInput, WorkFailed
 from solvshell.recipe import Model
-from solvshell.species import Species
+from solvshell.species import Species, catalogue
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,22 @@ def _relax(system: openmm.System, positions: NDArray[np.float64]) -> NDArray[np.
     return context.getState(positions=True).getPositions(asNumpy=True)._value
 
 
+def _residues(path: Path) -> set[str | None]:
+    return {residue.get("name") for residue in ET.parse(path).iterfind("Residues/Residue")}
+
+
+def _lacking(name: str, residue: str, files: ForceFieldFiles, model: Model) -> str:
+    """Return what to do about a species that the files lack."""
+    known = [other for other, entry in catalogue().items() if entry.residue in files.templates()]
+    shipped = sorted(Path(forcefield_directory()).glob("solvshell/*.xml"))
+    having = [f"solvshell/{path.name}" for path in shipped if residue in _residues(path)]
+    advice = f"; {name} is in {', '.join(having)}" if having else ""
+    return (
+        f"force_field.files: no residue template {residue!r} for species {name} in {', '.join(model.files)} "
+        f"(it has: {', '.join(known) or 'no species'}){advice}"
+    )
+
+
 def make_molecule(name: str, species: Species, files: ForceFieldFiles, model: Model, seed: int = 1) -> Molecule:
     """Return a species with a relaxed and checked geometry.
 
@@ -85,14 +104,14 @@ def make_molecule(name: str, species: Species, files: ForceFieldFiles, model: Mo
     Raises
     ------
     InvalidInput
-        If the force field has no template of the species, or another molecule under its name.
+        If the force field has no template of the species (the message says which shipped file has), or another
+        molecule under its name.
     WorkFailed
         If the relaxed geometry is not that of the force field's bonds and angles.
     """
     templates = files.templates()
     if species.residue not in templates:
-        shown = ", ".join(path.name for path in files.paths)
-        raise InvalidInput(f"force_field.files: no residue template {species.residue!r} for species {name} in {shown}")
+        raise InvalidInput(_lacking(name, species.residue, files, model))
     template = templates[species.residue]
     mol = _checked_graph(name, species, template)
     topology = app.Topology()

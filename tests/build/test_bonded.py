@@ -18,13 +18,14 @@ VacuumSystem = Callable[..., tuple[app.Topology, openmm.System]]
 Array = NDArray[np.float64]
 
 # kJ/mol, nm, degrees; class CT and HC as in OPLS-AA, C carbonyl, O carbonyl, OS ester, OE ether, CO acetal, N4 and CM
-# ammonium and alkene, NN and ON nitrate, NB SB OB CB FB bistriflimide, FS of FSI, BT FT of BF4, ClO OCl of ClO4
+# ammonium and alkene, F of FEC, NN and ON nitrate, NB SB OB CB FB bistriflimide, FS of FSI, BT FT of BF4, ClO OCl of ClO4
 BONDS = {
     "C O": (0.1229, 476976.0),
     "C OS": (0.1327, 179075.2),
     "CT OS": (0.1410, 267776.0),
     "CT CT": (0.1529, 224262.4),
     "CT HC": (0.1090, 284512.0),
+    "CT F": (0.1360, 307105.6),
     "CT OE": (0.1410, 267776.0),
     "CO OE": (0.1380, 267776.0),
     "CO HC": (0.1090, 284512.0),
@@ -50,6 +51,9 @@ ANGLES = {
     "CT CT HC": (110.7, 313.8),
     "HC CT HC": (107.8, 276.144),
     "CT CT CT": (112.7, 488.273),
+    "CT CT F": (109.5, 418.4),
+    "HC CT F": (107.0, 334.72),
+    "OS CT F": (110.58, 432.2072),
     "CT CT OE": (109.5, 418.4),
     "HC CT OE": (109.5, 292.88),
     "CT OE CT": (109.5, 502.08),
@@ -91,6 +95,9 @@ TORSIONS = {
     "CT CT CT HC": (0, 0, 1.2552),
     "CT CT CT OS": (7.1588, -2.092, 2.774),
     "CT CT CT CT": (5.4392, -0.2092, 0.8368),
+    "F CT CT OS": (0, 0, 2.25936),
+    "F CT CT HC": (0, 0, 1.6736),
+    "F CT OS C": (0, 0, 0.828432),
     "HC CT CT OE": (0, 0, 1.9581),
     "OE CT CT OE": (-2.3012, 0, 0),
     "CT OE CT HC": (0, 0, 3.1798),
@@ -120,11 +127,13 @@ TORSIONS = {
 # class of the central atom: k, and the class of its second atom, beside which the other two are alike for the energy
 IMPROPERS = {"C": (43.932, "O"), "NN": (12.552, "ON"), "CM": (62.76, "CM")}
 
-HYDROGENS = {name: n * ["HC"] for name, n in {"EC": 4, "PC": 6, "DMC": 6, "EMC": 8, "DEC": 10, "DOL": 6, "DME": 10}.items()}
+N_HYDROGENS = {"EC": 4, "PC": 6, "FEC": 3, "DMC": 6, "EMC": 8, "DEC": 10, "DOL": 6, "DME": 10}
+HYDROGENS = {name: n * ["HC"] for name, n in N_HYDROGENS.items()}
 ALLYL = ["CT", "CM", "CM"]
 CLASSES = {
     "EC": ["CT", "CT", "OS", "C", "O", "OS", *HYDROGENS["EC"]],
     "PC": ["CT", "CT", "OS", "C", "O", "OS", "CT", *HYDROGENS["PC"]],
+    "FEC": ["CT", "CT", "OS", "C", "O", "OS", "F", *HYDROGENS["FEC"]],
     "DMC": ["CT", "OS", "C", "O", "OS", "CT", *HYDROGENS["DMC"]],
     "EMC": ["CT", "CT", "OS", "C", "O", "OS", "CT", *HYDROGENS["EMC"]],
     "DEC": ["CT", "CT", "OS", "C", "O", "OS", "CT", "CT", *HYDROGENS["DEC"]],
@@ -138,7 +147,7 @@ CLASSES = {
     "OTA": ["CM", "CM", "CT", "N4", *ALLYL, *3 * ["CT", "CT", "N4", *ALLYL, *ALLYL], "CT", "CT", *56 * ["HC"]],
     "PYR13": ["CT", "N4", *7 * ["CT"], *18 * ["HC"]],
 }
-CARBONATES = ("EC", "PC", "DMC", "EMC", "DEC")
+CARBONATES = ("EC", "PC", "FEC", "DMC", "EMC", "DEC")
 
 
 def parameters(table: Mapping[str, tuple[float, ...]], classes: list[str]) -> tuple[float, ...]:

@@ -138,12 +138,35 @@ def test_lithium_is_a_point(molecules: dict[str, Molecule]) -> None:
     np.testing.assert_array_equal(molecules["Li"].positions, np.zeros((1, 3)))
 
 
-def test_a_force_field_without_the_species_is_refused() -> None:
-    files = read_forcefield(["solvshell/lithium.xml"])
-    with pytest.raises(
-        InvalidInput, match=r"force_field.files: no residue template 'EC' for species EC in lithium\.xml"
-    ):
-        make_molecule("EC", find_species("EC"), files, Model())
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        (
+            "NO3",
+            ["solvshell/lb003.xml"],
+            "force_field.files: no residue template 'NO3' for species NO3 in solvshell/lb003.xml "
+            "(it has: Li, PF6, EC, DMC, EMC, DEC, PC, FEC); NO3 is in solvshell/nitrate.xml",
+        ),
+        (
+            "PYR13",
+            ["solvshell/lithium.xml", "solvshell/nitrate.xml"],
+            "force_field.files: no residue template 'PYR' for species PYR13 in solvshell/lithium.xml, "
+            "solvshell/nitrate.xml (it has: Li, NO3); PYR13 is in solvshell/ammonium.xml",
+        ),
+        (
+            "EC",
+            ["solvshell/alkanes.xml"],
+            "force_field.files: no residue template 'EC' for species EC in solvshell/alkanes.xml (it has: no species); "
+            "EC is in solvshell/carbonates.xml",
+        ),
+    ],
+)
+def test_a_species_that_the_files_lack_is_refused_with_what_they_have(
+    name: str, given: list[str], message: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        make_molecule(name, find_species(name), read_forcefield(given), Model(files=given))
+    assert str(refused.value) == message
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ LENNARD_JONES = {
     "PF6": [P] + 6 * [F],
     "EC": [CT, CT, OS, C, O, OS] + 4 * [HC],
     "PC": [CT, CT, OS, C, O, OS, CT] + 6 * [HC],
+    "FEC": [CT, CT, OS, C, O, OS, (0.29, 0.25104)] + 3 * [HC],
     "DMC": [CT, OS, C, O, OS, CT] + 6 * [HC],
     "EMC": [CT, CT, OS, C, O, OS, CT] + 3 * [H_ALKANE] + 5 * [HC],
     "DEC": [CT, CT, OS, C, O, OS, CT, CT] + 3 * [H_ALKANE] + 4 * [HC] + 3 * [H_ALKANE],
