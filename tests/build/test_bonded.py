@@ -18,7 +18,7 @@ VacuumSystem = Callable[..., tuple[app.Topology, openmm.System]]
 Array = NDArray[np.float64]
 
 # kJ/mol, nm, degrees; class CT and HC as in OPLS-AA, C carbonyl, O carbonyl, OS ester, OE ether, CO acetal, N4 and CM
-# ammonium and alkene, F of FEC, NN and ON nitrate, NB SB OB CB FB bistriflimide, FS of FSI, BT FT of BF4, ClO OCl of ClO4
+# ammonium and alkene, F of FEC, NN ON nitrate, NB SB OB CB FB bistriflimide, FS of FSI, BT FT of BF4, ClO OCl of ClO4
 BONDS = {
     "C O": (0.1229, 476976.0),
     "C OS": (0.1327, 179075.2),
