@@ -89,7 +89,8 @@ class Gromacs:
                 "-o",
                 f"{name}.tpr",
             )
-            self.gmx("grompp", *inputs, *velocities, "-maxwarn", "1")
+            groups = ["-n", "index.ndx"] if (self.folder / "index.ndx").exists() else []
+            self.gmx("grompp", *inputs, *velocities, *groups, "-maxwarn", "1")
         self.gmx("mdrun", "-deffnm", name, "-cpi", f"{name}.cpt", "-nt", str(self.threads), "-pin", "off")
         return name
 

@@ -1,0 +1,237 @@
+"""Potential of mean force of an ion pair in the solvents of LB-003: how strongly Li+ holds NO3- and PF6- in the liquid.
+
+    python benchmarks/ion_pairs.py run NO3 PF6 --out pair-runs
+    python benchmarks/ion_pairs.py table --out pair-runs                 # docs/forcefield/ion_pairs.*
+
+Umbrella sampling in the distance Li-N or Li-P by GROMACS (3 Da hydrogens, 4 fs), windows one after the other from
+contact outward; MBAR (pymbar) joins them. W(r) = F(r) + 2 kT ln r is zero at `ALIGN_NM`. The association constant is
+4 pi int r^2 exp(-W/kT) dr up to the top of the barrier behind the contact pair. Errors are of a bootstrap over quarters
+of the windows.
+"""
+
+import argparse
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from gromacs import HEAVY_STEP_PS, Gromacs
+from numpy.typing import NDArray
+from pymbar import MBAR
+from scipy.special import logsumexp
+
+from solvshell.analysis.statistics import statistical_inefficiency
+from solvshell.box import Box
+from solvshell.build import build_box
+from solvshell.recipe import Recipe
+from solvshell.units import BOLTZMANN_KJ_MOL_K
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs" / "forcefield"
+CENTERS = {"NO3": "N1", "PF6": "P1", "TFSI": "N1"}
+SOLVENTS = {"EC": 38, "DMC": 30, "EMC": 24}
+TEMPERATURE = 298.15
+#: distance in nm and spring in kJ/mol/nm2: dense and stiff across the barrier of the contact pair
+WINDOWS = [
+    *((float(r), 6000.0) for r in np.round(np.arange(0.20, 0.63, 0.03), 2)),
+    *((float(r), 2000.0) for r in np.round(np.arange(0.67, 1.08, 0.06), 2)),
+]
+RELAX_PS, SAMPLE_PS, RECORD_PS = 15, 110, 0.1
+BINS_NM = np.arange(0.16, 1.06, 0.01)
+ALIGN_NM = (0.98, 1.02)
+CONTACT_NM = (0.2, 0.48)  # the barrier behind the contact pair is looked for in the second half of it
+PER_MOLAR = 0.6022140857  # 1 nm^3 = 0.602 L/mol
+
+
+def _box(anion: str, folder: Path) -> Box:
+    if not folder.exists():
+        content = {
+            "name": f"li-{anion.lower()}",
+            "title": f"one Li+ and one {anion}- in EC:DMC:EMC",
+            "composition": {"counts": {"Li": 1, anion: 1, **SOLVENTS}},
+            "force_field": {"files": ["solvshell/electrolytes.xml"]},
+        }
+        build_box(Recipe.model_validate(content), seed=1).save(folder)
+    return Box.load(folder)
+
+
+def _write_groups(runs: Gromacs, box: Box, anion: str) -> None:
+    atoms = list(box.topology.atoms())
+    groups = {
+        "System": [atom.index + 1 for atom in atoms],
+        "CATION": [atom.index + 1 for atom in atoms if atom.residue.name == "LI"],
+        "ANION": [atom.index + 1 for atom in atoms if atom.residue.name == anion and atom.name == CENTERS[anion]],
+    }
+    text = "".join(f"[ {name} ]\n" + "\n".join(map(str, members)) + "\n" for name, members in groups.items())
+    (runs.folder / "index.ndx").write_text(text)
+
+
+def _umbrella(distance_nm: float, spring: float) -> dict[str, object]:
+    lines: dict[str, object] = {
+        "pull": "yes", "pull_ngroups": 2, "pull_ncoords": 1, "pull_group1_name": "CATION", "pull_group2_name": "ANION",
+        "pull_coord1_type": "umbrella", "pull_coord1_geometry": "distance", "pull_coord1_groups": "1 2",
+        "pull_coord1_init": distance_nm, "pull_coord1_k": spring, "pull_nstxout": round(RECORD_PS / HEAVY_STEP_PS),
+        "pull_nstfout": 0,
+    }  # fmt: skip
+    return lines
+
+
+def _steps(time_ps: float) -> int:
+    return round(time_ps / HEAVY_STEP_PS)
+
+
+def run(anion: str, out: Path, threads: int) -> None:
+    """Bring the pair together, then run the windows outward."""
+    box = _box(anion, out / anion / "box")
+    runs = Gromacs.of(box, out / anion / "gromacs", threads)
+    _write_groups(runs, box, anion)
+    common = {"heavy": True, "nstenergy": 500, "nstxout_compressed": 0, "ref_t": TEMPERATURE}
+    hot = common | {"ref_t": 400, "gen_temp": 400}
+    meeting = _umbrella(WINDOWS[0][0], 500.0)
+    before = runs.stage("meeting", runs.minimized(), goes_on=False, nsteps=_steps(100), **hot, **meeting)
+    before = runs.stage("cooling", before, nsteps=_steps(50), **common, **meeting)
+    for distance, spring in WINDOWS:
+        window = _umbrella(distance, spring)
+        before = runs.stage(f"w{distance:.2f}", before, nsteps=_steps(RELAX_PS + SAMPLE_PS), **common, **window)
+        print(f"{anion}: {distance:.2f} nm", flush=True)
+
+
+def _distances(folder: Path, distance_nm: float) -> NDArray[np.float64]:
+    """Return the distances of a window in nm after its relaxation."""
+    time, distance = np.loadtxt(folder / f"w{distance_nm:.2f}.xvg", comments=["#", "@"])[:, :2].T
+    return distance[time >= RELAX_PS]
+
+
+def _profile(samples: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return W(r) in kJ/mol at the middles of `BINS_NM`, zero at `ALIGN_NM`, from the distances of each window."""
+    kt = BOLTZMANN_KJ_MOL_K * TEMPERATURE
+    kept = [values[:: max(1, int(statistical_inefficiency(values)))] for values in samples]
+    r = np.concatenate(kept)
+    bias = np.array([spring / (2 * kt) * (r - distance) ** 2 for distance, spring in WINDOWS])
+    counts = np.array([len(values) for values in kept])
+    free_energies = MBAR(bias, counts).f_k
+    # The weight of a sample without any umbrella, from the mixture of all windows.
+    unbiased = np.exp(-logsumexp(np.log(counts)[:, None] + free_energies[:, None] - bias, axis=0))
+    density = np.histogram(r, BINS_NM, weights=unbiased)[0]
+    middles = (BINS_NM[1:] + BINS_NM[:-1]) / 2
+    with np.errstate(divide="ignore"):
+        w = -kt * np.log(density / middles**2)
+    aligned = (middles > ALIGN_NM[0]) & (middles < ALIGN_NM[1])
+    return w - w[aligned].mean()
+
+
+def association(w: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the association constant in L/mol, and the distance in nm up to which a pair is a contact pair."""
+    middles = (BINS_NM[1:] + BINS_NM[:-1]) / 2
+    half = (CONTACT_NM[0] + CONTACT_NM[1]) / 2
+    behind = np.flatnonzero((middles > half) & (middles < CONTACT_NM[1] + 0.1) & np.isfinite(w))
+    top = middles[behind[np.argmax(w[behind])]]
+    inside = (middles <= top) & np.isfinite(w)
+    kt = BOLTZMANN_KJ_MOL_K * TEMPERATURE
+    integral = (4 * np.pi * middles**2 * np.exp(-w / kt))[inside].sum() * (BINS_NM[1] - BINS_NM[0])
+    return float(integral * PER_MOLAR), float(top)
+
+
+def _bootstrap(samples: list[NDArray[np.float64]], n: int = 40) -> list[list[NDArray[np.float64]]]:
+    """Return resampled windows, each of four quarters drawn with replacement."""
+    rng = np.random.default_rng(0)
+
+    def drawn(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        quarters = np.array_split(values, 4)
+        return np.concatenate([quarters[i] for i in rng.integers(0, 4, 4)])
+
+    return [[drawn(values) for values in samples] for _ in range(n)]
+
+
+def _results(anion: str, out: Path) -> tuple[pd.DataFrame, dict[str, object]]:
+    samples = [_distances(out / anion / "gromacs", distance) for distance, _ in WINDOWS]
+    w = _profile(samples)
+    resampled = [_profile(drawn) for drawn in _bootstrap(samples)]
+    middles = (BINS_NM[1:] + BINS_NM[:-1]) / 2
+    with np.errstate(invalid="ignore"):
+        stderr = np.std(resampled, axis=0, ddof=1)
+    curve = pd.DataFrame({"anion": anion, "r_angstrom": 10 * middles, "w_kj_mol": w, "stderr_kj_mol": stderr})
+    constant, top = association(w)
+    log_errors = np.std([np.log(association(drawn)[0]) for drawn in resampled], ddof=1)
+    kt = BOLTZMANN_KJ_MOL_K * TEMPERATURE
+    inside = np.isfinite(w) & (middles <= top)
+    row = {
+        "anion": anion,
+        "minimum_angstrom": 10 * middles[inside][np.argmin(w[inside])],
+        "w_minimum_kj_mol": w[inside].min(),
+        "contact_up_to_angstrom": 10 * top,
+        "association_l_mol": constant,
+        "association_free_energy_kj_mol": -kt * np.log(constant),
+        "stderr_kj_mol": kt * log_errors,
+    }
+    return curve, row
+
+
+_PAGE = """# Ion pairs in the solvents of LB-003
+
+Made by `python benchmarks/ion_pairs.py run` and `python benchmarks/ion_pairs.py table`: one Li⁺ and one anion in
+{solvents}, ion charges x 0.80, {windows} umbrella windows of {sample} ps from contact outward, MBAR. W(r) is zero at
+10 Å: what is left of the Coulomb attraction beyond (the same for both anions) is not in the association constant, whose
+standard state is 1 mol/L. Errors are within one series of windows; another path would show what the ions' own shells
+remember.
+
+![Potential of mean force](ion_pairs.png)
+
+"""
+
+
+def write_table(out: Path) -> None:
+    """Write the curves, the table and the figure of what has been run."""
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    done = [anion for anion in CENTERS if (out / anion / "gromacs" / f"w{WINDOWS[-1][0]:.2f}.gro").exists()]
+    results = [_results(anion, out) for anion in done]
+    curves, rows = pd.concat([curve for curve, _ in results]), pd.DataFrame([row for _, row in results])
+    DOCS.mkdir(parents=True, exist_ok=True)
+    curves.replace([np.inf, -np.inf], np.nan).dropna().to_csv(DOCS / "ion_pairs.csv", index=False, float_format="%.4g")
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    for anion, curve in curves.groupby("anion", sort=False):
+        axis.errorbar(
+            curve.r_angstrom, curve.w_kj_mol, curve.stderr_kj_mol, label=f"Li⁺-{CENTERS[anion][0]} of {anion}⁻"
+        )
+    axis.axhline(0, color="0.6", linewidth=1)
+    axis.set_xlabel("r, Å")
+    axis.set_ylabel("W(r), kJ/mol")
+    axis.set_ylim(None, 25)
+    axis.legend()
+    figure.savefig(DOCS / "ion_pairs.png", dpi=150)
+    lines = [
+        "| anion | deepest at, Å | W there, kJ/mol | contact up to, Å | K, L/mol | -RT ln K, kJ/mol |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.anion} | {row.minimum_angstrom:.2f} | {row.w_minimum_kj_mol:.1f} | {row.contact_up_to_angstrom:.1f} | "
+        f"{row.association_l_mol:.3g} | {row.association_free_energy_kj_mol:.1f} ± {row.stderr_kj_mol:.1f} |"
+        for row in rows.itertuples()
+    ]
+    solvents = ", ".join(f"{count} {name}" for name, count in SOLVENTS.items())
+    (DOCS / "ion_pairs.md").write_text(
+        _PAGE.format(solvents=solvents, sample=SAMPLE_PS, windows=len(WINDOWS)) + "\n".join([*lines, ""])
+    )
+    print("\n".join(lines))
+
+
+def main() -> None:
+    """Run ion pairs, or tabulate them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["run", "table"])
+    parser.add_argument("anion", nargs="*", default=["NO3", "PF6"], help=f"of {', '.join(CENTERS)} (default: NO3 PF6)")
+    parser.add_argument("--out", type=Path, required=True, help="folder of boxes and runs; kept and resumed")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    if unknown := set(arguments.anion) - set(CENTERS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    if arguments.what == "table":
+        return write_table(arguments.out)
+    for anion in arguments.anion:
+        run(anion, arguments.out, arguments.threads)
+
+
+if __name__ == "__main__":
+    main()
