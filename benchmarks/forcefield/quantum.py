@@ -46,13 +46,24 @@ class Level:
 
 PAIR_LEVEL = Level()
 CLUSTER_LEVEL = Level(basis="def2-tzvp")
-CONTINUUM_LEVEL = Level(basis="def2-svp")
+GEOMETRY_LEVEL = Level(basis="def2-svp")
+#: of atoms that do not matter much: see `dft_energy`
+COARSE_BASIS = "def2-svp"
 
 
-def _molecule(elements: Sequence[str], positions: Array, charge: int, ghosts: Sequence[int], basis: str) -> gto.Mole:
-    names = [f"ghost-{element}" if i in ghosts else element for i, element in enumerate(elements)]
+def _molecule(
+    elements: Sequence[str],
+    positions: Array,
+    charge: int,
+    basis: str,
+    ghosts: Sequence[int] = (),
+    coarse: Sequence[int] = (),
+) -> gto.Mole:
+    labels = [f"{element}{'9' * (i in coarse)}" for i, element in enumerate(elements)]
+    names = [f"ghost-{label}" if i in ghosts else label for i, label in enumerate(labels)]
+    bases = {label: COARSE_BASIS if label.endswith("9") else basis for label in labels}
     atoms = list(zip(names, np.asarray(positions).tolist(), strict=True))
-    return gto.M(atom=atoms, charge=charge, basis=basis, unit="Angstrom", verbose=0, max_memory=6000)
+    return gto.M(atom=atoms, charge=charge, basis=bases, unit="Angstrom", verbose=0, max_memory=6000)
 
 
 def _mean_field(molecule: gto.Mole, level: Level, continuum: float | None = None) -> dft.rks.RKS:
@@ -72,13 +83,20 @@ def _converged(mean_field: dft.rks.RKS) -> float:
     return float(energy)
 
 
-def _dft_energy(elements: Sequence[str], positions: Array, charge: int, ghosts: Sequence[int], **settings) -> float:
-    level, continuum = settings["level"], settings["continuum"]
-    molecule = _molecule(elements, positions, charge, ghosts, level.basis)
+def _dft_energy(
+    elements: Sequence[str],
+    positions: Array,
+    charge: int,
+    ghosts: Sequence[int],
+    continuum: float | None,
+    level: Level,
+    coarse: Sequence[int],
+) -> float:
+    molecule = _molecule(elements, positions, charge, level.basis, ghosts, coarse)
     energy = _converged(_mean_field(molecule, level, continuum))
     if level.dispersion:  # of the real atoms: a ghost has none
         real = [i for i in range(len(elements)) if i not in ghosts]
-        atoms = _molecule([elements[i] for i in real], np.asarray(positions)[real], charge, (), level.basis)
+        atoms = _molecule([elements[i] for i in real], np.asarray(positions)[real], charge, level.basis)
         bare = dft.RKS(atoms, xc=level.functional)
         bare.disp = level.dispersion
         energy += float(bare.get_dispersion())
@@ -111,13 +129,18 @@ def _inputs(elements: Sequence[str], positions: Array, charge: int, level: Level
     }
 
 
-def gfn2(elements: Sequence[str], positions: Array, charge: int) -> tuple[float, Array]:
-    """Return energy (kJ/mol) and gradient (kJ/mol/Å) of GFN2-xTB in the gas phase."""
+def gfn2(elements: Sequence[str], positions: Array, charge: int, continuum: float | None = None) -> tuple[float, Array]:
+    """Return energy (kJ/mol) and gradient (kJ/mol/Å) of GFN2-xTB, in the gas phase or a continuum.
+
+    `continuum` is the dielectric constant of a conductor-like polarizable continuum (ddCPCM).
+    """
     from tblite.interface import Calculator
 
     numbers = np.array([gto.charge(element) for element in elements])
     calculator = Calculator("GFN2-xTB", numbers, np.asarray(positions) / BOHR, charge=charge)
     calculator.set("verbosity", 0)
+    if continuum is not None:
+        calculator.add("ddX-solvation", continuum, "cpcm")
     result = calculator.singlepoint()
     return result.get("energy") * HARTREE_KJ_MOL, result.get("gradient") * HARTREE_KJ_MOL / BOHR
 
@@ -126,7 +149,7 @@ def dft_gradient(
     elements: Sequence[str], positions: Array, charge: int, level: Level = PAIR_LEVEL
 ) -> tuple[float, Array]:
     """Return energy (kJ/mol) and gradient (kJ/mol/Å) of a density functional in the gas phase."""
-    mean_field = _mean_field(_molecule(elements, positions, charge, (), level.basis), level)
+    mean_field = _mean_field(_molecule(elements, positions, charge, level.basis), level)
     mean_field.disp = level.dispersion
     energy = _converged(mean_field)
     return energy * HARTREE_KJ_MOL, mean_field.nuc_grad_method().kernel() * HARTREE_KJ_MOL / BOHR
@@ -239,6 +262,7 @@ def dft_energy(
     ghosts: Sequence[int] = (),
     continuum: float | None = None,
     level: Level = PAIR_LEVEL,
+    coarse: Sequence[int] = (),
 ) -> float:
     """Return the energy of a molecule by a density functional with density fitting, in kJ/mol.
 
@@ -254,14 +278,19 @@ def dft_energy(
         Dielectric constant of a polarizable continuum (IEF-PCM) around the molecule; None is the gas phase.
     level : Level
         Functional, dispersion correction, basis and grid.
+    coarse : sequence of int
+        Atoms that get `COARSE_BASIS`: those of a large group that touch nothing of interest.
     """
     inputs = {
         **_inputs(elements, positions, charge, level),
         "ghosts": sorted(int(ghost) for ghost in ghosts),
         "continuum": continuum,
     }
+    if coarse:
+        inputs["coarse"] = {COARSE_BASIS: sorted(int(atom) for atom in coarse)}
 
     def compute() -> dict:
-        return {"energy_kj_mol": _dft_energy(elements, positions, charge, ghosts, level=level, continuum=continuum)}
+        energy = _dft_energy(elements, positions, charge, ghosts, continuum, level, coarse)
+        return {"energy_kj_mol": energy}
 
     return cached(cache, "energy", inputs, compute)["energy_kj_mol"]

@@ -1,0 +1,189 @@
+"""Shape and vibrations of one nitrate: DFT, force field, and bonded constants that bring the second onto the first.
+
+    python benchmarks/forcefield/nitrate.py --cache runs/quantum --out docs/forcefield
+
+writes nitrate_frequencies.csv and nitrate.md. A few minutes on one core.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import openmm
+import pandas as pd
+from complexes import Complex, energy_function, free_molecule
+from markdown import markdown
+from numpy.typing import NDArray
+from quantum import PAIR_LEVEL, dft_hessian, gfn2, numeric_hessian, optimize, optimize_dft
+from scipy.constants import c as light_speed
+from scipy.optimize import least_squares
+
+Array = NDArray[np.float64]
+
+NITRATE = Complex(("NO3",))
+MASSES = np.array(NITRATE.templates[0].masses)
+MODES = ("in-plane bend", "out of plane", "symmetric stretch", "antisymmetric stretch")
+#: Fundamentals of NO3- in salts and solution in 1/cm, from memory; they are anharmonic and not of the bare ion.
+EXPERIMENT = dict(zip(MODES, (720.0, 830.0, 1050.0, 1380.0), strict=True))
+
+
+@dataclass(frozen=True)
+class Bonded:
+    """Bonded constants of nitrate in the units of the force-field file: nm, kJ/mol/nm², kJ/mol/rad², kJ/mol."""
+
+    length: float
+    bond: float
+    angle: float
+    improper: float
+
+    def apply(self, system: openmm.System) -> openmm.System:
+        """Put the constants into the System of one nitrate, in place, and return it."""
+        for force in system.getForces():
+            if isinstance(force, openmm.HarmonicBondForce):
+                for i in range(force.getNumBonds()):
+                    force.setBondParameters(i, *force.getBondParameters(i)[:2], self.length, self.bond)
+            elif isinstance(force, openmm.HarmonicAngleForce):
+                for i in range(force.getNumAngles()):
+                    *atoms, angle, _ = force.getAngleParameters(i)
+                    force.setAngleParameters(i, *atoms, angle, self.angle)
+            elif isinstance(force, openmm.PeriodicTorsionForce):
+                for i in range(force.getNumTorsions()):
+                    *atoms, periodicity, phase, _ = force.getTorsionParameters(i)
+                    force.setTorsionParameters(i, *atoms, periodicity, phase, self.improper)
+        return system
+
+
+def shipped() -> Bonded:
+    """Return the constants that the force field has now."""
+    system = NITRATE.system()  # has to outlive its forces
+    bond, angle, torsion = (
+        next(force for force in system.getForces() if isinstance(force, kind))
+        for kind in (openmm.HarmonicBondForce, openmm.HarmonicAngleForce, openmm.PeriodicTorsionForce)
+    )
+    length, stiffness = (value._value for value in bond.getBondParameters(0)[2:])
+    return Bonded(length, stiffness, angle.getAngleParameters(0)[-1]._value, torsion.getTorsionParameters(0)[-1]._value)
+
+
+def frequencies(positions: Array, hessian: Array) -> dict[str, float]:
+    """Return the harmonic frequencies in 1/cm of a planar XY3 molecule, atom X first, named by their motion.
+
+    Degenerate pairs are averaged.
+    """
+    weights = np.sqrt(np.repeat(MASSES, 3))
+    values, vectors = np.linalg.eigh(hessian * 100 / np.outer(weights, weights))  # kJ/mol/Å² -> ps⁻² (kJ/mol/nm²/Da)
+    wavenumbers = np.sqrt(np.abs(values[6:])) * 1e12 / (2 * np.pi * light_speed * 100)
+    arms = positions[1:] - positions[0]
+    normal = np.cross(arms[0], arms[1]) / np.linalg.norm(np.cross(arms[0], arms[1]))
+    breathing = np.vstack([np.zeros(3), arms]).ravel()
+    out = np.array([np.sum((mode.reshape(4, 3) @ normal) ** 2) for mode in vectors[:, 6:].T]).argmax()
+    breathe = np.abs(vectors[:, 6:].T @ breathing).argmax()
+    pairs = np.sort(np.delete(wavenumbers, [out, breathe]))
+    found = (pairs[:2].mean(), wavenumbers[out], wavenumbers[breathe], pairs[2:].mean())
+    return dict(zip(MODES, map(float, found), strict=True))
+
+
+def _bond_length(positions: Array) -> float:
+    return float(np.linalg.norm(positions[1:] - positions[0], axis=1).mean())
+
+
+def of_forcefield(bonded: Bonded) -> dict[str, float]:
+    """Return N-O length in Å and frequencies in 1/cm of one nitrate with these constants.
+
+    Its minimum is flat and has every bond at r0: no pair of its atoms has a nonbonded energy.
+    """
+    evaluate = energy_function(bonded.apply(NITRATE.system()))
+    angles = np.radians([0, 120, 240])
+    ring = 10 * bonded.length * np.column_stack([np.cos(angles), np.sin(angles), np.zeros(3)])
+    minimum = np.vstack([np.zeros(3), ring])
+    assert np.abs(evaluate(minimum)[1]).max() < 0.01
+    return {"N-O": _bond_length(minimum), **frequencies(minimum, numeric_hessian(evaluate, minimum))}
+
+
+def of_dft(cache: Path) -> dict[str, float]:
+    """Return N-O length in Å and frequencies in 1/cm at the level of the pairs."""
+    minimum = optimize_dft(NITRATE.elements, free_molecule("NO3"), -1, cache)
+    hessian = dft_hessian(NITRATE.elements, minimum, -1, cache)
+    return {"N-O": _bond_length(minimum), **frequencies(minimum, hessian)}
+
+
+def of_gfn2() -> dict[str, float]:
+    """Return N-O length in Å and frequencies in 1/cm of GFN2-xTB."""
+
+    def evaluate(positions: Array) -> tuple[float, Array]:
+        return gfn2(NITRATE.elements, positions, -1)
+
+    minimum = optimize(NITRATE.elements, free_molecule("NO3"), evaluate)
+    return {"N-O": _bond_length(minimum), **frequencies(minimum, numeric_hessian(evaluate, minimum))}
+
+
+def fit(target: dict[str, float]) -> Bonded:
+    """Return the constants that come nearest to a length and four frequencies, in relative least squares.
+
+    One bond constant serves two stretches: the form fixes their ratio near 1.7, so it meets neither.
+    """
+    start = shipped()
+
+    def constants(logs: Array) -> Bonded:
+        bond, angle, improper = np.exp(logs) * (start.bond, start.angle, start.improper)
+        return Bonded(target["N-O"] / 10, bond, angle, improper)
+
+    def misses(logs: Array) -> Array:
+        found = of_forcefield(constants(logs))
+        return np.log([found[mode] / target[mode] for mode in MODES])
+
+    return constants(least_squares(misses, np.zeros(3), diff_step=1e-3, xtol=1e-6).x)
+
+
+def _page(table: pd.DataFrame, fitted: dict[str, Bonded]) -> str:
+    constants = pd.DataFrame(
+        {
+            "": name,
+            "r0, nm": f"{b.length:.4f}",
+            "bond k, kJ/mol/nm²": f"{b.bond:.0f}",
+            "angle k, kJ/mol/rad²": f"{b.angle:.1f}",
+            "improper k1, kJ/mol": f"{b.improper:.2f}",
+        }
+        for name, b in fitted.items()
+    )
+    shown = table.round(0).astype(object)
+    shown["N-O"] = table["N-O"].map("{:.3f}".format)
+    return f"""# Nitrate alone
+
+Made by `python benchmarks/forcefield/nitrate.py --cache runs/quantum --out docs/forcefield`. Harmonic frequencies in
+1/cm by central differences of gradients (0.005 Å), N-O in Å; DFT is {PAIR_LEVEL} in the gas phase. `experiment` holds
+fundamentals of salts and solutions (from memory). Degenerate pairs are averaged.
+
+{markdown(shown.reset_index(names=""), digits=0)}
+
+Constants in the units of the force-field file. `fit` rows are least squares of the logarithms of the four frequencies;
+r0 is the length of DFT. In this form (one bond constant, no coupling of bonds) the ratio of antisymmetric to symmetric
+stretch is {table.loc["force field, shipped", MODES[3]] / table.loc["force field, shipped", MODES[2]]:.2f},
+in DFT {table.loc["DFT", MODES[3]] / table.loc["DFT", MODES[2]]:.2f}: a fit splits the difference.
+
+{markdown(constants)}
+"""
+
+
+def main() -> None:
+    """Write the table of frequencies and the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, default=Path("runs/quantum"), help="folder of finished calculations")
+    parser.add_argument("--out", type=Path, default=Path("docs/forcefield"))
+    args = parser.parse_args()
+
+    dft = of_dft(args.cache)
+    print("DFT", dft, flush=True)
+    aims = {"DFT": dft, "experiment": {"N-O": dft["N-O"], **EXPERIMENT}}
+    fitted = {"shipped": shipped(), **{f"fit to {name}": fit(aim) for name, aim in aims.items()}}
+    rows = {**aims, "GFN2-xTB": of_gfn2(), **{f"force field, {name}": of_forcefield(b) for name, b in fitted.items()}}
+    table = pd.DataFrame(rows).T
+    table.loc["experiment", "N-O"] = np.nan
+    args.out.mkdir(parents=True, exist_ok=True)
+    table.round(4).to_csv(args.out / "nitrate_frequencies.csv", index_label="method")
+    (args.out / "nitrate.md").write_text(_page(table, fitted), encoding="utf-8")
+    print(table.to_string(), *fitted.items(), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
