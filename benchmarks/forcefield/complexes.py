@@ -24,6 +24,7 @@ from solvshell.species import find_species
 Array = NDArray[np.float64]
 
 FILES = "solvshell/electrolytes.xml"
+PRODUCTION_SCALE = Model().ion_charge_scale
 
 
 @cache
