@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -150,16 +151,83 @@ def _figure(rows: pd.DataFrame, path: Path) -> None:
 
 _PAGE = """# Li⁺ in solution
 
-Made by `python benchmarks/solutions.py run` and `python benchmarks/solutions.py table`: about 1200 atoms, {hot} ps at 400 K,
-{cool} ps, then {production} ps of production at 298.15 K (EC with LiTFSI 313.15 K) and 1 bar, bonds to H rigid, 4 fs. One box
-each of 8 to 13 Li⁺, **a demonstration**: errors are standard errors within one run, and ions exchange too slowly for
-coordination and pairing to be settled. Peaks and densities are.
+Made by `python benchmarks/solutions.py run` and `python benchmarks/solutions.py table`: about 1200 atoms, {hot} ps at
+400 K, {cool} ps, then {production} ps of production at 298.15 K (EC with LiTFSI 313.15 K) and 1 bar, bonds to H rigid,
+4 fs. One box each of 8 to 13 Li⁺, **a demonstration**: errors are standard errors within one run, and ions exchange too
+slowly for coordination and pairing to be settled. Peaks are.
 
 ## Scale of the ion charges (LB-003)
 
 ![Density, Li-O peak, coordination and pairing against the scale](charge_scale.png)
 
+{solutions}
+
+## Contacts
+
+{contacts}
+
+## Experiment
+
+{experiment}
 """
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def _solutions(rows: pd.DataFrame) -> str:
+    head = [
+        "solution",
+        "scale",
+        "density, g/cm³",
+        "Li-O(solvent), Å",
+        "CN solvent O",
+        "CN anion atoms",
+        "SSIP / CIP / AGG",
+    ]
+    body = [
+        [
+            row.solution,
+            f"{row.ion_charge_scale:g}",
+            f"{row.density_g_cm3:.4f} ± {row.density_stderr:.4f}",
+            f"{row.li_o_solvent_peak_angstrom:.3f} ± {row.li_o_stderr:.3f}",
+            f"{row.cn_solvents:.2f} ± {row.cn_solvents_stderr:.2f}",
+            f"{row.cn_anions:.2f} ± {row.cn_anions_stderr:.2f}",
+            f"{row.ssip:.2f} / {row.cip:.2f} / {row.agg:.2f}",
+        ]
+        for row in rows.itertuples()
+    ]
+    return _table(head, body)
+
+
+def _contacts(pairs: pd.DataFrame) -> str:
+    def peak(row: Any) -> str:
+        found = f"{row.peak_angstrom:.3f} ({row.ci95_low:.3f}-{row.ci95_high:.3f})"
+        return found if row.status == "resolved" else row.status
+
+    body = [
+        [
+            row.solution,
+            f"{row.partner}, {row.site}",
+            peak(row),
+            f"{row.cn_atoms_mean:.2f} ± {row.cn_atoms_stderr:.2f}",
+            f"{row.cn_molecules_mean:.2f} ± {row.cn_molecules_stderr:.2f}",
+        ]
+        for row in pairs.itertuples()
+    ]
+    return _table(["solution", "partner, site", "peak, Å (95 %)", "atoms in the shell", "molecules"], body)
+
+
+def _experiment() -> str:
+    """Return what is measured of the structure, a line for each value."""
+    measured = yaml.safe_load(EXPERIMENT.read_text())["structure"]
+    return "\n".join(
+        f"- {solution}, {quantity}: {entry['value']} ± {entry.get('error', '?')}; {entry['source']}"
+        + ("" if entry["read"] else " (recalled)")
+        for solution, quantities in measured.items()
+        for quantity, entry in quantities.items()
+    )
 
 
 def write_table(out: Path) -> None:
@@ -173,45 +241,9 @@ def write_table(out: Path) -> None:
     rows.to_csv(DOCS / "solutions.csv", index=False, float_format="%.5g")
     pairs.to_csv(DOCS / "solution_pairs.csv", index=False, float_format="%.5g")
     _figure(rows, DOCS / "charge_scale.png")
-    lines = [_PAGE.format(hot=HOT_PS, cool=COOL_PS, production=PRODUCTION_PS)]
-    lines += [
-        "| solution | scale | density, g/cm³ | Li-O(solvent) peak, Å | CN solvent O | CN anion atoms | SSIP / CIP / AGG |"
-    ]
-    lines += ["|---|---|---|---|---|---|---|"]
-    for row in rows.itertuples():
-        lines.append(
-            f"| {row.solution} | {row.ion_charge_scale:g} | {row.density_g_cm3:.4f} ± {row.density_stderr:.4f} | "
-            f"{row.li_o_solvent_peak_angstrom:.3f} ± {row.li_o_stderr:.3f} | {row.cn_solvents:.2f} ± {row.cn_solvents_stderr:.2f} | "
-            f"{row.cn_anions:.2f} ± {row.cn_anions_stderr:.2f} | {row.ssip:.2f} / {row.cip:.2f} / {row.agg:.2f} |"
-        )
-    neutron = yaml.safe_load(EXPERIMENT.read_text())["structure"]
-    lines += [
-        "",
-        "## Contacts",
-        "",
-        "| solution | partner, site | peak, Å (95 %) | atoms in the shell | molecules |",
-        "|---|---|---|---|---|",
-    ]
-    for row in pairs.itertuples():
-        peak = (
-            f"{row.peak_angstrom:.3f} ({row.ci95_low:.3f}-{row.ci95_high:.3f})"
-            if row.status == "resolved"
-            else row.status
-        )
-        lines.append(
-            f"| {row.solution} | {row.partner}, {row.site} | {peak} | {row.cn_atoms_mean:.2f} ± {row.cn_atoms_stderr:.2f} | "
-            f"{row.cn_molecules_mean:.2f} ± {row.cn_molecules_stderr:.2f} |"
-        )
-    lines += [
-        "",
-        "## Experiment",
-        "",
-        "```yaml",
-        yaml.safe_dump(neutron, sort_keys=False, allow_unicode=True).strip(),
-        "```",
-    ]
-    (DOCS / "solutions.md").write_text("\n".join([*lines, ""]))
-    print(rows.to_string())
+    parts = {"solutions": _solutions(rows), "contacts": _contacts(pairs), "experiment": _experiment()}
+    (DOCS / "solutions.md").write_text(_PAGE.format(hot=HOT_PS, cool=COOL_PS, production=PRODUCTION_PS, **parts))
+    print(parts["solutions"], parts["contacts"], sep="\n\n")
 
 
 def main() -> None:
