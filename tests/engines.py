@@ -110,8 +110,8 @@ def _summed(values: Terms, parts: dict[str, list[str]], factor: float = 1.0) -> 
     return {term: factor * sum(values.get(name, 0.0) for name in names) for term, names in parts.items()}
 
 
-def gromacs_terms(folder: Path, settings: str = "point.mdp", program: str = "gmx_d") -> Terms:
-    """Return the terms by GROMACS, in double precision if left so; a missing dispersion correction is none."""
+def gromacs_energies(folder: Path, settings: str = "point.mdp", program: str = "gmx_d") -> Terms:
+    """Return all that an energy file of GROMACS has, in double precision if left so, by its own names."""
     quiet = (program, "-quiet", "-nobackup")
     run(folder, *quiet, "grompp", "-f", settings, "-c", "conf.gro", "-p", "topol.top", "-o", "point.tpr")
     run(folder, *quiet, "mdrun", "-deffnm", "point", "-ntmpi", "1", "-ntomp", "1", "-pin", "off")
@@ -119,7 +119,31 @@ def gromacs_terms(folder: Path, settings: str = "point.mdp", program: str = "gmx
     run(folder, *quiet, "energy", "-f", "point.edr", "-o", "point.xvg", "-dp", answers=answers)
     lines = (folder / "point.xvg").read_text().splitlines()
     legends = [line.split('"')[1] for line in lines if line.startswith("@ s") and " legend " in line]
-    return _summed(dict(zip(legends, map(float, lines[-1].split()[1:]), strict=True)), _GROMACS)
+    return dict(zip(legends, map(float, lines[-1].split()[1:]), strict=True))
+
+
+def gromacs_terms(folder: Path, settings: str = "point.mdp", program: str = "gmx_d") -> Terms:
+    """Return the terms by GROMACS."""
+    return summed(gromacs_energies(folder, settings, program))
+
+
+def summed(energies: Terms) -> Terms:
+    """Return the terms of an energy file of GROMACS; a missing dispersion correction is none."""
+    return _summed(energies, _GROMACS)
+
+
+def full_model(folder: Path, engine: str) -> str:
+    """Write and return the name of a parameter file for one energy with the model's own switch and tail."""
+    if engine == "gromacs":
+        point, npt = ((folder / name).read_text().splitlines() for name in ("point.mdp", "npt.mdp"))
+        own = [line for line in npt if line.startswith(("vdw-modifier", "rvdw-switch", "DispCorr"))]
+        lines = [*(line for line in point if not line.startswith("vdw-modifier")), *own]
+        (folder / "full.mdp").write_text("\n".join([*lines, ""]))
+        return "full.mdp"
+    point, npt = ((folder / name).read_text() for name in ("point.lammps", "in.lammps"))
+    own = npt[: npt.index("neighbor")].replace("pppm 1e-5", "pppm 1e-8")
+    (folder / "full.lammps").write_text(own + point[point.index("pair_modify     table") :])
+    return "full.lammps"
 
 
 def lammps_terms(folder: Path, script: str = "point.lammps") -> Terms:
@@ -130,11 +154,11 @@ def lammps_terms(folder: Path, script: str = "point.lammps") -> Terms:
     return _summed(dict(zip(found[1].split(), map(float, found[2].split()), strict=True)), _LAMMPS, _KCAL)
 
 
-def amber_terms(folder: Path) -> Terms:
-    """Return the terms of the AMBER files as OpenMM reads them."""
+def amber_terms(folder: Path, cutoff: float = 1.0) -> Terms:
+    """Return the terms of the AMBER files as OpenMM reads them, with a cutoff in nm."""
     restart = app.AmberInpcrdFile(str(folder / "box.rst7"))
     topology = app.AmberPrmtopFile(str(folder / "box.prmtop"), periodicBoxVectors=restart.boxVectors)
-    system = topology.createSystem(nonbondedMethod=app.PME, nonbondedCutoff=1.0 * unit.nanometer)
+    system = topology.createSystem(nonbondedMethod=app.PME, nonbondedCutoff=cutoff * unit.nanometer)
     positions, cell = (
         np.array(values.value_in_unit(unit.nanometer)) for values in (restart.positions, restart.boxVectors)
     )

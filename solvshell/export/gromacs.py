@@ -22,7 +22,7 @@ rlist            = {cutoff:g}
 vdw-modifier     = None
 coulomb-modifier = None
 ewald-rtol       = 1e-6
-fourierspacing   = 0.06
+fourierspacing   = {spacing:g}
 pme-order        = 6
 """
 _NPT = """; 1 ns at 298.15 K and 1 bar; change what you like but the cutoffs, which belong to the model
@@ -151,5 +151,5 @@ def gromacs_files(box: Box) -> dict[str, str]:
         "topol.top": _topology(molecules_of(box), _title(box)),
         "conf.gro": _configuration(box),
         "npt.mdp": _NPT + settings + _long_range(cutoffs),
-        "point.mdp": _POINT.format(cutoff=cutoffs.cutoff) + settings,
+        "point.mdp": _POINT.format(cutoff=cutoffs.cutoff, spacing=0.06 * cutoffs.cutoff) + settings,
     }

@@ -1,5 +1,8 @@
 """The files of LAMMPS: box.data, and two input scripts with the model's cutoffs."""
 
+import math
+from itertools import combinations_with_replacement
+
 from solvshell.box import Box
 from solvshell.export.atom_types import AtomTypes, atom_types
 from solvshell.export.cutoffs import Cutoffs, cutoffs_of
@@ -9,7 +12,7 @@ from solvshell.export.pairs import FUDGE_14
 
 _MODEL = """units           real
 atom_style      full
-{pair_style}
+pair_style      {pair_style}
 special_bonds   lj/coul 0.0 0.0 {fudge}
 bond_style      harmonic
 angle_style     harmonic
@@ -38,27 +41,33 @@ run             0
 """
 
 
-def _styles(cutoffs: Cutoffs) -> tuple[str, str]:
-    """Return the pair style nearest to the model, and what to say between the types and their coefficients."""
-    cutoff = cutoffs.cutoff / ANGSTROM
-    if cutoffs.switch is None or cutoffs.tail_correction:
-        tail = "yes" if cutoffs.tail_correction else "no"
-        return f"pair_style      lj/cut/coul/long {cutoff:g}\npair_modify     mix arithmetic tail {tail}", ""
-    switch = cutoffs.switch / ANGSTROM
+def _cut(cutoffs: Cutoffs, types: AtomTypes) -> tuple[str, list[str]]:
+    """Return the pair style, and the coefficients, of Lennard-Jones that ends in a step."""
+    tail = "yes" if cutoffs.tail_correction else "no"
+    style = f"lj/cut/coul/long {cutoffs.cutoff / ANGSTROM:g}\npair_modify     mix arithmetic tail {tail}"
+    return style, [
+        f"{kind.number} {kind.number} {kind.epsilon / KCAL:.10g} {kind.sigma / ANGSTROM:.10g}  # {kind.name}"
+        for kind in types.types
+    ]
+
+
+def _switched(cutoffs: Cutoffs, types: AtomTypes) -> tuple[str, list[str]]:
+    """Return the same of Lennard-Jones with the model's switch: hybrid styles mix no pairs, so all are given."""
+    cutoff, switch = cutoffs.cutoff / ANGSTROM, (cutoffs.switch or 0.0) / ANGSTROM
     style = f"hybrid/overlay lj/mdf {switch:g} {cutoff:g} coul/long {cutoff:g}"
-    return f"pair_style      {style}\npair_modify     mix arithmetic", "lj/mdf "
+    pairs = (
+        (f"{a.number} {b.number}", math.sqrt(a.epsilon * b.epsilon) / KCAL, (a.sigma + b.sigma) / 2 / ANGSTROM)
+        for a, b in combinations_with_replacement(types.types, 2)
+    )
+    return style, ["* * coul/long", *(f"{ij} lj/mdf {epsilon:.10g} {sigma:.10g}" for ij, epsilon, sigma in pairs)]
 
 
 def _model(cutoffs: Cutoffs, types: AtomTypes, accuracy: str) -> str:
-    pair_style, prefix = _styles(cutoffs)
-    rows = [
-        f"pair_coeff      {kind.number} {kind.number} {prefix}{kind.epsilon / KCAL:.10g} {kind.sigma / ANGSTROM:.10g}"
-        f"  # {kind.name}"
-        for kind in types.types
-    ]
-    if prefix:
-        rows.append("pair_coeff      * * coul/long")
-    return _MODEL.format(pair_style=pair_style, fudge=FUDGE_14, accuracy=accuracy, pair_coefficients="\n".join(rows))
+    """Return the styles nearest to the model: the switch where nothing has to be added for it."""
+    is_switched = cutoffs.switch is not None and not cutoffs.tail_correction
+    style, coefficients = (_switched if is_switched else _cut)(cutoffs, types)
+    lines = "\n".join(f"pair_coeff      {line}" for line in coefficients)
+    return _MODEL.format(pair_style=style, fudge=FUDGE_14, accuracy=accuracy, pair_coefficients=lines)
 
 
 def _about(cutoffs: Cutoffs) -> str:
