@@ -88,6 +88,22 @@ class Complex:
         """Return the atoms by which a molecule can touch a cation: its O and F."""
         return [i for i in self.fragments[molecule] if self.elements[i] in ("O", "F")]
 
+    def coordinating(self, molecule: int) -> list[int]:
+        """Return those of its O and F by which the catalog says that it coordinates."""
+        sites = find_species(self.species[molecule]).sites
+        named = {atom for atoms in sites.values() for atom in atoms}
+        atoms = zip(self.fragments[molecule], self.templates[molecule].atom_names, strict=True)
+        return [i for i, name in atoms if name in named and self.elements[i] in ("O", "F")]
+
+    def outer(self) -> list[int]:
+        """Return the atoms of the molecules that neither coordinate nor are bonded to one that does."""
+        found: list[int] = []
+        for m, (template, atoms) in enumerate(zip(self.templates, self.fragments, strict=True)):
+            inner = {i - atoms.start for i in self.coordinating(m)}
+            inner |= {j for bond in template.bonds if set(bond) & inner for j in bond} or {0}
+            found += [i for i in atoms if i - atoms.start not in inner]
+        return found
+
     def system(self, scale: float = 1.0) -> openmm.System:
         """Return a System without cutoff whose ions have their charges scaled."""
         topology = app.Topology()
