@@ -1,7 +1,11 @@
 """Boxes of a few molecules for tests of what is written of them: built as any box, too small for anything else."""
 
+import copy
+from dataclasses import replace
 from functools import cache
 from typing import Any
+
+import openmm
 
 from solvshell.box import Box
 from solvshell.build import build_box
@@ -42,3 +46,12 @@ def gel() -> Box:
 def network() -> Box:
     """Return six units that have reacted in the box, bonded across its boundary."""
     return build_box(_recipe({"NO3": 6, "DME": 6}, "0.5 nm", polymer=_POLYMER | _NETWORK), seed=1)
+
+
+def as_network(box: Box) -> Box:
+    """Return a box that says of itself that its bonds take the nearest image."""
+    system = copy.deepcopy(box.system)
+    for force in system.getForces():
+        if isinstance(force, openmm.HarmonicBondForce):
+            force.setUsesPeriodicBoundaryConditions(True)
+    return replace(box, system=system)
