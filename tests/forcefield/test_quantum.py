@@ -4,8 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-for module in ("pyscf", "pyscf.dispersion", "tblite", "geometric"):
-    pytest.importorskip(module, reason="needs the extra qm")
+pytest.importorskip("pyscf", reason="needs the extra qm")
+pytest.importorskip("pyscf.dispersion", reason="needs the extra qm")
+pytest.importorskip("tblite", reason="needs the extra qm")
+pytest.importorskip("geometric", reason="needs the extra qm")
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "forcefield"))
 
