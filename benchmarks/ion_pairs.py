@@ -3,10 +3,10 @@
     python benchmarks/ion_pairs.py run NO3 PF6 --out pair-runs
     python benchmarks/ion_pairs.py table --out pair-runs                 # docs/forcefield/ion_pairs.*
 
-Umbrella sampling in the distance Li-N or Li-P by GROMACS (3 Da hydrogens, 4 fs), windows one after the other from
-contact outward; MBAR (pymbar) joins them. W(r) = F(r) + 2 kT ln r is zero at `ALIGN_NM`. The association constant is
-4 pi int r^2 exp(-W/kT) dr up to the top of the barrier behind the contact pair. Errors are of a bootstrap over quarters
-of the windows.
+Umbrella sampling in the distance Li-N or Li-P by GROMACS (constant volume after 1 bar, 3 Da hydrogens, 4 fs, Langevin
+dynamics), windows one after the other from contact outward; MBAR (pymbar) joins them. W(r) = F(r) + 2 kT ln r is zero at
+`ALIGN_NM`. The association constant is 4 pi int r^2 exp(-W/kT) dr up to the top of the barrier behind the contact pair.
+Errors are of a bootstrap over quarters of the windows.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from gromacs import HEAVY_STEP_PS, Gromacs
+from gromacs import HEAVY_STEP_PS, STEP_PS, Gromacs
 from numpy.typing import NDArray
 from pymbar import MBAR
 from scipy.special import logsumexp
@@ -36,7 +36,7 @@ WINDOWS = [
     *((float(r), 6000.0) for r in np.round(np.arange(0.20, 0.63, 0.03), 2)),
     *((float(r), 2000.0) for r in np.round(np.arange(0.67, 1.08, 0.06), 2)),
 ]
-RELAX_PS, SAMPLE_PS, RECORD_PS = 15, 110, 0.1
+MEETING_PS, RELAX_PS, SAMPLE_PS, RECORD_PS = 150, 15, 100, 0.1
 BINS_NM = np.arange(0.16, 1.06, 0.01)
 ALIGN_NM = (0.98, 1.02)
 CONTACT_NM = (0.2, 0.48)  # the barrier behind the contact pair is looked for in the second half of it
@@ -76,23 +76,22 @@ def _umbrella(distance_nm: float, spring: float) -> dict[str, object]:
     return lines
 
 
-def _steps(time_ps: float) -> int:
-    return round(time_ps / HEAVY_STEP_PS)
-
-
 def run(anion: str, out: Path, threads: int) -> None:
     """Bring the pair together, then run the windows outward."""
     box = _box(anion, out / anion / "box")
     runs = Gromacs.of(box, out / anion / "gromacs", threads)
     _write_groups(runs, box, anion)
-    common = {"heavy": True, "nstenergy": 500, "nstxout_compressed": 0, "ref_t": TEMPERATURE}
-    hot = common | {"ref_t": 400, "gen_temp": 400}
+    npt = {"nstenergy": 100, "nstxout_compressed": 0, "ref_t": TEMPERATURE}
     meeting = _umbrella(WINDOWS[0][0], 500.0)
-    before = runs.stage("meeting", runs.minimized(), goes_on=False, nsteps=_steps(100), **hot, **meeting)
-    before = runs.stage("cooling", before, nsteps=_steps(50), **common, **meeting)
+    first = round(MEETING_PS / STEP_PS)
+    before = runs.stage("meeting", runs.minimized(), goes_on=False, nsteps=first, **npt, **meeting)
+    before = runs.at_mean_volume(before)
+    sampling = {"heavy": True, "nstenergy": 500, "nstxout_compressed": 0, "ref_t": TEMPERATURE}
+    steps, goes_on = round((RELAX_PS + SAMPLE_PS) / HEAVY_STEP_PS), False
     for distance, spring in WINDOWS:
         window = _umbrella(distance, spring)
-        before = runs.stage(f"w{distance:.2f}", before, nsteps=_steps(RELAX_PS + SAMPLE_PS), **common, **window)
+        before = runs.stage(f"w{distance:.2f}", before, goes_on=goes_on, nsteps=steps, **sampling, **window)
+        goes_on = True
         print(f"{anion}: {distance:.2f} nm", flush=True)
 
 

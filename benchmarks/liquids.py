@@ -3,11 +3,11 @@
     python benchmarks/liquids.py run EC DMC --out liquids-runs       # minutes each; without names: all
     python benchmarks/liquids.py table --out liquids-runs            # docs/forcefield/liquids.{md,csv,png}
 
-GROMACS does the runs from the files of `solvshell export`, bonds to H rigid: density and energy with 3 Da hydrogens and
-4 fs, then transport at constant volume with real masses and 2 fs. What was computed is kept in --out, and a stopped run
-goes on. Heat of vaporization: <U of a molecule in vacuum> - <U of the liquid> / N + RT, no correction for polarization.
-Viscosity: Green-Kubo from the pressure tensor. Self-diffusion: mean square displacement of the centers of mass, plus
-kT 2.837297 / (6 pi eta L) (Yeh and Hummer, J. Phys. Chem. B 2004, 108, 15873) with the viscosity of the model itself.
+GROMACS does the runs from the files of `solvshell export`: 2 fs, bonds to H rigid, real masses; transport at constant
+volume. What was computed is kept in --out, and a stopped run goes on. Heat of vaporization: <U of a molecule in
+vacuum> - <U of the liquid> / N + RT, no correction for polarization. Viscosity: Green-Kubo from the pressure tensor.
+Self-diffusion: mean square displacement of the centers of mass, plus kT 2.837297 / (6 pi eta L) (Yeh and Hummer, J. Phys.
+Chem. B 2004, 108, 15873) with the viscosity of the model itself.
 """
 
 import argparse
@@ -21,8 +21,9 @@ import numpy as np
 import openmm
 import pandas as pd
 import yaml
-from gromacs import HEAVY_STEP_PS, STEP_PS, Gromacs, as_run
+from gromacs import STEP_PS, Gromacs, as_run
 from openmm import app
+from solutions import settle
 
 from solvshell.analysis.statistics import mean_with_error
 from solvshell.box import Box
@@ -30,7 +31,7 @@ from solvshell.build import build_box
 from solvshell.build.forcefield import create_system, read_forcefield
 from solvshell.build.molecules import add_molecule, make_molecule
 from solvshell.files import write_json
-from solvshell.recipe import Model, Recipe, load_recipe
+from solvshell.recipe import Model, Recipe
 from solvshell.species import find_species
 from solvshell.units import BOLTZMANN_KJ_MOL_K
 
@@ -47,11 +48,10 @@ SOLVENTS = {
     "PC": 298.15,
     "FEC": 298.15,
 }
-SOLUTIONS = {"lb003": 8, "ls002": 12}
+SOLUTIONS = {"lb003": "lb003_0.80", "ls002": "ls002"}
 MODEL = Model(files=["solvshell/electrolytes.xml"])
 N_ATOMS = 1200
-EQUILIBRATION_PS, DENSITY_PS, TRANSPORT_PS = 200, 600, 500
-SOLUTION_PS = 1000
+EQUILIBRATION_PS, DENSITY_PS, TRANSPORT_PS = 100, 250, 400
 #: of the pressure tensor: 10 fs resolve the vibrations of the angles
 PRESSURE_STEPS = 5
 #: the mean square displacement is fitted between these lags, and the Green-Kubo integral is read between those
@@ -69,8 +69,8 @@ class Value:
     error: float | None
 
 
-def _steps(time_ps: float, step_ps: float = STEP_PS) -> int:
-    return round(time_ps / step_ps)
+def _steps(time_ps: float) -> int:
+    return round(time_ps / STEP_PS)
 
 
 def _neat_box(name: str) -> Box:
@@ -89,8 +89,7 @@ def _neat_box(name: str) -> Box:
 
 def _box(name: str, folder: Path) -> Box:
     if not folder.exists():
-        box = build_box(load_recipe(name), seed=1, n_salt=SOLUTIONS[name]) if name in SOLUTIONS else _neat_box(name)
-        box.save(folder)
+        _neat_box(name).save(folder)
     return Box.load(folder)
 
 
@@ -182,34 +181,28 @@ def finite_size_correction(temperature: float, eta: Value, length_nm: float) -> 
     return Value(correction, correction * (eta.error or 0.0) / eta.value)
 
 
-def _scaled_to(runs: Gromacs, before: str, factor: float) -> str:
-    if not (runs.folder / "at_mean_volume.gro").exists():
-        runs.gmx("editconf", "-f", f"{before}.gro", "-o", "at_mean_volume.gro", "-scale", *[f"{factor:.8f}"] * 3)
-    return "at_mean_volume"
-
-
 def run_neat(name: str, out: Path, threads: int) -> dict[str, object]:
     """Return what a neat liquid has."""
     temperature = SOLVENTS[name]
     box = _box(name, out / name / "box")
     runs = Gromacs.of(box, out / name / "gromacs", threads)
     at = {"ref_t": temperature, "gen_temp": temperature, "nstenergy": 100}
-    npt = {**at, "nstxout_compressed": 0, "heavy": True}
-    first = _steps(EQUILIBRATION_PS, HEAVY_STEP_PS)
-    equilibrated = runs.stage("equilibration", runs.minimized(), goes_on=False, nsteps=first, **npt)
-    liquid = runs.stage("density", equilibrated, nsteps=_steps(DENSITY_PS, HEAVY_STEP_PS), **npt)
-    _, potential, volume, density = runs.energies(liquid, "Potential", "Volume", "Density")
+    npt = {**at, "nstxout_compressed": 0}
+    equilibrated = runs.stage("equilibration", runs.minimized(), goes_on=False, nsteps=_steps(EQUILIBRATION_PS), **npt)
+    liquid = runs.stage("density", equilibrated, nsteps=_steps(DENSITY_PS), **npt)
+    _, potential, density = runs.energies(liquid, "Potential", "Density")
     n = sum(1 for _ in box.topology.residues())
-    start = _scaled_to(runs, liquid, (volume.mean() / volume[-1]) ** (1 / 3))
+    start = runs.at_mean_volume(liquid)
     nvt = {**at, "pcoupl": None, "tau_t": 2.0, "nstenergy": PRESSURE_STEPS, "nstcalcenergy": PRESSURE_STEPS}
     warm = runs.stage("warm", start, goes_on=False, nsteps=_steps(20), nstxout_compressed=0, **nvt)
     transport = runs.stage("transport", warm, nsteps=_steps(TRANSPORT_PS), **nvt)
     tensor = runs.energies(transport, *(f"Pres-{axes}" for axes in ("XX", "YY", "ZZ", "XY", "XZ", "YZ")))
-    eta = viscosity(tensor[0, 1] - tensor[0, 0], tensor[1:], volume.mean(), temperature)
     folder = runs.folder
+    length = mda.Universe(folder / "transport.gro").dimensions[0] / 10
+    eta = viscosity(tensor[0, 1] - tensor[0, 0], tensor[1:], length**3, temperature)
     diffusion = self_diffusion(*centers_of_mass(box, folder / "transport.gro", folder / "transport.xtc"))
     kt = BOLTZMANN_KJ_MOL_K * temperature
-    correction = finite_size_correction(temperature, eta, volume.mean() ** (1 / 3))
+    correction = finite_size_correction(temperature, eta, length)
     gas = gas_energy(name, temperature)
     in_liquid = _mean(potential / n)
     vaporization = gas.value - in_liquid.value + kt
@@ -217,7 +210,7 @@ def run_neat(name: str, out: Path, threads: int) -> dict[str, object]:
         "n_molecules": n,
         "n_atoms": box.n_atoms,
         "temperature_k": temperature,
-        "box_nm": float(volume.mean() ** (1 / 3)),
+        "box_nm": float(length),
         "density_g_cm3": asdict(_scaled(_mean(density), 1e-3)),
         "heat_of_vaporization_kj_mol": asdict(Value(vaporization, math.hypot(gas.error or 0, in_liquid.error or 0))),
         "viscosity_mpa_s": asdict(eta),
@@ -234,20 +227,14 @@ def _scaled(value: Value, factor: float) -> Value:
 
 
 def run_solution(name: str, out: Path, threads: int) -> dict[str, object]:
-    """Return the density of an electrolyte."""
-    box = _box(name, out / name / "box")
-    runs = Gromacs.of(box, out / name / "gromacs", threads)
-    cold = {"nstenergy": 100, "nstxout_compressed": 0, "heavy": True}
-    hot = {**cold, "ref_t": 400, "gen_temp": 400}
-    first, last = (_steps(time, HEAVY_STEP_PS) for time in (EQUILIBRATION_PS, SOLUTION_PS))
-    annealed = runs.stage("hot", runs.minimized(), goes_on=False, nsteps=first, **hot)
-    cooled = runs.stage("equilibration", annealed, nsteps=first, **cold)
-    _, density = runs.energies(runs.stage("density", cooled, nsteps=last, **cold), "Density")
+    """Return the density of an electrolyte: a box of benchmarks/solutions.py, shared with it in the same --out."""
+    box, _, _ = settle(SOLUTIONS[name], out, threads)
+    density = json.loads((out / SOLUTIONS[name] / "density.json").read_text())
     return {
         "counts": box.counts,
         "n_atoms": box.n_atoms,
         "temperature_k": 298.15,
-        "density_g_cm3": asdict(_scaled(_mean(density), 1e-3)),
+        "density_g_cm3": asdict(Value(density["mean"], density["stderr"])),
     }
 
 
@@ -260,10 +247,10 @@ PROPERTIES = {
 _PAGE = """# Liquids of the force field, as they come, against experiment
 
 Made by `python benchmarks/liquids.py run` and `python benchmarks/liquids.py table` (GROMACS from
-exported files, bonds to H rigid, about {atoms} atoms: {neat} ps at constant pressure with 3 Da hydrogens and 4 fs after
-{equilibration} ps, then {transport} ps at constant volume with real masses and 2 fs; electrolytes {solution} ps after
-an anneal at 400 K). Errors are standard errors within one run. Deviations are model / experiment - 1. `recalled`: the
-value was not read in its source for this project, see benchmarks/experiment.yaml.
+exported files; 2 fs, bonds to H rigid, real masses, about {atoms} atoms: {equilibration} ps left out, {neat} ps at
+constant pressure, {transport} ps at constant volume; electrolytes as in solutions.md). Errors are standard errors
+within one run. Deviations are model / experiment - 1. `recalled`: the value was not read in its source for this project, see
+benchmarks/experiment.yaml.
 
 ![Model over experiment](liquids.png)
 
@@ -343,7 +330,7 @@ def write_table(out: Path) -> None:
     sources = rows.dropna(subset=["source"]).drop_duplicates(["liquid", "property"])
     cited = [f"- {row.liquid}, {PROPERTIES[row.property].split(',')[0]}: {row.source}" for row in sources.itertuples()]
     times = {"neat": DENSITY_PS, "transport": TRANSPORT_PS, "equilibration": EQUILIBRATION_PS}
-    head = _PAGE.format(**times, atoms=N_ATOMS, solution=SOLUTION_PS)
+    head = _PAGE.format(**times, atoms=N_ATOMS)
     page = head + "\n".join(lines) + "\n\nmodel ± standard error / experiment: deviation.\n\n## Experimental values\n\n"
     (DOCS / "liquids.md").write_text(page + "\n".join(cited) + "\n")
     print("\n".join(lines))

@@ -5,7 +5,7 @@
 
 lb003_0.75 ... lb003_1.00 are LB-003 with that `ion_charge_scale`; ec_litfsi is 10 mol% LiTFSI in EC, of which a neutron
 study has the Li-O distance; lb003_no3 is LB-003 with NO3- for PF6-, ls002 is LiTFSI with some LiNO3 in ethers.
-GROMACS runs the exported boxes (3 Da hydrogens, 4 fs, after an anneal at 400 K), `solvshell analyze` measures them.
+GROMACS runs the exported boxes after an anneal at 400 K, the analysis of `solvshell analyze` measures them.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import yaml
-from gromacs import HEAVY_STEP_PS, Gromacs
+from gromacs import HEAVY_STEP_PS, STEP_PS, Gromacs
 
 from solvshell.analysis import analyze_trajectory
 from solvshell.analysis.statistics import mean_with_error
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs" / "forcefield"
 EXPERIMENT = Path(__file__).parent / "experiment.yaml"
 SCALES = (0.75, 0.80, 0.85, 0.90, 1.00)
-HOT_PS, COOL_PS, PRODUCTION_PS, FRAME_PS = 100, 150, 750, 0.5
+HOT_PS, COOL_PS, DENSITY_PS, PRODUCTION_PS, FRAME_PS = 60, 60, 300, 600, 0.5
 FORCE_FIELD = {"files": ["solvshell/electrolytes.xml"]}
 
 
@@ -68,26 +68,37 @@ SOLUTIONS = {
 }
 
 
-def run(name: str, out: Path, threads: int) -> None:
-    """Build, anneal, produce and analyze a solution; what is there already is kept."""
+def settle(name: str, out: Path, threads: int = 1) -> tuple[Box, Gromacs, str]:
+    """Build a solution, anneal it and bring it to its density; return its box, its runs, the name of the last stage.
+
+    What is there already is kept; ``density.json`` has the density with its error.
+    """
     folder, solution = out / name, SOLUTIONS[name]
     if not (folder / "box").exists():
         solution.build().save(folder / "box")
     box = Box.load(folder / "box")
     runs = Gromacs.of(box, folder / "gromacs", threads)
-    cold = {"heavy": True, "ref_t": solution.temperature, "nstenergy": 100, "nstxout_compressed": 0}
+    cold = {"ref_t": solution.temperature, "nstenergy": 100, "nstxout_compressed": 0}
     hot = {**cold, "ref_t": 400, "gen_temp": 400}
-    first, then, last = (round(time / HEAVY_STEP_PS) for time in (HOT_PS, COOL_PS, PRODUCTION_PS))
+    first, then, last = (round(time / STEP_PS) for time in (HOT_PS, COOL_PS, DENSITY_PS))
     annealed = runs.stage("hot", runs.minimized(), goes_on=False, nsteps=first, **hot)
     cooled = runs.stage("cool", annealed, nsteps=then, **cold)
-    frames = {"nstxout_compressed": round(FRAME_PS / HEAVY_STEP_PS)}
-    runs.stage("production", cooled, nsteps=last, **(cold | frames))
-    (density,) = runs.energies("production", "Density")[1:]
+    settled = runs.stage("density", cooled, nsteps=last, **cold)
+    (density,) = runs.energies(settled, "Density")[1:]
     write_json(folder / "density.json", asdict(mean_with_error(density / 1000)))
-    trajectory = folder / "gromacs" / "production.xtc"
-    analyze_trajectory(
-        folder / "gromacs" / "conf.gro", trajectory, select_species(box.recipe.entries), folder / "analysis"
-    )
+    return box, runs, settled
+
+
+def run(name: str, out: Path, threads: int) -> None:
+    """Settle, sample and analyze a solution."""
+    box, runs, settled = settle(name, out, threads)
+    temperature = SOLUTIONS[name].temperature
+    sampling = {"heavy": True, "ref_t": temperature, "gen_temp": temperature, "nstenergy": 100}
+    frames = {"nstxout_compressed": round(FRAME_PS / HEAVY_STEP_PS)}
+    start, steps = runs.at_mean_volume(settled), round(PRODUCTION_PS / HEAVY_STEP_PS)
+    runs.stage("production", start, goes_on=False, nsteps=steps, **(sampling | frames))
+    topology, trajectory = runs.folder / "conf.gro", runs.folder / "production.xtc"
+    analyze_trajectory(topology, trajectory, select_species(box.recipe.entries), out / name / "analysis")
 
 
 def _pairs(folder: Path) -> pd.DataFrame:
@@ -152,9 +163,10 @@ def _figure(rows: pd.DataFrame, path: Path) -> None:
 _PAGE = """# Li⁺ in solution
 
 Made by `python benchmarks/solutions.py run` and `python benchmarks/solutions.py table`: about 1200 atoms, {hot} ps at
-400 K, {cool} ps, then {production} ps of production at 298.15 K (EC with LiTFSI 313.15 K) and 1 bar, bonds to H rigid,
-4 fs. One box each of 8 to 13 Li⁺, **a demonstration**: errors are standard errors within one run, and ions exchange too
-slowly for coordination and pairing to be settled. Peaks are.
+400 K and {cool} ps at 298.15 K (EC with LiTFSI 313.15 K), {density} ps at 1 bar for the density (2 fs, real masses),
+then {production} ps at the mean volume (4 fs, 3 Da hydrogens, Langevin dynamics); bonds to H rigid. One box each of 8 to
+13 Li⁺, **a demonstration**: errors are standard errors within one run, and ions exchange too slowly for coordination and
+pairing to be settled. Peaks are.
 
 ## Scale of the ion charges (LB-003)
 
@@ -241,8 +253,9 @@ def write_table(out: Path) -> None:
     rows.to_csv(DOCS / "solutions.csv", index=False, float_format="%.5g")
     pairs.to_csv(DOCS / "solution_pairs.csv", index=False, float_format="%.5g")
     _figure(rows, DOCS / "charge_scale.png")
+    times = {"hot": HOT_PS, "cool": COOL_PS, "density": DENSITY_PS, "production": PRODUCTION_PS}
     parts = {"solutions": _solutions(rows), "contacts": _contacts(pairs), "experiment": _experiment()}
-    (DOCS / "solutions.md").write_text(_PAGE.format(hot=HOT_PS, cool=COOL_PS, production=PRODUCTION_PS, **parts))
+    (DOCS / "solutions.md").write_text(_PAGE.format(**times, **parts))
     print(parts["solutions"], parts["contacts"], sep="\n\n")
 
 
