@@ -27,10 +27,10 @@ HEAVY = {"dt": HEAVY_STEP_PS, "integrator": "sd", "tcoupl": None, "tau-t": 1.0, 
 class Gromacs:
     """A folder of runs of one box: the files of the export, and those of each stage.
 
-    Beside ``topol.top``, with real masses, ``heavy.top`` has hydrogens of 3 Da for steps of 4 fs, as our own protocols.
-    That is for sampling at constant volume with the `sd` integrator, whose positions are those of OpenMM's
-    LangevinMiddle. The virial pressure is wrong at such a step: neat DMC came out 2 % too dense, and with real masses and
-    2 fs it had 280 bar at that volume. OpenMM's Monte Carlo barostat has no virial and no such error.
+    Beside ``topol.top``, with real masses, ``heavy.top`` has hydrogens of 3 Da for steps of 4 fs, as our own
+    protocols. That is for sampling at constant volume with the `sd` integrator, whose positions are those of OpenMM's
+    LangevinMiddle. The virial pressure is wrong at such a step: neat DMC came out 2 % too dense, and with real masses
+    and 2 fs it had 280 bar at that volume. OpenMM's Monte Carlo barostat has no virial and no such error.
     """
 
     folder: Path

@@ -4,9 +4,9 @@
     python benchmarks/ion_pairs.py table --out pair-runs                 # docs/forcefield/ion_pairs.*
 
 Umbrella sampling in the distance Li-N or Li-P by GROMACS (constant volume after 1 bar, 3 Da hydrogens, 4 fs, Langevin
-dynamics), windows one after the other from contact outward; MBAR (pymbar) joins them. W(r) = F(r) + 2 kT ln r is zero at
-`ALIGN_NM`. The association constant is 4 pi int r^2 exp(-W/kT) dr up to the top of the barrier behind the contact pair.
-Errors are of a bootstrap over quarters of the windows.
+dynamics), windows one after the other from contact outward; MBAR (pymbar) joins them. W(r) = F(r) + 2 kT ln r is zero
+at `ALIGN_NM`. The association constant is 4 pi int r^2 exp(-W/kT) dr up to the top of the barrier behind the contact
+pair. Errors are of a bootstrap over quarters of the windows.
 """
 
 import argparse

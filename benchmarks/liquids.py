@@ -6,8 +6,8 @@
 GROMACS does the runs from the files of `solvshell export`: 2 fs, bonds to H rigid, real masses; transport at constant
 volume. What was computed is kept in --out, and a stopped run goes on. Heat of vaporization: <U of a molecule in
 vacuum> - <U of the liquid> / N + RT, no correction for polarization. Viscosity: Green-Kubo from the pressure tensor.
-Self-diffusion: mean square displacement of the centers of mass, plus kT 2.837297 / (6 pi eta L) (Yeh and Hummer, J. Phys.
-Chem. B 2004, 108, 15873) with the viscosity of the model itself.
+Self-diffusion: mean square displacement of the centers of mass, plus kT 2.837297 / (6 pi eta L) (Yeh and Hummer, J.
+Phys. Chem. B 2004, 108, 15873) with the viscosity of the model itself.
 """
 
 import argparse
@@ -246,10 +246,10 @@ PROPERTIES = {
 }
 _PAGE = """# Liquids of the force field, as they come, against experiment
 
-Made by `python benchmarks/liquids.py run` and `python benchmarks/liquids.py table` (GROMACS from
-exported files; 2 fs, bonds to H rigid, real masses, about {atoms} atoms: {equilibration} ps left out, {neat} ps at
-constant pressure, {transport} ps at constant volume; electrolytes as in solutions.md). Errors are standard errors
-within one run. Deviations are model / experiment - 1. `recalled`: the value was not read in its source for this project, see
+Made by `python benchmarks/liquids.py run` and `python benchmarks/liquids.py table` (GROMACS from exported files; 2
+fs, bonds to H rigid, real masses, about {atoms} atoms: {equilibration} ps left out, {neat} ps at constant pressure,
+{transport} ps at constant volume; electrolytes as in solutions.md). Errors are standard errors within one run.
+Deviations are model / experiment - 1. `recalled`: the value was not read in its source for this project, see
 benchmarks/experiment.yaml.
 
 ![Model over experiment](liquids.png)

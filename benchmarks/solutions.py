@@ -164,9 +164,9 @@ _PAGE = """# Li⁺ in solution
 
 Made by `python benchmarks/solutions.py run` and `python benchmarks/solutions.py table`: about 1200 atoms, {hot} ps at
 400 K and {cool} ps at 298.15 K (EC with LiTFSI 313.15 K), {density} ps at 1 bar for the density (2 fs, real masses),
-then {production} ps at the mean volume (4 fs, 3 Da hydrogens, Langevin dynamics); bonds to H rigid. One box each of 8 to
-13 Li⁺, **a demonstration**: errors are standard errors within one run, and ions exchange too slowly for coordination and
-pairing to be settled. Peaks are.
+then {production} ps at the mean volume (4 fs, 3 Da hydrogens, Langevin dynamics); bonds to H rigid. One box each of 8
+to 13 Li⁺, **a demonstration**: errors are standard errors within one run, and ions exchange too slowly for
+coordination and pairing to be settled. Peaks are.
 
 ## Scale of the ion charges (LB-003)
 
