@@ -36,7 +36,7 @@ WINDOWS = [
     *((float(r), 6000.0) for r in np.round(np.arange(0.20, 0.63, 0.03), 2)),
     *((float(r), 2000.0) for r in np.round(np.arange(0.67, 1.08, 0.06), 2)),
 ]
-MEETING_PS, RELAX_PS, SAMPLE_PS, RECORD_PS = 150, 15, 100, 0.1
+MEETING_PS, RELAX_PS, SAMPLE_PS, RECORD_PS = 120, 10, 75, 0.1
 BINS_NM = np.arange(0.16, 1.06, 0.01)
 ALIGN_NM = (0.98, 1.02)
 CONTACT_NM = (0.2, 0.48)  # the barrier behind the contact pair is looked for in the second half of it

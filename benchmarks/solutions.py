@@ -32,8 +32,8 @@ from solvshell.species import select_species
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs" / "forcefield"
 EXPERIMENT = Path(__file__).parent / "experiment.yaml"
-SCALES = (0.75, 0.80, 0.85, 0.90, 1.00)
-HOT_PS, COOL_PS, DENSITY_PS, PRODUCTION_PS, FRAME_PS = 60, 60, 300, 600, 0.5
+SCALES = (0.75, 0.80, 0.90, 1.00)
+HOT_PS, COOL_PS, DENSITY_PS, PRODUCTION_PS, FRAME_PS = 40, 40, 200, 400, 0.5
 FORCE_FIELD = {"files": ["solvshell/electrolytes.xml"]}
 
 
