@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import openmm
+from numpy.typing import NDArray
 from openmm import app, unit
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -121,17 +122,36 @@ def _spans(topology: app.Topology) -> list[range]:
     return [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _particles(system: openmm.System) -> list[tuple[float, float, float]]:
-    """Return (charge, sigma, epsilon) of each particle."""
-    force = nonbonded_of(system)
-    parameters = (force.getParticleParameters(i) for i in range(force.getNumParticles()))
-    return [(_number(charge), _number(sigma), _number(epsilon)) for charge, sigma, epsilon in parameters]
+def _members(box: Box, spans: Sequence[range]) -> list[tuple[Atom, ...]]:
+    """Return the atoms of each molecule."""
+    atoms, force = list(box.topology.atoms()), nonbonded_of(box.system)
+
+    def member(i: int, first: int) -> Atom:
+        residue = atoms[i].residue
+        charge, sigma, epsilon = (_number(value) for value in force.getParticleParameters(i))
+        mass, number = _number(box.system.getParticleMass(i)), residue.index - atoms[first].residue.index
+        return Atom(atoms[i].name, residue.name, number, atoms[i].element.symbol, mass, charge, sigma, epsilon)
+
+    return [tuple(member(i, span.start) for i in span) for span in spans]
+
+
+def _molecule_of(spans: Sequence[range]) -> NDArray[np.int_]:
+    """Return the number of each atom's molecule."""
+    return np.repeat(np.arange(len(spans)), [len(span) for span in spans])
+
+
+def _bonded(topology: app.Topology, spans: Sequence[range]) -> list[tuple[tuple[int, ...], ...]]:
+    """Return the bonds of each molecule as its topology has them."""
+    molecule, found = _molecule_of(spans), [list[tuple[int, ...]]() for _ in spans]
+    for bond in topology.bonds():
+        number = molecule[bond[0].index]
+        found[number].append(tuple(sorted(atom.index - spans[number].start for atom in bond)))
+    return [tuple(sorted(bonds)) for bonds in found]
 
 
 def _by_molecule(system: openmm.System, spans: Sequence[range], name: str, n_atoms: int) -> list[tuple[Term, ...]]:
     """Return the terms called `name`, such as ``Bond``, of each molecule, in an order that equal molecules share."""
-    molecule = np.repeat(np.arange(len(spans)), [len(span) for span in spans])
-    found: list[list[Term]] = [[] for _ in spans]
+    molecule, found = _molecule_of(spans), [list[Term]() for _ in spans]
     for force in (force for force in system.getForces() if hasattr(force, f"get{name}Parameters")):
         for index in range(getattr(force, f"getNum{name}s")()):
             values = getattr(force, f"get{name}Parameters")(index)
@@ -141,7 +161,7 @@ def _by_molecule(system: openmm.System, spans: Sequence[range], name: str, n_ato
             number = numbers.pop()
             atoms = tuple(i - spans[number].start for i in values[:n_atoms])
             parameters = tuple(_number(value) for value in values[n_atoms:])
-            found[number].append(Term(min(atoms, atoms[::-1]), parameters))  # the same angle either way
+            found[number].append(Term(tuple(sorted(atoms)) if n_atoms == 2 else atoms, parameters))
     return [tuple(sorted(terms, key=lambda term: (term.atoms, term.parameters))) for terms in found]
 
 
@@ -157,7 +177,7 @@ def _kind(
     name: str, atoms: tuple[Atom, ...], terms: Sequence[tuple[Term, ...]], bonded: Sequence[tuple[int, ...]]
 ) -> MoleculeKind:
     bonds, angles, torsions, exceptions = terms
-    if sorted(term.atoms for term in bonds) != sorted(bonded):
+    if [term.atoms for term in bonds] != list(bonded):
         raise InvalidInput(f"export: {name} has a bond without a term, or a term without a bond")
     particles = [(atom.charge, atom.sigma, atom.epsilon) for atom in atoms]
     try:
@@ -175,35 +195,13 @@ def molecules_of(box: Box) -> Molecules:
     InvalidInput
         If its system is not the plain model of a box: another force, constraints, or exceptions that no bond explains.
     """
-    system, atoms = box.system, list(box.topology.atoms())
-    _refuse_what_is_not_plain(system)
-    spans, particles = _spans(box.topology), _particles(system)
+    _refuse_what_is_not_plain(box.system)
+    spans = _spans(box.topology)
     kinds_of_terms = (("Bond", 2), ("Angle", 3), ("Torsion", 4), ("Exception", 2))
-    terms = list(zip(*(_by_molecule(system, spans, name, n) for name, n in kinds_of_terms), strict=True))
-    first_of = {i: span.start for span in spans for i in span}
-    bonded: dict[int, list[tuple[int, ...]]] = {span.start: [] for span in spans}
-    for bond in box.topology.bonds():
-        first = first_of[bond[0].index]
-        bonded[first].append(tuple(sorted(atom.index - first for atom in bond)))
-
-    def content(number: int) -> tuple[Any, ...]:
-        span = spans[number]
-        members = tuple(
-            Atom(
-                atoms[i].name,
-                atoms[i].residue.name,
-                atoms[i].residue.index - atoms[span.start].residue.index,
-                atoms[i].element.symbol,
-                _number(system.getParticleMass(i)),
-                *particles[i],
-            )
-            for i in span
-        )
-        return members, terms[number], tuple(sorted(bonded[span.start]))
-
-    contents = [content(number) for number in range(len(spans))]
+    terms = zip(*(_by_molecule(box.system, spans, name, n) for name, n in kinds_of_terms), strict=True)
+    contents = list(zip(_members(box, spans), terms, _bonded(box.topology, spans), strict=True))
     distinct = list(dict.fromkeys(contents))
     names = _names([members[0].residue for members, *_ in distinct])
-    kinds = {group: _kind(name, *group) for group, name in zip(distinct, names, strict=True)}
-    blocks = [(kinds[group], len(list(run))) for group, run in groupby(contents)]
+    kinds = {content: _kind(name, *content) for content, name in zip(distinct, names, strict=True)}
+    blocks = [(kinds[content], len(list(run))) for content, run in groupby(contents)]
     return Molecules(tuple(kinds.values()), tuple(blocks))
