@@ -3,6 +3,7 @@
 On CPU cores GROMACS is several times faster than OpenMM; docs/export.md shows that both compute the same energies.
 """
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -115,10 +116,15 @@ class Gromacs:
         return scaled
 
     def energies(self, name: str, *terms: str) -> NDArray[np.float64]:
-        """Return the time (ps) and terms of a stage's energy file such as ``Density``: (n_terms + 1, n)."""
+        """Return the time (ps) and terms of a stage's energy file such as ``Density``, as asked: (n_terms + 1, n)."""
         answers = "\n".join(terms) + "\n\n"
-        self.gmx("energy", "-f", f"{name}.edr", "-o", f"{name}.xvg", "-dp", answers=answers)
-        return np.loadtxt(self.folder / f"{name}.xvg", comments=["#", "@"]).T
+        self.gmx("energy", "-f", f"{name}.edr", "-o", f"{name}_energy.xvg", "-dp", answers=answers)
+        path = self.folder / f"{name}_energy.xvg"
+        # GROMACS gives them in the order of the file, whatever the order of the question.
+        legends = re.findall(r'^@ s\d+ legend "(.*)"', path.read_text(), flags=re.MULTILINE)
+        time, *columns = np.loadtxt(path, comments=["#", "@"]).T
+        found = dict(zip(legends, columns, strict=True))
+        return np.array([time, *(found[term] for term in terms)])
 
 
 def as_run(system: openmm.System, constraints: str = "none", hydrogen_mass: float | None = None) -> openmm.System:
