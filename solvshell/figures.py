@@ -20,12 +20,15 @@ SITE_NAMES = {
     "ester_o": "O(ester)",
     "ether_o": "O(ether)",
     "nitrate_o": "O(NO₃)",
-    "sulfonyl_o": "O(TFSI)",
-    "imide_n": "N(TFSI)",
+    "sulfonyl_o": "O(SO₂)",
+    "imide_n": "N(imide)",
+    "perchlorate_o": "O(ClO₄)",
     "n_plus": "N⁺",
     "ion": "ion",
     "f": "F",
     "p": "P",
+    "b": "B",
+    "cl": "Cl",
     "any": "any atom",
 }
 STYLE: Any = {
