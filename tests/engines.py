@@ -37,10 +37,10 @@ _LAMMPS = {
 }
 
 
-def run(folder: Path, *command: str, answers: str = "") -> str:
-    """Run a program in a folder with one thread and return what it printed; raise with that if it fails."""
+def run(folder: Path, *command: str, answers: str = "", threads: int = 1) -> str:
+    """Run a program in a folder and return what it printed; raise with that if it fails."""
     program = shutil.which(command[0]) or command[0]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(
         [program, *command[1:]], cwd=folder, input=answers, capture_output=True, text=True, env=environment
     )

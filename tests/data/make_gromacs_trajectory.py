@@ -25,6 +25,7 @@ from solvshell.recipe import load_recipe
 PARITY = 1e-5
 N_FRAMES = 100
 STEP_PS = 0.002
+N_THREADS = 2
 
 _PAIRS = """
 cutoff-scheme = Verlet
@@ -56,7 +57,7 @@ compressibility = 5e-5
 
 def gmx(folder: Path, *arguments: str, answers: str = "") -> None:
     """Run a GROMACS command in a folder."""
-    run(folder, "gmx", "-quiet", "-nobackup", *arguments, answers=answers)
+    run(folder, "gmx", "-quiet", "-nobackup", *arguments, answers=answers, threads=N_THREADS)
 
 
 def simulate(folder: Path, name: str, settings: str, before: str, *, goes_on: bool = False) -> None:
@@ -64,7 +65,7 @@ def simulate(folder: Path, name: str, settings: str, before: str, *, goes_on: bo
     (folder / f"{name}.mdp").write_text(settings)
     checkpoint = ["-t", f"{before}.cpt"] if goes_on else []
     gmx(folder, "grompp", "-f", f"{name}.mdp", "-c", f"{before}.gro", "-p", "topol.top", "-o", name, *checkpoint)
-    gmx(folder, "mdrun", "-deffnm", name, "-ntmpi", "1", "-ntomp", "2")
+    gmx(folder, "mdrun", "-deffnm", name, "-ntmpi", "1", "-ntomp", str(N_THREADS))
 
 
 def parity_of(ours: Terms, theirs: Terms) -> dict[str, dict[str, float]]:
