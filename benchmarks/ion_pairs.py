@@ -34,11 +34,11 @@ TEMPERATURE = 298.15
 #: distance in nm and spring in kJ/mol/nm2: dense and stiff across the barrier of the contact pair
 WINDOWS = [
     *((float(r), 6000.0) for r in np.round(np.arange(0.20, 0.63, 0.03), 2)),
-    *((float(r), 2000.0) for r in np.round(np.arange(0.67, 1.08, 0.06), 2)),
+    *((float(r), 2000.0) for r in np.round(np.arange(0.67, 1.0, 0.06), 2)),
 ]
 MEETING_PS, RELAX_PS, SAMPLE_PS, RECORD_PS = 120, 10, 75, 0.1
-BINS_NM = np.arange(0.16, 1.06, 0.01)
-ALIGN_NM = (0.98, 1.02)
+BINS_NM = np.arange(0.16, 1.01, 0.01)
+ALIGN_NM = (0.93, 0.97)  # below half the box, 1.15 nm
 CONTACT_NM = (0.2, 0.48)  # the barrier behind the contact pair is looked for in the second half of it
 PER_MOLAR = 0.6022140857  # 1 nm^3 = 0.602 L/mol
 
@@ -101,10 +101,10 @@ def _distances(folder: Path, distance_nm: float) -> NDArray[np.float64]:
     return distance[time >= RELAX_PS]
 
 
-def _profile(samples: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return W(r) in kJ/mol at the middles of `BINS_NM`, zero at `ALIGN_NM`, from the distances of each window."""
+def _profile(samples: list[NDArray[np.float64]], stride: int = 1) -> NDArray[np.float64]:
+    """Return W(r) in kJ/mol at the middles of `BINS_NM`, zero at `ALIGN_NM`, from each window's distances."""
     kt = BOLTZMANN_KJ_MOL_K * TEMPERATURE
-    kept = [values[:: max(1, int(statistical_inefficiency(values)))] for values in samples]
+    kept = [values[:: stride * max(1, int(statistical_inefficiency(values)))] for values in samples]
     r = np.concatenate(kept)
     bias = np.array([spring / (2 * kt) * (r - distance) ** 2 for distance, spring in WINDOWS])
     counts = np.array([len(values) for values in kept])
@@ -170,9 +170,9 @@ _PAGE = """# Ion pairs in the solvents of LB-003
 
 Made by `python benchmarks/ion_pairs.py run` and `python benchmarks/ion_pairs.py table`: one Li⁺ and one anion in
 {solvents}, ion charges x 0.80, {windows} umbrella windows of {sample} ps from contact outward, MBAR. W(r) is zero at
-10 Å: what is left of the Coulomb attraction beyond (the same for both anions) is not in the association constant, whose
-standard state is 1 mol/L. Errors are within one series of windows; another path would show what the ions' own shells
-remember.
+{align:.1f} Å: what is left of the Coulomb attraction beyond (the same for both anions) is not in the association
+constant, whose standard state is 1 mol/L. Errors are within one series of windows; another path would show what the
+ions' own shells remember.
 
 ![Potential of mean force](ion_pairs.png)
 
@@ -211,7 +211,8 @@ def write_table(out: Path) -> None:
     ]
     solvents = ", ".join(f"{count} {name}" for name, count in SOLVENTS.items())
     (DOCS / "ion_pairs.md").write_text(
-        _PAGE.format(solvents=solvents, sample=SAMPLE_PS, windows=len(WINDOWS)) + "\n".join([*lines, ""])
+        _PAGE.format(solvents=solvents, sample=SAMPLE_PS, windows=len(WINDOWS), align=5 * sum(ALIGN_NM))
+        + "\n".join([*lines, ""])
     )
     print("\n".join(lines))
 
