@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import openmm
 import pandas as pd
-from complexes import Complex, counterpoise, free_molecule, interaction
+from complexes import Complex, counterpoise, interaction, rough_shape
 from markdown import markdown
 from numpy.typing import NDArray
 from quantum import PAIR_LEVEL, optimize_dft
@@ -87,7 +87,7 @@ def scan(cache: Path) -> tuple[pd.DataFrame, dict[str, list[Array]]]:
     rows, places = [], {}
     for path in PATHS:
         group, alone = Complex(("Li", path.anion)), Complex((path.anion,))
-        anion = optimize_dft(alone.elements, free_molecule(path.anion), -1, cache)
+        anion = optimize_dft(alone.elements, rough_shape(path.anion), -1, cache)
         places[path.name] = []
         for r, positions in _places(path, anion):
             contact = float(np.linalg.norm(positions[1:] - positions[0], axis=1)[list(path.towards)].min())
@@ -104,6 +104,7 @@ def scan(cache: Path) -> tuple[pd.DataFrame, dict[str, list[Array]]]:
 
 def well(r: Array, energy: Array) -> tuple[float, float]:
     """Return position and depth of the minimum of a curve, on a cubic spline through its points."""
+    r = np.asarray(r)
     fine = np.linspace(r[0], r[-1], 2001)
     values = CubicSpline(r, energy)(fine)
     return float(fine[values.argmin()]), float(values.min())
@@ -113,10 +114,11 @@ def compare_variants(table: pd.DataFrame, places: dict[str, list[Array]]) -> pd.
     """Return how each variant's wells with Li⁺ differ from DFT's: Li-O distance in Å and depth in kJ/mol."""
     rows, group = [], Complex(("Li", "NO3"))
     for variant in VARIANTS:
+        system = variant.apply(group, group.system())
         row = {"sigma_o_nm": variant.sigma, "epsilon_o_kj_mol": variant.epsilon, "charge_o": variant.charge}
         for name in (path.name for path in PATHS if path.anion == "NO3"):
             points = table[table.path == name]
-            energies = np.array([interaction(group, x, variant.apply(group, group.system())) for x in places[name]])
+            energies = np.array([interaction(group, x, system) for x in places[name]])
             (r, depth), (r_dft, depth_dft) = (well(points.r_contact_angstrom, e) for e in (energies, points.dft_kj_mol))
             kind = name.split()[1]
             row |= {f"{kind}_r_minus_dft_angstrom": r - r_dft, f"{kind}_depth_minus_dft_kj_mol": depth - depth_dft}

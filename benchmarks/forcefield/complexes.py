@@ -14,9 +14,10 @@ import openmm
 from numpy.typing import NDArray
 from openmm import app
 from quantum import PAIR_LEVEL, Level, dft_energy
+from rdkit import Chem
 
 from solvshell.build.forcefield import ForceFieldFiles, Template, create_system, read_forcefield
-from solvshell.build.molecules import add_molecule, make_molecule
+from solvshell.build.molecules import add_molecule, embed
 from solvshell.engine import choose_platform, make_context
 from solvshell.recipe import Model
 from solvshell.species import find_species
@@ -34,9 +35,16 @@ def forcefield_files() -> ForceFieldFiles:
 
 
 @cache
-def free_molecule(name: str) -> Array:
-    """Return positions of a species relaxed alone by the force field."""
-    return 10 * make_molecule(name, find_species(name), forcefield_files(), Model(files=[FILES])).positions
+def rough_shape(name: str) -> Array:
+    """Return a first shape of a species, by RDKit or the catalog: what DFT minima start from knows no force field."""
+    species = find_species(name)
+    if species.geometry_angstrom:
+        return np.array(species.geometry_angstrom)
+    keep_hydrogens = Chem.SmilesParserParams()
+    keep_hydrogens.removeHs = False
+    mol = Chem.MolFromSmiles(species.smiles, keep_hydrogens)
+    order = sorted(range(mol.GetNumAtoms()), key=lambda i: mol.GetAtomWithIdx(i).GetAtomMapNum())
+    return 10 * embed(name, Chem.RenumberAtoms(mol, order), seed=1)
 
 
 def energy_function(system: openmm.System) -> Callable[[Array], tuple[float, Array]]:
@@ -96,12 +104,17 @@ class Complex:
         return [i for i, name in atoms if name in named and self.elements[i] in ("O", "F")]
 
     def outer(self) -> list[int]:
-        """Return the atoms of the molecules that neither coordinate nor are bonded to one that does."""
+        """Return the atoms of the molecules that neither coordinate nor sit between two that do."""
         found: list[int] = []
         for m, (template, atoms) in enumerate(zip(self.templates, self.fragments, strict=True)):
-            inner = {i - atoms.start for i in self.coordinating(m)}
-            inner |= {j for bond in template.bonds if set(bond) & inner for j in bond} or {0}
-            found += [i for i in atoms if i - atoms.start not in inner]
+            coordinating = {i - atoms.start for i in self.coordinating(m)}
+            found += [
+                atoms.start + i
+                for i in range(len(atoms))
+                if i not in coordinating
+                and sum(j in coordinating for bond in template.bonds if i in bond for j in bond if j != i) < 2
+                and len(atoms) > 1
+            ]
         return found
 
     def system(self, scale: float = 1.0) -> openmm.System:

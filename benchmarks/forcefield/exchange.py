@@ -7,15 +7,13 @@ command goes on where it was stopped.
 """
 
 import argparse
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from complexes import PRODUCTION_SCALE, Array, Complex, contacts, energy_function
+from complexes import PRODUCTION_SCALE, Array, Complex, contacts, energy_function, rough_shape
 from markdown import markdown
-from pairs import pair_minima
 from quantum import COARSE_BASIS, GEOMETRY_LEVEL, Level, cached, dft_energy, gfn2, optimize_dft
 from rigid import arrangements
 
@@ -48,12 +46,10 @@ class Cluster:
         return solvated - gfn2(elements, self.positions, charge)[0]
 
 
-@functools.cache
 def shape(name: str, cache: Path) -> Array:
-    """Return the DFT shape of a molecule alone, of the conformer that it has at Li⁺ by the force field."""
-    start = pair_minima(name, PRODUCTION_SCALE)[0][1][1:]
+    """Return the DFT shape of a molecule alone."""
     molecule = Complex((name,))
-    return optimize_dft(molecule.elements, start, molecule.charge, cache, GEOMETRY_LEVEL)
+    return optimize_dft(molecule.elements, rough_shape(name), molecule.charge, cache, GEOMETRY_LEVEL)
 
 
 def _clusters(partner: str, cache: Path) -> list[Cluster]:
@@ -118,13 +114,13 @@ Made by `python benchmarks/forcefield/exchange.py --cache runs/quantum --out doc
 
 Li(EC)₄⁺ + X → Li(EC)₃X + EC
 
-* Every method has the same geometries: rigid molecules in the shape of their own {GEOMETRY_LEVEL} minimum (of the
-  conformer that binds Li⁺), arranged around Li⁺ by the force field with charges × {PRODUCTION_SCALE:g}, where Li-O is
-  that of the liquid (Li(EC)₄⁺: {shell} Å). GFN2-xTB's minima would not do: it puts Li⁺ 1.66 Å from the O of one EC,
+* Every method has the same geometries: rigid molecules in the shape of their own {GEOMETRY_LEVEL} minimum,
+  arranged around Li⁺ by the force field with charges × {PRODUCTION_SCALE:g}, where Li-O is that of the liquid
+  (Li(EC)₄⁺: {shell} Å). GFN2-xTB's minima would not do: it puts Li⁺ 1.66 Å from the O of one EC,
   DFT 1.73.
 * All charges are full. Gas phase first; then what a continuum of dielectric constant {DIELECTRIC_CONSTANT:g} adds, the
   same for all methods (ddCPCM by GFN2-xTB), so that it changes no difference between them.
-* DFT: {CLUSTER_LEVEL}; {COARSE_BASIS} on the atoms that neither coordinate nor are bonded to one that does. No
+* DFT: {CLUSTER_LEVEL}; {COARSE_BASIS} on the atoms that neither coordinate nor sit between two that do. No
   counterpoise.
 * NO₃⁻ of the force field is held flat here, as every molecule is rigid.
 

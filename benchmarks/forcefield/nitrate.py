@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import openmm
 import pandas as pd
-from complexes import Complex, energy_function, free_molecule
+from complexes import Complex, energy_function, rough_shape
 from markdown import markdown
 from numpy.typing import NDArray
 from quantum import PAIR_LEVEL, dft_hessian, gfn2, numeric_hessian, optimize, optimize_dft
@@ -52,6 +52,10 @@ class Bonded:
                     *atoms, periodicity, phase, _ = force.getTorsionParameters(i)
                     force.setTorsionParameters(i, *atoms, periodicity, phase, self.improper)
         return system
+
+
+#: OPLS-2009IL, from which the force field took all but its improper (2009IL/ITP/NO3*.itp of orlandoacevedo/IL).
+OPLS_2009IL = Bonded(length=0.1256, bond=530698.56, angle=1011.022, improper=12.552)
 
 
 def shipped() -> Bonded:
@@ -102,7 +106,7 @@ def of_forcefield(bonded: Bonded) -> dict[str, float]:
 
 def of_dft(cache: Path) -> dict[str, float]:
     """Return N-O length in Å and frequencies in 1/cm at the level of the pairs."""
-    minimum = optimize_dft(NITRATE.elements, free_molecule("NO3"), -1, cache)
+    minimum = optimize_dft(NITRATE.elements, rough_shape("NO3"), -1, cache)
     hessian = dft_hessian(NITRATE.elements, minimum, -1, cache)
     return {"N-O": _bond_length(minimum), **frequencies(minimum, hessian)}
 
@@ -113,7 +117,7 @@ def of_gfn2() -> dict[str, float]:
     def evaluate(positions: Array) -> tuple[float, Array]:
         return gfn2(NITRATE.elements, positions, -1)
 
-    minimum = optimize(NITRATE.elements, free_molecule("NO3"), evaluate)
+    minimum = optimize(NITRATE.elements, rough_shape("NO3"), evaluate)
     return {"N-O": _bond_length(minimum), **frequencies(minimum, numeric_hessian(evaluate, minimum))}
 
 
@@ -175,7 +179,11 @@ def main() -> None:
     dft = of_dft(args.cache)
     print("DFT", dft, flush=True)
     aims = {"DFT": dft, "experiment": {"N-O": dft["N-O"], **EXPERIMENT}}
-    fitted = {"shipped": shipped(), **{f"fit to {name}": fit(aim) for name, aim in aims.items()}}
+    fitted = {
+        "OPLS-2009IL": OPLS_2009IL,
+        "shipped": shipped(),
+        **{f"fit to {name}": fit(aim) for name, aim in aims.items()},
+    }
     rows = {**aims, "GFN2-xTB": of_gfn2(), **{f"force field, {name}": of_forcefield(b) for name, b in fitted.items()}}
     table = pd.DataFrame(rows).T
     table.loc["experiment", "N-O"] = np.nan

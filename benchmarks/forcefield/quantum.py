@@ -93,7 +93,9 @@ def _dft_energy(
     coarse: Sequence[int],
 ) -> float:
     molecule = _molecule(elements, positions, charge, level.basis, ghosts, coarse)
-    energy = _converged(_mean_field(molecule, level, continuum))
+    mean_field = _mean_field(molecule, level, continuum)
+    mean_field.conv_tol = 1e-7
+    energy = _converged(mean_field)
     if level.dispersion:  # of the real atoms: a ghost has none
         real = [i for i in range(len(elements)) if i not in ghosts]
         atoms = _molecule([elements[i] for i in real], np.asarray(positions)[real], charge, level.basis)

@@ -114,7 +114,7 @@ def test_rigid_molecules_find_lithium_and_keep_their_shape():
 
 
 def _free_ec():
-    from complexes import free_molecule
+    from complexes import rough_shape
 
     alone = Complex(("EC",))
-    return alone.elements, free_molecule("EC"), energy_function(alone.system())
+    return alone.elements, rough_shape("EC"), energy_function(alone.system())
