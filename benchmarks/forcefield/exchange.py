@@ -18,7 +18,7 @@ from quantum import COARSE_BASIS, GEOMETRY_LEVEL, Level, cached, dft_energy, gfn
 from rigid import arrangements
 
 CLUSTER_LEVEL = Level(grid=2)
-PARTNERS = ("NO3", "PF6", "DMC", "TFSI")
+DRAWN_OUT = 0.1  # Å
 DIELECTRIC_CONSTANT = 20.0
 METHODS = ("force field", "GFN2", "DFT")
 
@@ -65,8 +65,17 @@ def _clusters(partner: str, cache: Path) -> list[Cluster]:
     return [Cluster(group, np.array(positions)) for positions in found]
 
 
-def _by_methods(partner: str, cluster: Cluster, reference: Cluster, cache: Path) -> dict[str, object]:
+def _drawn_out(cluster: Cluster, by: float) -> Cluster:
+    """Return the cluster with its last molecule farther from Li⁺ by some Å."""
+    positions, atoms = cluster.positions.copy(), list(cluster.group.fragments[-1])
+    away = positions[atoms].mean(axis=0) - positions[0]
+    positions[atoms] += by * away / np.linalg.norm(away)
+    return Cluster(cluster.group, positions)
+
+
+def _by_methods(cluster: Cluster, reference: Cluster, cache: Path) -> dict[str, object]:
     """Return the energy in kJ/mol of Li(EC)4+ + X -> Li(EC)3X + EC by every method, all molecules rigid."""
+    partner = cluster.group.species[-1]
     after = (cluster, Cluster(Complex(("EC",)), shape("EC", cache)))
     before = (reference, Cluster(Complex((partner,)), shape(partner, cache)))
     near = contacts(cluster.group, cluster.positions, to=[4])
@@ -79,32 +88,31 @@ def _by_methods(partner: str, cluster: Cluster, reference: Cluster, cache: Path)
     return row
 
 
-def _relative(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what Li⁺ prefers, EC and PF6⁻ against NO3⁻, as force field, GFN2 and their errors against DFT."""
-    lowest = table.drop_duplicates("partner").set_index("partner")
+def _preferences(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what Li⁺ prefers: each arrangement against EC, and those of NO3⁻ against the other anions."""
+    energies = [f"{method}_kj_mol" for method in METHODS]
+    nothing = pd.Series(0.0, index=energies)
+    pairs = [(row, None) for _, row in table.iterrows()]
+    anions = table[table.partner.isin(["PF6", "TFSI"])].drop_duplicates("partner")
+    pairs += [(n, a) for _, a in anions.iterrows() for _, n in table[table.partner == "NO3"].iterrows()]
     rows = []
-    for first, second in (("NO3", "EC"), ("PF6", "EC"), ("DMC", "EC"), ("TFSI", "EC"), ("NO3", "PF6"), ("NO3", "TFSI")):
-        if not {first, second} <= {*lowest.index, "EC"}:
-            continue
-        energies = {
-            m: lowest[f"{m}_kj_mol"][first] - (0 if second == "EC" else lowest[f"{m}_kj_mol"][second]) for m in METHODS
-        }
+    for first, second in pairs:
+        force_field, xtb, dft = first[energies] - (nothing if second is None else second[energies])
         rows.append(
             {
-                "Li⁺ takes": f"{first} rather than {second}",
-                **energies,
-                "force field minus DFT": energies["force field"] - energies["DFT"],
-                "GFN2 minus DFT": energies["GFN2"] - energies["DFT"],
+                "Li⁺ takes": f"{first.partner} ({first.contacts_angstrom} Å)",
+                "rather than": "EC" if second is None else second.partner,
+                **dict(zip(METHODS, (force_field, xtb, dft), strict=True)),
+                "force field minus DFT": force_field - dft,
+                "GFN2 minus DFT": xtb - dft,
             }
         )
     return pd.DataFrame(rows)
 
 
 def _page(table: pd.DataFrame, reference: Cluster) -> str:
-    gas = table[["partner", "contacts_angstrom", *(f"{m}_kj_mol" for m in METHODS)]].set_axis(
-        ["X", "contacts with X, Å", *METHODS], axis=1
-    )
-    wet = gas.copy()
+    columns = ["partner", "contacts_angstrom", *(f"{method}_kj_mol" for method in METHODS)]
+    wet = table[columns].set_axis(["X", "contacts with X, Å", *METHODS], axis=1)
     for method in METHODS:
         wet[method] += table.continuum_kj_mol
     shell = " ".join(f"{r:.2f}" for r in contacts(reference.group, reference.positions))
@@ -116,26 +124,20 @@ Li(EC)₄⁺ + X → Li(EC)₃X + EC
 
 * Every method has the same geometries: rigid molecules in the shape of their own {GEOMETRY_LEVEL} minimum,
   arranged around Li⁺ by the force field with charges × {PRODUCTION_SCALE:g}, where Li-O is that of the liquid
-  (Li(EC)₄⁺: {shell} Å). GFN2-xTB's minima would not do: it puts Li⁺ 1.66 Å from the O of one EC,
-  DFT 1.73.
+  (Li(EC)₄⁺: {shell} Å). GFN2-xTB's minima would not do: its Li-O is too short (binding.md).
 * All charges are full. Gas phase first; then what a continuum of dielectric constant {DIELECTRIC_CONSTANT:g} adds, the
   same for all methods (ddCPCM by GFN2-xTB), so that it changes no difference between them.
 * DFT: {CLUSTER_LEVEL}; {COARSE_BASIS} on the atoms that neither coordinate nor sit between two that do. No
   counterpoise.
-* NO₃⁻ of the force field is held flat here, as every molecule is rigid.
+* NO₃⁻ is asked in its two arrangements, and again {DRAWN_OUT:g} Å farther out: what a change of geometry does.
 
-In the gas phase:
+In the gas phase; a negative error: the force field prefers the first too much.
 
-{markdown(gas, digits=0)}
+{markdown(_preferences(table), digits=0)}
 
-In the continuum:
+In the continuum, where the errors are the same:
 
 {markdown(wet, digits=0)}
-
-Differences, in the gas phase; their errors are the same in the continuum. A negative error: the force field prefers the
-first too much.
-
-{markdown(_relative(table), digits=0)}
 """
 
 
@@ -149,13 +151,19 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     reference = _clusters("EC", args.cache)[0]
     print("Li(EC)4+", contacts(reference.group, reference.positions), flush=True)
+    nitrate = _clusters("NO3", args.cache)
+    asked = [
+        *nitrate,
+        *(cluster for partner in ("PF6", "DMC") for cluster in _clusters(partner, args.cache)),
+        *(_drawn_out(cluster, DRAWN_OUT) for cluster in nitrate),
+        *_clusters("TFSI", args.cache),
+    ]
     rows = []
-    for partner in PARTNERS:
-        for cluster in _clusters(partner, args.cache):
-            rows.append(_by_methods(partner, cluster, reference, args.cache))
-            table = pd.DataFrame(rows)
-            table.round(2).to_csv(args.out / "exchange.csv", index=False)
-            (args.out / "exchange.md").write_text(_page(table, reference), encoding="utf-8")
+    for cluster in asked:
+        rows.append(_by_methods(cluster, reference, args.cache))
+        table = pd.DataFrame(rows)
+        table.round(2).to_csv(args.out / "exchange.csv", index=False)
+        (args.out / "exchange.md").write_text(_page(table, reference), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class Level:
 
     def __str__(self) -> str:
         name = f"{self.functional.upper()}{'-' + self.dispersion.upper() if self.dispersion else ''}"
-        return f"{name}/{self.basis.replace('tzvp', 'TZVP').replace('svp', 'SVP')}"
+        return f"{name}/{self.basis.upper().replace('DEF', 'def')}"
 
 
 PAIR_LEVEL = Level()
