@@ -5,7 +5,7 @@
 
 The protocol: conformers relaxed with GFN2-xTB; the potential of B3LYP/6-31G* (density fitting) on a CHELPG grid; one
 least-squares fit to all conformers, and for the linear carbonates to all molecules, at once: total charges, equal
-charges of like atoms and some fixed charges are its constraints. Potentials lie in `--cache` and are not made again.
+charges of like atoms and some fixed charges are its constraints. What is in `--cache` is not computed again.
 Writes charges.csv, charges-fits.csv and the tables of charges.md; with `--only` it prints and writes nothing.
 """
 
@@ -22,7 +22,7 @@ from MDAnalysis.lib.distances import calc_dihedrals
 from pages import fill, table
 from pyscf import dft, gto
 from pyscf.data.nist import AU2DEBYE, BOHR
-from quantum import Array, optimize_gfn2
+from quantum import Array, cached, optimize_gfn2
 from vacuum import Vacuum, molecule
 
 FUNCTIONAL, BASIS = "b3lyp", "6-31g*"
@@ -121,17 +121,27 @@ def _upright(positions: Array) -> Array:
     return centered @ axes.T
 
 
-def conformers(vacuum: Vacuum) -> Iterator[tuple[str, Array]]:
-    """Yield name and GFN2-xTB minimum in Å of each conformer."""
+def _relaxed(vacuum: Vacuum, torsions: Torsions) -> Array:
+    """Return the GFN2-xTB minimum in Å next to these torsions."""
+    held = {_indices(vacuum, torsion): float(angle) for torsion, angle in torsions.items()}
+    _, start = vacuum.relaxed(vacuum.minimum() if not held else vacuum.starts[0], vacuum.scales[0], held)
+    relaxed = optimize_gfn2(vacuum.elements, start, vacuum.template.charge)
+    for atoms, angle in held.items():
+        now = np.degrees(calc_dihedrals(*(relaxed[atom] for atom in atoms)))
+        if abs((now - angle + 180) % 360 - 180) > OTHER_CONFORMER:
+            raise ValueError(f"{vacuum.name}: a torsion went from {angle:.0f} to {now:.0f} degrees")
+    return _upright(relaxed)
+
+
+def conformers(vacuum: Vacuum, cache: Path) -> Iterator[tuple[str, Array]]:
+    """Yield name and positions in Å of each conformer."""
     for name, torsions in CONFORMERS.get(vacuum.name, {"": {}}).items():
-        held = {_indices(vacuum, torsion): float(angle) for torsion, angle in torsions.items()}
-        _, start = vacuum.relaxed(vacuum.minimum(), vacuum.scales[0], held)
-        relaxed = optimize_gfn2(vacuum.elements, start, vacuum.template.charge)
-        for atoms, angle in held.items():
-            now = np.degrees(calc_dihedrals(*(relaxed[atom] for atom in atoms)))
-            if abs((now - angle + 180) % 360 - 180) > OTHER_CONFORMER:
-                raise ValueError(f"{vacuum.name} {name}: a torsion went from {angle:.0f} to {now:.0f} degrees")
-        yield name, _upright(relaxed)
+        inputs = {"conformer": name, "torsions": {"-".join(atoms): angle for atoms, angle in torsions.items()}}
+
+        def compute(torsions: Torsions = torsions) -> dict:
+            return {"positions_angstrom": _relaxed(vacuum, torsions).tolist()}
+
+        yield name, np.array(cached(cache, f"conformer-{vacuum.name}", inputs, compute)["positions_angstrom"])
 
 
 def chelpg_points(elements: Sequence[str], positions: Array) -> Array:
@@ -223,7 +233,7 @@ def compare(fit: Fit, cache: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     potentials = [
         potential_around(vacuum, conformer, positions, cache)
         for vacuum in vacua.values()
-        for conformer, positions in conformers(vacuum)
+        for conformer, positions in conformers(vacuum, cache)
     ]
     found = fitted(fit, potentials, {name: vacuum.template.charge for name, vacuum in vacua.items()})
     of_atoms = [

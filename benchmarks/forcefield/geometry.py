@@ -22,8 +22,9 @@ from vacuum import Vacuum, Vectors, molecule, names
 
 #: degrees; a torsion that turns farther has gone to another minimum
 OTHER_CONFORMER = 40.0
-#: small molecules and, but for the last, rigid: minutes each. The basis of the last is what 15 heavy atoms allow.
-BY_DFT = dict.fromkeys(("NO3", "PF6", "EC", "DMC"), CLUSTER_LEVEL) | {"TFSI": Level(basis="def2-svp")}
+#: small molecules, minutes each; the basis of the two that are not rigid is what so many heavy atoms allow
+BY_DFT = dict.fromkeys(("NO3", "PF6", "BF4", "ClO4", "EC"), CLUSTER_LEVEL)
+BY_DFT |= dict.fromkeys(("FSI", "TFSI"), Level(basis="def2-svp"))
 _N_WORST = 14
 _DIGITS = {"bond": 3, "angle": 1}
 

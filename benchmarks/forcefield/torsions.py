@@ -18,15 +18,17 @@ import numpy as np
 import pandas as pd
 from geometry import measured
 from pages import fill, table
-from quantum import CLUSTER_LEVEL, cached, dft_energy, gfn2, optimize_gfn2
+from quantum import CLUSTER_LEVEL, Level, cached, dft_energy, gfn2, optimize_gfn2
 from vacuum import Vacuum, Vectors, molecule
 
 ANGLES = np.arange(0, 181, 15)
 DFT_STEP = 30
-DFT = str(CLUSTER_LEVEL)
+#: where a larger basis takes minutes for each point
+SMALL_BASIS = Level(basis="def2-svp")
+LEVELS = dict.fromkeys(("EMC", "DME", "ATMA", "BTMAE", "TFSI"), SMALL_BASIS)
 #: columns of a profile, their names and their lines
 METHODS = {
-    "dft": (DFT, {"color": "black", "marker": "o", "linestyle": "none"}),
+    "dft": ("DFT", {"color": "black", "marker": "o", "linestyle": "none"}),
     "gfn2": ("GFN2-xTB", {"color": "tab:gray", "linestyle": "--"}),
     "force_field": ("force field", {"color": "tab:blue", "linestyle": "-"}),
     "force_field_full": ("force field, ions × 1", {"color": "tab:orange", "linestyle": ":"}),
@@ -114,6 +116,7 @@ def profile(scan: Scan, work: Path) -> pd.DataFrame:
     vacuum = molecule(scan.molecule)
     points = [_point(vacuum, scan, angle, start, work) for angle, start in walk(vacuum, scan).items()]
     energies = pd.DataFrame(points)[["angle", "gfn2", "force_field", "force_field_full"]]
+    level = LEVELS.get(scan.molecule, CLUSTER_LEVEL)
     wanted = set(ANGLES[ANGLES % DFT_STEP == 0])
     for method in ("gfn2", "force_field"):
         wanted |= {int(ANGLES[i]) for i in minima_of(ANGLES, energies[method].to_numpy())}
@@ -122,14 +125,14 @@ def profile(scan: Scan, work: Path) -> pd.DataFrame:
         if point["angle"] in wanted:
             positions = np.array(point["positions"])
             charge = vacuum.template.charge
-            by_angle[point["angle"]] = dft_energy(vacuum.elements, positions, charge, work, level=CLUSTER_LEVEL)
+            by_angle[point["angle"]] = dft_energy(vacuum.elements, positions, charge, work, level=level)
             print(f"{scan.title} {point['angle']}°", flush=True)
     energies["dft"] = energies.angle.map(by_angle)
     if len(vacuum.scales) == 1:
         energies["force_field_full"] = np.nan
     for method in METHODS:
         energies[method] -= energies[method].min()
-    return energies.assign(torsion=scan.title)[["torsion", "angle", *METHODS]]
+    return energies.assign(torsion=scan.title, dft_level=str(level))[["torsion", "angle", *METHODS, "dft_level"]]
 
 
 def deviation(energies: pd.DataFrame, method: str) -> tuple[float, float, int]:
@@ -156,7 +159,7 @@ def summarize(energies: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "torsion": known.torsion.iloc[0],
-                "method": name,
+                "method": known.dft_level.iloc[0] if method == "dft" else name,
                 "rms_kj_mol": rms,
                 "largest_kj_mol": largest,
                 "largest_at_degrees": at,
@@ -173,8 +176,8 @@ def _page_table(rows: pd.DataFrame) -> str:
         [
             row.torsion,
             row.method,
-            "-" if row.method == DFT else f"{row.rms_kj_mol:.1f}",
-            "-" if row.method == DFT else f"{row.largest_kj_mol:+.1f} at {row.largest_at_degrees}°",
+            f"{row.rms_kj_mol:.1f}",
+            f"{row.largest_kj_mol:+.1f} at {row.largest_at_degrees}°",
             f"{row.highest_kj_mol:.1f} at {row.highest_at_degrees}°",
             row.minima,
         ]
