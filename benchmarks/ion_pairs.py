@@ -4,9 +4,9 @@
     python benchmarks/ion_pairs.py table --out pair-runs                 # docs/forcefield/ion_pairs.*
 
 Umbrella sampling in the distance Li-N or Li-P by GROMACS (constant volume after 1 bar, 3 Da hydrogens, 4 fs, Langevin
-dynamics), windows one after the other from contact outward; MBAR (pymbar) joins them. W(r) = F(r) + 2 kT ln r is zero
-at `ALIGN_NM`. The association constant is 4 pi int r^2 exp(-W/kT) dr up to the top of the barrier behind the contact
-pair. Errors are of a bootstrap over quarters of the windows.
+dynamics), windows one after the other from contact outward and again inward; MBAR (pymbar) joins them. W(r) = F(r) +
+2 kT ln r is zero at `ALIGN_NM`. The association constant is 4 pi int r^2 exp(-W/kT) dr up to `CONTACT_NM`. Errors are
+half of the difference of the two series.
 """
 
 import argparse
@@ -39,7 +39,7 @@ WINDOWS = [
 MEETING_PS, RELAX_PS, SAMPLE_PS, RECORD_PS = 120, 10, 75, 0.1
 BINS_NM = np.arange(0.16, 1.01, 0.01)
 ALIGN_NM = (0.93, 0.97)  # below half the box, 1.15 nm
-CONTACT_NM = (0.2, 0.48)  # the barrier behind the contact pair is looked for in the second half of it
+CONTACT_NM = 0.45  # the top of the barrier of NO3-; PF6- has none to speak of
 PER_MOLAR = 0.6022140857  # 1 nm^3 = 0.602 L/mol
 
 
@@ -77,7 +77,7 @@ def _umbrella(distance_nm: float, spring: float) -> dict[str, object]:
 
 
 def run(anion: str, out: Path, threads: int) -> None:
-    """Bring the pair together, then run the windows outward."""
+    """Bring the pair together, run the windows outward, and then inward again."""
     box = _box(anion, out / anion / "box")
     runs = Gromacs.of(box, out / anion / "gromacs", threads)
     _write_groups(runs, box, anion)
@@ -88,29 +88,42 @@ def run(anion: str, out: Path, threads: int) -> None:
     before = runs.at_mean_volume(before)
     sampling = {"heavy": True, "nstenergy": 500, "nstxout_compressed": 0, "ref_t": TEMPERATURE}
     steps, goes_on = round((RELAX_PS + SAMPLE_PS) / HEAVY_STEP_PS), False
-    for distance, spring in WINDOWS:
-        window = _umbrella(distance, spring)
-        before = runs.stage(f"w{distance:.2f}", before, goes_on=goes_on, nsteps=steps, **sampling, **window)
-        goes_on = True
-        print(f"{anion}: {distance:.2f} nm", flush=True)
+    for series, windows in (("outward", WINDOWS), ("inward", WINDOWS[::-1])):
+        for distance, spring in windows:
+            window = _umbrella(distance, spring)
+            name = _stage(series, distance)
+            before = runs.stage(name, before, goes_on=goes_on, nsteps=steps, **sampling, **window)
+            goes_on = True
+            print(f"{anion}, {series}: {distance:.2f} nm", flush=True)
 
 
-def _distances(folder: Path, distance_nm: float) -> NDArray[np.float64]:
-    """Return the distances of a window in nm after its relaxation."""
-    time, distance = np.loadtxt(folder / f"w{distance_nm:.2f}.xvg", comments=["#", "@"])[:, :2].T
-    return distance[time >= RELAX_PS]
+def _stage(series: str, distance_nm: float) -> str:
+    return f"{series}_{distance_nm:.2f}"
 
 
-def _profile(samples: list[NDArray[np.float64]], stride: int = 1) -> NDArray[np.float64]:
-    """Return W(r) in kJ/mol at the middles of `BINS_NM`, zero at `ALIGN_NM`, from each window's distances."""
+def _distances(folder: Path, series: str) -> list[NDArray[np.float64]]:
+    """Return the distances in nm of each window after its relaxation."""
+    found = []
+    for distance, _ in WINDOWS:
+        time, r = np.loadtxt(folder / f"{_stage(series, distance)}.xvg", comments=["#", "@"])[:, :2].T
+        found.append(r[time >= RELAX_PS])
+    return found
+
+
+def profile(samples: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return W(r) in kJ/mol at the middles of `BINS_NM`, zero at `ALIGN_NM`, from each window's distances.
+
+    All samples are used; a window counts as much as it has independent ones.
+    """
     kt = BOLTZMANN_KJ_MOL_K * TEMPERATURE
-    kept = [values[:: stride * max(1, int(statistical_inefficiency(values)))] for values in samples]
-    r = np.concatenate(kept)
-    bias = np.array([spring / (2 * kt) * (r - distance) ** 2 for distance, spring in WINDOWS])
-    counts = np.array([len(values) for values in kept])
-    free_energies = MBAR(bias, counts).f_k
+    r = np.concatenate(samples)
+    memory = [statistical_inefficiency(window) for window in samples]
+    kept = [window[:: int(np.ceil(frames))] for window, frames in zip(samples, memory, strict=True)]
+    free_energies = MBAR(_bias(np.concatenate(kept)), np.array([len(window) for window in kept])).f_k
+    counts = np.array([len(window) / frames for window, frames in zip(samples, memory, strict=True)])
+    share = np.repeat(1 / np.array(memory), [len(window) for window in samples])
     # The weight of a sample without any umbrella, from the mixture of all windows.
-    unbiased = np.exp(-logsumexp(np.log(counts)[:, None] + free_energies[:, None] - bias, axis=0))
+    unbiased = share * np.exp(-logsumexp(np.log(counts)[:, None] + free_energies[:, None] - _bias(r), axis=0))
     density = np.histogram(r, BINS_NM, weights=unbiased)[0]
     middles = (BINS_NM[1:] + BINS_NM[:-1]) / 2
     with np.errstate(divide="ignore"):
@@ -119,49 +132,42 @@ def _profile(samples: list[NDArray[np.float64]], stride: int = 1) -> NDArray[np.
     return w - w[aligned].mean()
 
 
-def association(w: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the association constant in L/mol, and the distance in nm up to which a pair is a contact pair."""
+def _bias(r: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the umbrella of each window at each distance, in kT."""
+    kt = BOLTZMANN_KJ_MOL_K * TEMPERATURE
+    return np.array([spring / (2 * kt) * (r - distance) ** 2 for distance, spring in WINDOWS])
+
+
+def association(w: NDArray[np.float64]) -> float:
+    """Return the association constant in L/mol of pairs closer than `CONTACT_NM`."""
     middles = (BINS_NM[1:] + BINS_NM[:-1]) / 2
-    half = (CONTACT_NM[0] + CONTACT_NM[1]) / 2
-    behind = np.flatnonzero((middles > half) & (middles < CONTACT_NM[1] + 0.1) & np.isfinite(w))
-    top = middles[behind[np.argmax(w[behind])]]
-    inside = (middles <= top) & np.isfinite(w)
+    inside = (middles < CONTACT_NM) & np.isfinite(w)
     kt = BOLTZMANN_KJ_MOL_K * TEMPERATURE
     integral = (4 * np.pi * middles**2 * np.exp(-w / kt))[inside].sum() * (BINS_NM[1] - BINS_NM[0])
-    return float(integral * PER_MOLAR), float(top)
-
-
-def _bootstrap(samples: list[NDArray[np.float64]], n: int = 40) -> list[list[NDArray[np.float64]]]:
-    """Return resampled windows, each of four quarters drawn with replacement."""
-    rng = np.random.default_rng(0)
-
-    def drawn(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        quarters = np.array_split(values, 4)
-        return np.concatenate([quarters[i] for i in rng.integers(0, 4, 4)])
-
-    return [[drawn(values) for values in samples] for _ in range(n)]
+    return float(integral * PER_MOLAR)
 
 
 def _results(anion: str, out: Path) -> tuple[pd.DataFrame, dict[str, object]]:
-    samples = [_distances(out / anion / "gromacs", distance) for distance, _ in WINDOWS]
-    w = _profile(samples)
-    resampled = [_profile(drawn) for drawn in _bootstrap(samples)]
+    """Return W(r) of both series together and its numbers; an error is half of the difference of the series."""
+    outward, inward = (_distances(out / anion / "gromacs", series) for series in ("outward", "inward"))
+    together = [np.concatenate(pair) for pair in zip(outward, inward, strict=True)]
+    w, *each = (profile(samples) for samples in (together, outward, inward))
     middles = (BINS_NM[1:] + BINS_NM[:-1]) / 2
     with np.errstate(invalid="ignore"):
-        stderr = np.std(resampled, axis=0, ddof=1)
-    curve = pd.DataFrame({"anion": anion, "r_angstrom": 10 * middles, "w_kj_mol": w, "stderr_kj_mol": stderr})
-    constant, top = association(w)
-    log_errors = np.std([np.log(association(drawn)[0]) for drawn in resampled], ddof=1)
+        error = np.abs(each[0] - each[1]) / 2
+    curve = pd.DataFrame({"anion": anion, "r_angstrom": 10 * middles, "w_kj_mol": w, "error_kj_mol": error})
     kt = BOLTZMANN_KJ_MOL_K * TEMPERATURE
-    inside = np.isfinite(w) & (middles <= top)
+    constant, *of_series = (association(series) for series in (w, *each))
+    contact = np.isfinite(w) & (middles < CONTACT_NM)
     row = {
         "anion": anion,
-        "minimum_angstrom": 10 * middles[inside][np.argmin(w[inside])],
-        "w_minimum_kj_mol": w[inside].min(),
-        "contact_up_to_angstrom": 10 * top,
+        "minimum_angstrom": 10 * middles[contact][np.argmin(w[contact])],
+        "w_minimum_kj_mol": w[contact].min(),
         "association_l_mol": constant,
+        "outward_l_mol": of_series[0],
+        "inward_l_mol": of_series[1],
         "association_free_energy_kj_mol": -kt * np.log(constant),
-        "stderr_kj_mol": kt * log_errors,
+        "error_kj_mol": kt * abs(np.log(of_series[0] / of_series[1])) / 2,
     }
     return curve, row
 
@@ -169,10 +175,13 @@ def _results(anion: str, out: Path) -> tuple[pd.DataFrame, dict[str, object]]:
 _PAGE = """# Ion pairs in the solvents of LB-003
 
 Made by `python benchmarks/ion_pairs.py run` and `python benchmarks/ion_pairs.py table`: one Li⁺ and one anion in
-{solvents}, ion charges x 0.80, {windows} umbrella windows of {sample} ps from contact outward, MBAR. W(r) is zero at
-{align:.1f} Å: what is left of the Coulomb attraction beyond (the same for both anions) is not in the association
-constant, whose standard state is 1 mol/L. Errors are within one series of windows; another path would show what the
-ions' own shells remember.
+{solvents}, ion charges x 0.80, {windows} umbrella windows of {sample} ps from contact outward and again inward, MBAR.
+Errors are half of the difference of the two series: they know what the shells of the ions remember, as far as two
+series can tell. K counts pairs closer than {contact:.1f} Å, its standard state is 1 mol/L.
+
+W(r) is zero at {align:.1f} Å, not at infinity. In a continuum of dielectric constant 20 the charges x 0.8 have -4.7
+kJ/mol left there, and K lacks a factor of about 7, the same for both anions: compare the anions, not K with a measured
+constant. In a box of 2.3 nm the forces at such distances are those of the periodic images too; no larger box was run.
 
 ![Potential of mean force](ion_pairs.png)
 
@@ -184,7 +193,8 @@ def write_table(out: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    done = [anion for anion in CENTERS if (out / anion / "gromacs" / f"w{WINDOWS[-1][0]:.2f}.gro").exists()]
+    last = _stage("inward", WINDOWS[0][0])
+    done = [anion for anion in CENTERS if (out / anion / "gromacs" / f"{last}.gro").exists()]
     results = [_results(anion, out) for anion in done]
     curves, rows = pd.concat([curve for curve, _ in results]), pd.DataFrame([row for _, row in results])
     DOCS.mkdir(parents=True, exist_ok=True)
@@ -192,7 +202,7 @@ def write_table(out: Path) -> None:
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
     for anion, curve in curves.groupby("anion", sort=False):
         axis.errorbar(
-            curve.r_angstrom, curve.w_kj_mol, curve.stderr_kj_mol, label=f"Li⁺-{CENTERS[anion][0]} of {anion}⁻"
+            curve.r_angstrom, curve.w_kj_mol, curve.error_kj_mol, label=f"Li⁺-{CENTERS[anion][0]} of {anion}⁻"
         )
     axis.axhline(0, color="0.6", linewidth=1)
     axis.set_xlabel("r, Å")
@@ -201,19 +211,22 @@ def write_table(out: Path) -> None:
     axis.legend()
     figure.savefig(DOCS / "ion_pairs.png", dpi=150)
     lines = [
-        "| anion | deepest at, Å | W there, kJ/mol | contact up to, Å | K, L/mol | -RT ln K, kJ/mol |",
+        "| anion | deepest at, Å | W there, kJ/mol | K, L/mol | outward, inward | -RT ln K, kJ/mol |",
         "|---|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {row.anion} | {row.minimum_angstrom:.2f} | {row.w_minimum_kj_mol:.1f} | {row.contact_up_to_angstrom:.1f} | "
-        f"{row.association_l_mol:.3g} | {row.association_free_energy_kj_mol:.1f} ± {row.stderr_kj_mol:.1f} |"
-        for row in rows.itertuples()
-    ]
-    solvents = ", ".join(f"{count} {name}" for name, count in SOLVENTS.items())
-    (DOCS / "ion_pairs.md").write_text(
-        _PAGE.format(solvents=solvents, sample=SAMPLE_PS, windows=len(WINDOWS), align=5 * sum(ALIGN_NM))
-        + "\n".join([*lines, ""])
-    )
+    for row in rows.itertuples():
+        series = f"{row.outward_l_mol:.2g}, {row.inward_l_mol:.2g}"
+        free_energy = f"{row.association_free_energy_kj_mol:.1f} ± {row.error_kj_mol:.1f}"
+        depth = f"{row.minimum_angstrom:.2f} | {row.w_minimum_kj_mol:.1f}"
+        lines.append(f"| {row.anion} | {depth} | {row.association_l_mol:.2g} | {series} | {free_energy} |")
+    words = {
+        "solvents": ", ".join(f"{count} {name}" for name, count in SOLVENTS.items()),
+        "sample": SAMPLE_PS,
+        "windows": len(WINDOWS),
+        "contact": 10 * CONTACT_NM,
+        "align": 5 * sum(ALIGN_NM),
+    }
+    (DOCS / "ion_pairs.md").write_text(_PAGE.format(**words) + "\n".join([*lines, ""]))
     print("\n".join(lines))
 
 

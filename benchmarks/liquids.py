@@ -156,16 +156,16 @@ def self_diffusion(times: np.ndarray, centers: np.ndarray) -> Value:
 def viscosity(step_ps: float, pressures: np.ndarray, volume_nm3: float, temperature: float) -> Value:
     """Return the viscosity in mPa s by Green-Kubo from the pressure tensor in bar: xx, yy, zz, xy, xz, yz.
 
-    Five components of the traceless tensor are independent; the error is that of their mean over components and
-    quarters of the run.
+    The mean over five components of the traceless tensor and the quarters of the run. A component is zero on average by
+    symmetry, and the mean of the run is not taken off: that would bias the integral.
     """
     xx, yy, zz, xy, xz, yz = pressures
-    independent = [xy, xz, yz, (xx - yy) / 2, (yy - zz) / 2]
+    components = [xy, xz, yz, (xx - yy) / 2, (yy - zz) / 2]
     prefactor = volume_nm3 * 1e-27 / (BOLTZMANN_KJ_MOL_K * 1e3 / AVOGADRO * temperature) * PASCAL_PER_BAR**2
     first, last = (round(time / step_ps) for time in PLATEAU_PS)
     plateaus = []
-    for component in independent:
-        for part in np.array_split(component - component.mean(), 4):
+    for component in components:
+        for part in np.array_split(component, 4):
             power = np.abs(np.fft.rfft(part, 2 * len(part))) ** 2
             correlation = np.fft.irfft(power)[:last] / (len(part) - np.arange(last))
             correlation[0] /= 2  # trapezoids

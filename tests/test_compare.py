@@ -13,9 +13,9 @@ import MDAnalysis as mda
 import numpy as np
 import pandas as pd
 import pytest
-from analysis.synthetic import only_ec, random_universe
 from openmm import app
 from scipy import stats
+from synthetic import only_ec, random_universe
 
 from solvshell.analysis import analyze_run
 from solvshell.analysis.geometry import SolvationGeometry

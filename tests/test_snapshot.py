@@ -123,7 +123,7 @@ def test_pictures_are_drawn_also_of_strange_boxes(frame: Frame) -> None:
 
 
 def test_a_frame_of_a_universe(frame: Frame) -> None:
-    from analysis.synthetic import make_universe, species_file
+    from synthetic import make_universe, species_file
 
     universe = make_universe([("LI", ["LI"]), ("PF6", ["P", "F"]), ("EC", ["O"])], np.arange(12.0).reshape(1, 4, 3))
     universe.add_TopologyAttr("types", ["Li", "P", "F", "O"])

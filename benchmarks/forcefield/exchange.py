@@ -7,6 +7,7 @@ command goes on where it was stopped.
 """
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +142,14 @@ In the continuum, where the errors are the same:
 """
 
 
+def _asked(cache: Path) -> Iterator[Cluster]:
+    yield from (nitrate := _clusters("NO3", cache))
+    yield from _clusters("PF6", cache)
+    yield from _clusters("DMC", cache)
+    yield from (_drawn_out(cluster, DRAWN_OUT) for cluster in nitrate)
+    yield from _clusters("TFSI", cache)
+
+
 def main() -> None:
     """Write the table and the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -151,15 +160,8 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     reference = _clusters("EC", args.cache)[0]
     print("Li(EC)4+", contacts(reference.group, reference.positions), flush=True)
-    nitrate = _clusters("NO3", args.cache)
-    asked = [
-        *nitrate,
-        *(cluster for partner in ("PF6", "DMC") for cluster in _clusters(partner, args.cache)),
-        *(_drawn_out(cluster, DRAWN_OUT) for cluster in nitrate),
-        *_clusters("TFSI", args.cache),
-    ]
     rows = []
-    for cluster in asked:
+    for cluster in _asked(args.cache):
         rows.append(_by_methods(cluster, reference, args.cache))
         table = pd.DataFrame(rows)
         table.round(2).to_csv(args.out / "exchange.csv", index=False)

@@ -98,6 +98,12 @@ def compare(vacuum: Vacuum, positions: Vectors, reference: Vectors) -> dict[str,
     return row
 
 
+def _save(path: Path, found: dict[str, Vectors]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path.with_suffix(".part.npz"), **found)
+    path.with_suffix(".part.npz").rename(path)
+
+
 def minima(vacuum: Vacuum, work: Path) -> dict[str, Vectors]:
     """Return the minima of one molecule: `scale 0.8`, `scale 1` (of charges), `gfn2` and, for a few, `dft`.
 
@@ -106,16 +112,15 @@ def minima(vacuum: Vacuum, work: Path) -> dict[str, Vectors]:
     path = work / f"geometry-{vacuum.name}.npz"
     if not path.exists():
         lowest = vacuum.minimum()
-        found = {f"scale {scale:g}": vacuum.relaxed(lowest, scale)[1] for scale in vacuum.scales}
-        found["gfn2"] = optimize_gfn2(vacuum.elements, lowest, vacuum.template.charge)
-        if vacuum.name in BY_DFT:
-            level = BY_DFT[vacuum.name]
-            found["dft"] = optimize_dft(vacuum.elements, lowest, vacuum.template.charge, work, level)
-        work.mkdir(parents=True, exist_ok=True)
-        np.savez(path.with_suffix(".part.npz"), **found)
-        path.with_suffix(".part.npz").rename(path)
+        relaxed = {f"scale {scale:g}": vacuum.relaxed(lowest, scale)[1] for scale in vacuum.scales}
+        _save(path, relaxed | {"gfn2": optimize_gfn2(vacuum.elements, lowest, vacuum.template.charge)})
     with np.load(path) as stored:
-        return dict(stored)
+        found = dict(stored)
+    if vacuum.name in BY_DFT and "dft" not in found:
+        start, level = found[f"scale {vacuum.scales[0]:g}"], BY_DFT[vacuum.name]
+        found["dft"] = optimize_dft(vacuum.elements, start, vacuum.template.charge, work, level)
+        _save(path, found)
+    return found
 
 
 def _comparisons(vacuum: Vacuum, found: dict[str, Vectors]) -> Iterator[dict[str, object]]:

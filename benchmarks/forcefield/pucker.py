@@ -40,7 +40,7 @@ def _reference(vacuum: Vacuum, angle: int, cache: Path) -> tuple[Vectors, float]
     ring = _atoms(vacuum, RING)
 
     def compute() -> dict:
-        _, start = vacuum.relaxed(vacuum.minimum(), 1.0, {ring: float(angle)})
+        _, start = vacuum.relaxed(vacuum.starts[0], 1.0, {ring: float(angle)})
         return {"positions": optimize_gfn2(vacuum.elements, start, 0, [ring]).tolist()}
 
     positions = np.array(cached(cache, f"pucker-{vacuum.name}", {"angle": angle}, compute)["positions"])
