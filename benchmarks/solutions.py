@@ -4,7 +4,8 @@
     python benchmarks/solutions.py table --out solution-runs                         # docs/forcefield/solutions.*
 
 lb003_0.75 ... lb003_1.00 are LB-003 with that `ion_charge_scale`; ec_litfsi is 10 mol% LiTFSI in EC, of which a neutron
-study has the Li-O distance; lb003_no3 is LB-003 with NO3- for PF6-, ls002 is LiTFSI with some LiNO3 in ethers.
+study has the Li-O distance; lb003_no3 is LB-003 with NO3- for PF6- (far beyond the solubility of LiNO3: for its contacts),
+ls002 is LiTFSI with some LiNO3 in ethers; the others, about 1 mol/L, hold the species beyond the study.
 GROMACS runs the exported boxes after an anneal at 400 K, the analysis of `solvshell analyze` measures them.
 """
 
@@ -65,6 +66,10 @@ SOLUTIONS = {
         _from_counts("lb003_no3", "LB-003 with NO3- for PF6-", {"Li": 8, "NO3": 8, "EC": 38, "DMC": 30, "EMC": 24})
     ),
     "ls002": Solution(lambda: build_box(load_recipe("ls002"), seed=1, n_salt=12)),
+    "pc_lifsi": Solution(_from_counts("pc_lifsi", "LiFSI in PC", {"Li": 8, "FSI": 8, "PC": 90})),
+    "pc_libf4": Solution(_from_counts("pc_libf4", "LiBF4 in PC", {"Li": 8, "BF4": 8, "PC": 90})),
+    "pc_liclo4": Solution(_from_counts("pc_liclo4", "LiClO4 in PC", {"Li": 8, "ClO4": 8, "PC": 90})),
+    "fec_lipf6": Solution(_from_counts("fec_lipf6", "LiPF6 in EC and FEC", {"Li": 8, "PF6": 8, "EC": 70, "FEC": 40})),
 }
 
 
