@@ -352,6 +352,7 @@ def main() -> None:
         path = arguments.out / name / "results.json"
         if not path.exists():
             result = (run_solution if name in SOLUTIONS else run_neat)(name, arguments.out, arguments.threads)
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_json(path, result)
         print(name, json.dumps(json.loads(path.read_text())), flush=True)
 

@@ -4,7 +4,7 @@
     python benchmarks/solutions.py table --out solution-runs                         # docs/forcefield/solutions.*
 
 lb003_0.75 ... lb003_1.00 are LB-003 with that `ion_charge_scale`; ec_litfsi is 10 mol% LiTFSI in EC, of which a neutron
-study has the Li-O distance; lb003_no3 is LB-003 with NO3- for PF6- (far beyond the solubility of LiNO3: for its contacts),
+study has the Li-O distance; lb003_no3 is LB-003 with NO3- for PF6- (far beyond the solubility of LiNO3),
 ls002 is LiTFSI with some LiNO3 in ethers; the others, about 1 mol/L, hold the species beyond the study.
 GROMACS runs the exported boxes after an anneal at 400 K, the analysis of `solvshell analyze` measures them.
 """
