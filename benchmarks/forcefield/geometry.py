@@ -27,6 +27,8 @@ BY_DFT = dict.fromkeys(("NO3", "PF6", "BF4", "ClO4", "EC"), CLUSTER_LEVEL)
 BY_DFT |= dict.fromkeys(("FSI", "TFSI"), Level(basis="def2-svp"))
 _N_WORST = 14
 _DIGITS = {"bond": 3, "angle": 1}
+#: Å, degrees: deviations that no table needs to show
+_SMALL = {"bond": 0.002, "angle": 0.2}
 
 
 def internal_coordinates(vacuum: Vacuum) -> dict[str, np.ndarray]:
@@ -172,6 +174,7 @@ def by_class(values: pd.DataFrame, reference: str) -> pd.DataFrame:
 
 def _worst(classes: pd.DataFrame, kind: str, columns: dict[str, str]) -> str:
     digits = _DIGITS[kind]
+    off = classes[(classes.kind == kind) & (classes.deviation.abs() > _SMALL[kind])]
     cells = [
         [
             row["class"],
@@ -179,7 +182,7 @@ def _worst(classes: pd.DataFrame, kind: str, columns: dict[str, str]) -> str:
             f"{row.deviation:+.{digits}f}; {row.largest:+.{digits}f}",
             row.molecules,
         ]
-        for _, row in classes[classes.kind == kind].head(_N_WORST).iterrows()
+        for _, row in off.head(_N_WORST).iterrows()
     ]
     unit = "Å" if kind == "bond" else "°"
     return table([f"{kind}, {unit}", *columns.values(), "deviation: mean; largest", "in"], cells)

@@ -188,7 +188,7 @@ def _page_table(rows: pd.DataFrame) -> str:
 
 def draw(profiles: list[pd.DataFrame], path: Path) -> None:
     """Draw one panel for each torsion."""
-    figure, axes = plt.subplots(2, -(-len(profiles) // 2), figsize=(12, 5.6), sharex=True, layout="constrained")
+    figure, axes = plt.subplots(2, -(-len(profiles) // 2), figsize=(10, 4.8), sharex=True, layout="constrained")
     for axis, energies in zip(axes.flat, profiles, strict=False):
         for method, (name, line) in METHODS.items():
             known = energies.dropna(subset=[method])
