@@ -249,7 +249,10 @@ _PAGE = """# Liquids of the force field, as they come, against experiment
 Made by `python benchmarks/liquids.py run` and `python benchmarks/liquids.py table` (GROMACS from exported files; 2
 fs, bonds to H rigid, real masses, about {atoms} atoms: {equilibration} ps left out, {neat} ps at constant pressure,
 {transport} ps at constant volume; electrolytes as in solutions.md). Errors are standard errors within one run.
-Deviations are model / experiment - 1. `recalled`: the value was not read in its source for this project, see
+Deviations are model / experiment - 1,
+not corrected where the temperatures differ. The thermostat of the transport runs is a weak velocity rescaling (2 ps),
+not compared with constant energy; the Green-Kubo integral is read between 8 and 16 ps, early for EC, whose viscosity is
+then a lower bound. `recalled`: the value was not read in its source for this project, see
 benchmarks/experiment.yaml.
 
 ![Model over experiment](liquids.png)
@@ -281,6 +284,7 @@ def _rows(out: Path) -> pd.DataFrame:
                     "experiment_temperature_k": reference.get("temperature_k", found["temperature_k"]),
                     "deviation_percent": 100 * (value / measured - 1) if measured else None,
                     "source": reference.get("source"),
+                    "derived": reference.get("derived"),
                     "source_read": reference.get("read"),
                 }
             )
@@ -328,7 +332,11 @@ def write_table(out: Path) -> None:
         values = (cells.get((name, key), "") for key in PROPERTIES)
         lines.append(f"| {name} | {group.temperature_k.iloc[0]:g} | " + " | ".join(values) + " |")
     sources = rows.dropna(subset=["source"]).drop_duplicates(["liquid", "property"])
-    cited = [f"- {row.liquid}, {PROPERTIES[row.property].split(',')[0]}: {row.source}" for row in sources.itertuples()]
+    cited = [
+        f"- {row.liquid}, {PROPERTIES[row.property].split(',')[0]}: {row.source}"
+        + (f"; derived: {row.derived}" if pd.notna(row.derived) else "")
+        for row in sources.itertuples()
+    ]
     times = {"neat": DENSITY_PS, "transport": TRANSPORT_PS, "equilibration": EQUILIBRATION_PS}
     head = _PAGE.format(**times, atoms=N_ATOMS)
     page = head + "\n".join(lines) + "\n\nmodel ± standard error / experiment: deviation.\n\n## Experimental values\n\n"

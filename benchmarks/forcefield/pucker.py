@@ -108,7 +108,7 @@ def main() -> None:
     v1, fec["without_v1"] = fitted(fec, now)
     together = pd.concat(profiles.values(), ignore_index=True)
     rms = _rms(fec.force_field, fec.b3lyp)
-    text = f"By the fit V1 would be {v1:.1f} kJ/mol; the files have {now:g}, and FEC's profile is off by {rms:.1f} kJ/mol (rms)."
+    text = f"By the fit V1 would be {v1:.1f} kJ/mol; the files have {now:g}, and FEC is off by {rms:.1f} kJ/mol (rms)."
     print(text, together, sep="\n")
     together.to_csv(args.out / "pucker.csv", index=False, float_format="%.3f")
     _figure(together, args.out / "pucker.png")

@@ -76,11 +76,21 @@ def _mean_field(molecule: gto.Mole, level: Level, continuum: float | None = None
     return mean_field
 
 
-def _converged(mean_field: dft.rks.RKS) -> float:
-    energy = mean_field.kernel()
+def _converged(mean_field: dft.rks.RKS) -> dft.rks.RKS:
+    """Return the solved mean field, by second-order steps where the first kind failed.
+
+    Raises
+    ------
+    RuntimeError
+        If these fail too.
+    """
+    mean_field.kernel()
     if not mean_field.converged:
-        energy = mean_field.newton().kernel()
-    return float(energy)
+        mean_field = mean_field.newton()
+        mean_field.kernel()
+    if not mean_field.converged:
+        raise RuntimeError("the self-consistent field does not converge")
+    return mean_field
 
 
 def _dft_energy(
@@ -95,7 +105,7 @@ def _dft_energy(
     molecule = _molecule(elements, positions, charge, level.basis, ghosts, coarse)
     mean_field = _mean_field(molecule, level, continuum)
     mean_field.conv_tol = 1e-7
-    energy = _converged(mean_field)
+    energy = float(_converged(mean_field).e_tot)
     if level.dispersion:  # of the real atoms: a ghost has none
         real = [i for i in range(len(elements)) if i not in ghosts]
         atoms = _molecule([elements[i] for i in real], np.asarray(positions)[real], charge, level.basis)
@@ -153,8 +163,8 @@ def dft_gradient(
     """Return energy (kJ/mol) and gradient (kJ/mol/Å) of a density functional in the gas phase."""
     mean_field = _mean_field(_molecule(elements, positions, charge, level.basis), level)
     mean_field.disp = level.dispersion
-    energy = _converged(mean_field)
-    return energy * HARTREE_KJ_MOL, mean_field.nuc_grad_method().kernel() * HARTREE_KJ_MOL / BOHR
+    solved = _converged(mean_field)
+    return float(solved.e_tot) * HARTREE_KJ_MOL, solved.nuc_grad_method().kernel() * HARTREE_KJ_MOL / BOHR
 
 
 def dft_hessian(
