@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from pymbar import MBAR
 from scipy.special import logsumexp
 
-from solvshell.analysis.statistics import statistical_inefficiency
 from solvshell.box import Box
 from solvshell.build import build_box
 from solvshell.recipe import Recipe
@@ -113,29 +112,21 @@ def _distances(folder: Path, series: str) -> list[NDArray[np.float64]]:
 def profile(samples: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return W(r) in kJ/mol at the middles of `BINS_NM`, zero at `ALIGN_NM`, from each window's distances.
 
-    All samples are used; a window counts as much as it has independent ones.
+    All samples of all windows count alike: that they are correlated matters for errors, which come from two series.
     """
     kt = BOLTZMANN_KJ_MOL_K * TEMPERATURE
     r = np.concatenate(samples)
-    memory = [statistical_inefficiency(window) for window in samples]
-    kept = [window[:: int(np.ceil(frames))] for window, frames in zip(samples, memory, strict=True)]
-    free_energies = MBAR(_bias(np.concatenate(kept)), np.array([len(window) for window in kept])).f_k
-    counts = np.array([len(window) / frames for window, frames in zip(samples, memory, strict=True)])
-    share = np.repeat(1 / np.array(memory), [len(window) for window in samples])
+    counts = np.array([len(window) for window in samples])
+    bias = np.array([spring / (2 * kt) * (r - distance) ** 2 for distance, spring in WINDOWS])
+    free_energies = MBAR(bias, counts).f_k
     # The weight of a sample without any umbrella, from the mixture of all windows.
-    unbiased = share * np.exp(-logsumexp(np.log(counts)[:, None] + free_energies[:, None] - _bias(r), axis=0))
+    unbiased = np.exp(-logsumexp(np.log(counts)[:, None] + free_energies[:, None] - bias, axis=0))
     density = np.histogram(r, BINS_NM, weights=unbiased)[0]
     middles = (BINS_NM[1:] + BINS_NM[:-1]) / 2
     with np.errstate(divide="ignore"):
         w = -kt * np.log(density / middles**2)
     aligned = (middles > ALIGN_NM[0]) & (middles < ALIGN_NM[1])
     return w - w[aligned].mean()
-
-
-def _bias(r: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the umbrella of each window at each distance, in kT."""
-    kt = BOLTZMANN_KJ_MOL_K * TEMPERATURE
-    return np.array([spring / (2 * kt) * (r - distance) ** 2 for distance, spring in WINDOWS])
 
 
 def association(w: NDArray[np.float64]) -> float:
