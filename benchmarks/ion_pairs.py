@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("what", choices=["run", "table"])
     parser.add_argument("anion", nargs="*", default=["NO3", "PF6"], help=f"of {', '.join(CENTERS)} (default: NO3 PF6)")
     parser.add_argument("--out", type=Path, required=True, help="folder of boxes and runs; kept and resumed")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of GROMACS (default: %(default)s)")
     arguments = parser.parse_args()
     if unknown := set(arguments.anion) - set(CENTERS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")

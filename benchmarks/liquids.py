@@ -350,7 +350,7 @@ def main() -> None:
     parser.add_argument("what", choices=["run", "table"])
     parser.add_argument("liquid", nargs="*", help=f"of {', '.join([*SOLVENTS, *SOLUTIONS])} (default: all)")
     parser.add_argument("--out", type=Path, required=True, help="folder of boxes and runs; kept and resumed")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of GROMACS (default: %(default)s)")
     arguments = parser.parse_args()
     if unknown := set(arguments.liquid) - {*SOLVENTS, *SOLUTIONS}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")

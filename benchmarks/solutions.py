@@ -221,15 +221,18 @@ def _solutions(rows: pd.DataFrame) -> str:
 def _contacts(pairs: pd.DataFrame) -> str:
     def peak(row: Any) -> str:
         found = f"{row.peak_angstrom:.3f} ({row.ci95_low:.3f}-{row.ci95_high:.3f})"
-        return found if row.status == "resolved" else row.status
+        return found if row.status == "resolved" else str(row.status).replace("_", " ")
+
+    def number(mean: float, stderr: float) -> str:
+        return f"{mean:.2f} ± {stderr:.2f}" if pd.notna(mean) else "-"
 
     body = [
         [
             row.solution,
             f"{row.partner}, {row.site}",
             peak(row),
-            f"{row.cn_atoms_mean:.2f} ± {row.cn_atoms_stderr:.2f}",
-            f"{row.cn_molecules_mean:.2f} ± {row.cn_molecules_stderr:.2f}",
+            number(row.cn_atoms_mean, row.cn_atoms_stderr),
+            number(row.cn_molecules_mean, row.cn_molecules_stderr),
         ]
         for row in pairs.itertuples()
     ]
@@ -270,7 +273,7 @@ def main() -> None:
     parser.add_argument("what", choices=["run", "table"])
     parser.add_argument("solution", nargs="*", help=f"of {', '.join(SOLUTIONS)} (default: all)")
     parser.add_argument("--out", type=Path, required=True, help="folder of boxes and runs; kept and resumed")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of GROMACS (default: %(default)s)")
     arguments = parser.parse_args()
     if unknown := set(arguments.solution) - set(SOLUTIONS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")

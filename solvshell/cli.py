@@ -253,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
         "solvshell export box --format gromacs --out gromacs",
     )
     export.add_argument("box", type=Path, metavar="BOX", help="folder of a box, or of a run")
-    export.add_argument("--format", required=True, help="gromacs, amber or lammps")
+    export.add_argument("--format", metavar="{gromacs,amber,lammps}", required=True, help="the engine to write for")
     export.add_argument("--out", type=Path, required=True, help="folder of the files; must not exist")
 
     doctor = command("doctor", _doctor, "what this machine has, and what to install next", "solvshell doctor")

@@ -37,7 +37,7 @@ class Path1D:
 #: Distances in Å from Li⁺ to the central atom, N or P.
 PATHS = (
     Path1D("NO3 bidentate (C2v)", "NO3", (1, 2), (2.0, 2.1, 2.2, 2.3, 2.5, 2.8, 3.3, 4.0)),
-    Path1D("NO3 monodentate (C2v)", "NO3", (1,), (2.85, 2.95, 3.05, 3.15, 3.3, 3.6, 4.0, 4.6)),
+    Path1D("NO3 monodentate (C2v)", "NO3", (1,), (2.65, 2.75, 2.85, 2.95, 3.05, 3.15, 3.3, 3.6, 4.0, 4.6)),
     Path1D("PF6 tridentate (C3v)", "PF6", (1, 3, 5), (2.2, 2.35, 2.45, 2.55, 2.7, 3.0, 3.5, 4.2)),
 )
 
@@ -103,10 +103,18 @@ def scan(cache: Path) -> tuple[pd.DataFrame, dict[str, list[Array]]]:
 
 
 def well(r: Array, energy: Array) -> tuple[float, float]:
-    """Return position and depth of the minimum of a curve, on a cubic spline through its points."""
+    """Return position and depth of the minimum of a curve, on a cubic spline through its points.
+
+    Raises
+    ------
+    ValueError
+        If the lowest point is at an end of the curve.
+    """
     r = np.asarray(r)
     fine = np.linspace(r[0], r[-1], 2001)
     values = CubicSpline(r, energy)(fine)
+    if values.argmin() in (0, len(fine) - 1):
+        raise ValueError(f"no minimum between {r[0]:.2f} and {r[-1]:.2f} Å: extend the scan")
     return float(fine[values.argmin()]), float(values.min())
 
 

@@ -88,8 +88,6 @@ def _figure(profiles: pd.DataFrame, path: Path) -> None:
     for axis, (name, rows) in zip(axes, profiles.groupby("species", sort=False), strict=True):
         axis.plot(rows.ring_degrees, rows.b3lyp, "ko", label="B3LYP//GFN2-xTB")
         axis.plot(rows.ring_degrees, rows.force_field, "-", label="force field")
-        if name == "FEC":
-            axis.plot(rows.ring_degrees, rows.without_v1, "--", color="0.6", label="without V1 of F-C-O-C")
         axis.set_title(str(name))
         axis.set_xlabel("O-C-C-O, degrees")
     axes[0].set_ylabel("energy, kJ/mol")
