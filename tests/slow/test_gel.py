@@ -46,8 +46,9 @@ def densities(tmp_path_factory: pytest.TempPathFactory) -> dict[float, np.ndarra
 
 def test_a_gel_comes_to_its_density_from_a_bad_start(densities: dict[float, np.ndarray]) -> None:
     thin, dense = (np.array_split(density, 2)[1].mean() for density in densities.values())
-    # Gels of other packings differ by more than their errors: what is asked is that the start is forgotten.
-    assert thin == pytest.approx(dense, rel=0.015)
+    # The starts differ by 80 %, and two packings of so small a gel by 0.4 and 1.6 % in what was seen: that the start is
+    # forgotten is asked, not that packings agree.
+    assert thin == pytest.approx(dense, rel=0.03)
     assert 1.2 < thin < 1.3
 
 
