@@ -90,11 +90,11 @@ def _by_methods(cluster: Cluster, reference: Cluster, cache: Path) -> dict[str, 
 
 
 def _preferences(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what Li⁺ prefers: each arrangement against EC, and those of NO3⁻ against the other anions."""
+    """Return what Li⁺ prefers: each arrangement against EC, and those of NO3⁻ against PF6⁻."""
     energies = [f"{method}_kj_mol" for method in METHODS]
     nothing = pd.Series(0.0, index=energies)
     pairs = [(row, None) for _, row in table.iterrows()]
-    anions = table[table.partner.isin(["PF6", "TFSI"])].drop_duplicates("partner")
+    anions = table[table.partner == "PF6"].drop_duplicates("partner")
     pairs += [(n, a) for _, a in anions.iterrows() for _, n in table[table.partner == "NO3"].iterrows()]
     rows = []
     for first, second in pairs:
@@ -147,7 +147,6 @@ def _asked(cache: Path) -> Iterator[Cluster]:
     yield from _clusters("PF6", cache)
     yield from _clusters("DMC", cache)
     yield from (_drawn_out(cluster, DRAWN_OUT) for cluster in nitrate)
-    yield from _clusters("TFSI", cache)
 
 
 def main() -> None:
