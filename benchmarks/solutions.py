@@ -35,6 +35,7 @@ DOCS = ROOT / "docs" / "forcefield"
 EXPERIMENT = Path(__file__).parent / "experiment.yaml"
 SCALES = (0.75, 0.80, 0.90, 1.00)
 HOT_PS, COOL_PS, DENSITY_PS, PRODUCTION_PS, FRAME_PS = 40, 40, 200, 400, 0.5
+CONTACT_ANGSTROM = 3.0
 FORCE_FIELD = {"files": ["solvshell/electrolytes.xml"]}
 
 
@@ -122,7 +123,9 @@ def _row(name: str, folder: Path) -> dict[str, object]:
     box = Box.load(folder / "box")
     pairs = _pairs(folder)
     anions = {name for name, species in box.recipe.entries.items() if species.role == "anion"}
-    of_solvents, of_anions = pairs[~pairs.partner.isin(anions)], pairs[pairs.partner.isin(anions)]
+    # The N of an imide has its first maximum beyond the contact of its O: it is no contact of its own.
+    touching = pairs[~(pairs.peak_angstrom > CONTACT_ANGSTROM)]
+    of_solvents, of_anions = (touching[touching.partner.isin(anions) == anion] for anion in (False, True))
     neutral = of_solvents[of_solvents.status == "resolved"]
     weight = neutral.cn_atoms_mean / neutral.cn_atoms_mean.sum()
     error = (neutral.ci95_high - neutral.ci95_low) / 3.92
