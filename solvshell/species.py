@@ -3,10 +3,20 @@
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
+from math import cos, isfinite, prod, radians
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, RootModel, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    RootModel,
+    field_validator,
+    model_validator,
+)
 
 from solvshell.data import forcefield_directory
 from solvshell.errors import InvalidInput
@@ -79,21 +89,98 @@ def check_role(name: str, role: str) -> str:
     return name
 
 
+def _atoms(sites: dict[str, list[str]]) -> dict[str, str]:
+    return {site: "name " + " ".join(atom_names) for site, atom_names in sites.items()}
+
+
+def _selection(given: Any) -> Any:
+    """Write ``{species: Li}`` or ``{smiles: "[Mg+2]"}``, molecules found by their graph, as a selection does."""
+    if not (isinstance(given, dict) and len(given) == 1 and given.keys() <= {"species", "smiles"}):
+        return given
+    ((word, name),) = given.items()
+    if not isinstance(name, str):
+        return given
+    if word == "species":
+        find_species(name)
+    return f"{word} {name}"
+
+
+Selection = Annotated[str, BeforeValidator(_selection)]
+
+
+def _is_length(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value > 0
+
+
 class Partner(BaseModel):
     """One species around the centers: which molecules, which of their atoms touch, and its part in an ion pair.
 
-    All strings are MDAnalysis selections; those of the sites are taken inside the molecules. `cutoff_angstrom` rules;
-    `typical_cutoff_angstrom`, by center, stands in only where a run has too few contacts to show its own first minimum.
+    All strings are MDAnalysis selections; those of the sites are taken inside the molecules. In place of `molecules`
+    may stand ``species: EC``, a shipped species with its sites and role, or ``smiles: O=C1OCCO1``, whose `sites` are
+    SMARTS: `solvshell.analysis.recognize` finds such molecules by their graph and puts selections in their place.
+
+    Attributes
+    ----------
+    cutoff_angstrom
+        Rules over the first minimum of g(r): one number, or one for each site or for each center named.
+    typical_cutoff_angstrom
+        By center; stands in only where a run has too few contacts to show its own first minimum.
+    center_of_mass
+        Whether the centers of mass of the molecules get a g(r) too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    molecules: str
+    molecules: Selection
     sites: dict[str, str] = Field(default={"any": "all"}, min_length=1)
     reference_sites: dict[str, str] = {}
     role: Role = "solvent"
-    cutoff_angstrom: PositiveFloat | None = None
+    cutoff_angstrom: float | dict[str, float] | None = None
     typical_cutoff_angstrom: dict[str, PositiveFloat] = {}
+    center_of_mass: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_kind_of_molecules(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        kinds = given.keys() & {"molecules", "species", "smiles"}
+        if len(kinds) != 1:
+            raise ValueError("give one of molecules (a selection), species (a shipped one) and smiles")
+        (kind,) = kinds
+        if kind == "molecules":
+            return given
+        others = {key: value for key, value in given.items() if key != kind} | {"molecules": {kind: given[kind]}}
+        return others if kind == "smiles" else cls._of_species(given[kind], others)
+
+    @staticmethod
+    def _of_species(name: Any, others: dict[str, Any]) -> dict[str, Any]:
+        entry = find_species(str(name))
+        own = {"sites": _atoms(entry.sites), "reference_sites": _atoms(entry.reference_sites), "role": entry.role}
+        if stated := sorted(others.keys() & own.keys()):
+            raise ValueError(f"{stated[0]}: {name} brings its own; give its smiles in place of species")
+        return own | others
+
+    @field_validator("cutoff_angstrom", mode="before")
+    @classmethod
+    def _lengths(cls, given: Any) -> Any:
+        values = list(given.values()) if isinstance(given, dict) else [given]
+        if given is not None and not (values and all(_is_length(value) for value in values)):
+            raise ValueError(f"expected a length in Å, or one for each site or center, greater than 0, got {given!r}")
+        return given
+
+    def given_cutoff(self, center: str, site: str) -> float | None:
+        """Return the cutoff in Å that the file gives for a center and one of the `sites`, or None."""
+        cutoff = self.cutoff_angstrom if site in self.sites else None
+        return cutoff.get(site, cutoff.get(center)) if isinstance(cutoff, dict) else cutoff
+
+
+def _cell(given: Any) -> Any:
+    """Complete three lengths to a cell with right angles."""
+    return [*given, 90, 90, 90] if isinstance(given, list | tuple) and len(given) == 3 else given
+
+
+Lengths3Angles3 = tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat]
 
 
 class SpeciesFile(BaseModel):
@@ -101,15 +188,38 @@ class SpeciesFile(BaseModel):
 
     Shells are those of the `centers`. Around `reference_centers` (the ammonium nitrogens of a polycation) g(r) and its
     first peak are found, and nothing is counted.
+
+    Attributes
+    ----------
+    timestep_ps, cell_angstrom
+        Time between frames, and three lengths and three angles of the cell (the angles 90° if left out), in place of
+        those of the trajectory.
+    temperature_k
+        For free energies; a trajectory does not say it.
+    capture_angstrom
+        Contacts are kept, and a first peak accepted, up to this distance; 5 Å if left out. Around a large center such
+        as an ammonium N it is longer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    centers: dict[str, str] = Field(min_length=1)
-    reference_centers: dict[str, str] = {}
+    centers: dict[str, Selection] = Field(min_length=1)
+    reference_centers: dict[str, Selection] = {}
     partners: dict[str, Partner] = Field(min_length=1)
     molecules_are: Literal["residues", "fragments"] = "residues"
     timestep_ps: PositiveFloat | None = None
+    cell_angstrom: Annotated[Lengths3Angles3, BeforeValidator(_cell)] | None = None
+    temperature_k: PositiveFloat | None = None
+    capture_angstrom: PositiveFloat | None = None
+
+    @field_validator("cell_angstrom")
+    @classmethod
+    def _has_a_volume(cls, cell: Lengths3Angles3 | None) -> Lengths3Angles3 | None:
+        if cell is not None:
+            cosines = [cos(radians(angle)) for angle in cell[3:]]
+            if max(cell[3:]) >= 180 or 1 + 2 * prod(cosines) - sum(c * c for c in cosines) < 1e-6:
+                raise ValueError(f"no cell has the angles {', '.join(f'{angle:g}' for angle in cell[3:])}°")
+        return cell
 
     @model_validator(mode="after")
     def _known_centers(self) -> Self:
@@ -121,11 +231,20 @@ class SpeciesFile(BaseModel):
                     f"partners.{name}.typical_cutoff_angstrom.{unknown[0]}: not one of the centers "
                     f"({', '.join(self.centers)})"
                 )
+            self._check_cutoffs(f"partners.{name}.cutoff_angstrom", partner)
         return self
 
-
-def _atoms(sites: dict[str, list[str]]) -> dict[str, str]:
-    return {site: "name " + " ".join(atom_names) for site, atom_names in sites.items()}
+    def _check_cutoffs(self, field: str, partner: Partner) -> None:
+        if not isinstance(partner.cutoff_angstrom, dict):
+            return
+        keys, sites, centers = partner.cutoff_angstrom.keys(), partner.sites.keys(), self.centers.keys()
+        if both := sorted(keys & sites & centers):
+            raise ValueError(f"{field}.{both[0]}: is a site and a center; rename one")
+        if not (keys <= sites or keys <= centers):
+            unknown = sorted(keys - sites - centers) or sorted(keys)
+            raise ValueError(
+                f"{field}.{unknown[0]}: allowed are either sites ({', '.join(sites)}) or centers ({', '.join(centers)})"
+            )
 
 
 def select_species(entries: Mapping[str, Species]) -> SpeciesFile:

@@ -1,10 +1,11 @@
 """The shipped species fit their residue templates, and make the selections of an analysis."""
 
 import pytest
+import yaml
 
 from solvshell.build.forcefield import read_forcefield
 from solvshell.errors import InvalidInput
-from solvshell.files import validate
+from solvshell.files import to_yaml, validate
 from solvshell.species import Species, SpeciesFile, catalogue, find_species, select_species
 
 LB003 = ["Li", "PF6", "EC", "DMC", "EMC"]
@@ -52,8 +53,8 @@ def test_sites_are_atoms_of_the_template(name: str) -> None:
     ("name", "elements"),
     [
         ("NO3", {"nitrate_o": ["O"] * 3}),
-        ("TFSI", {"sulfonyl_o": ["O"] * 4, "imide_n": ["N"]}),
-        ("FSI", {"sulfonyl_o": ["O"] * 4, "imide_n": ["N"]}),
+        ("TFSI", {"sulfonyl_o": ["O"] * 4}),
+        ("FSI", {"sulfonyl_o": ["O"] * 4}),
         ("PF6", {"f": ["F"] * 6}),
         ("BF4", {"f": ["F"] * 4}),
         ("ClO4", {"perchlorate_o": ["O"] * 4}),
@@ -138,7 +139,7 @@ def test_a_partner_without_sites_has_all_its_atoms() -> None:
         ({"center": {}}, "center: unknown key"),
         ({"centers": {}}, "centers: Dictionary should have at least 1 item"),
         ({"partners": {}}, "partners: Dictionary should have at least 1 item"),
-        ({"partners": {"EC": {}}}, "partners.EC.molecules: missing"),
+        ({"partners": {"EC": {}}}, r"partners.EC: give one of molecules \(a selection\), species"),
         ({"partners": {"EC": {"molecules": "all", "sites": {}}}}, "partners.EC.sites: Dictionary should have at least"),
         (
             {"partners": {"EC": {"molecules": "all", "role": "salt"}}},
@@ -146,8 +147,35 @@ def test_a_partner_without_sites_has_all_its_atoms() -> None:
         ),
         (
             {"partners": {"EC": {"molecules": "all", "cutoff_angstrom": -2}}},
-            "partners.EC.cutoff_angstrom: Input should be greater than 0, got -2",
+            r"partners.EC.cutoff_angstrom: expected a length in Å, .* greater than 0, got -2$",
         ),
+        (
+            {"partners": {"EC": {"molecules": "all", "cutoff_angstrom": {"any": 0}}}},
+            r"partners.EC.cutoff_angstrom: expected .* got \{'any': 0\}$",
+        ),
+        (
+            {"partners": {"EC": {"molecules": "all", "cutoff_angstrom": {"Na": 3}}}},
+            r"partners.EC.cutoff_angstrom.Na: allowed are either sites \(any\) or centers \(Li\)$",
+        ),
+        (
+            {"partners": {"EC": {"molecules": "all", "cutoff_angstrom": {"any": 2, "Li": 3}}}},
+            "partners.EC.cutoff_angstrom.Li: allowed are either",
+        ),
+        (
+            {"partners": {"EC": {"molecules": "all", "sites": {"Li": "all"}, "cutoff_angstrom": {"Li": 3}}}},
+            "partners.EC.cutoff_angstrom.Li: is a site and a center; rename one",
+        ),
+        ({"partners": {"EC": {"molecules": "all", "smiles": "C"}}}, "partners.EC: give one of molecules"),
+        ({"partners": {"EC": {"species": "ec"}}}, "partners.EC: unknown species 'ec' .* did you mean 'EC'"),
+        ({"partners": {"EC": {"species": "EC", "sites": {"o": "O"}}}}, "partners.EC: sites: EC brings its own"),
+        ({"centers": {"Li": {"species": "lithium"}}}, "centers.Li: unknown species 'lithium'"),
+        ({"centers": {"Li": {"species": 1}}}, "centers.Li: Input should be a valid string"),
+        ({"cell_angstrom": [10, 10]}, r"cell_angstrom\.2: missing"),
+        ({"cell_angstrom": [10, 10, 10, 90, 90, 180]}, "cell_angstrom: no cell has the angles 90, 90, 180°"),
+        ({"cell_angstrom": [10, 10, 10, 120, 120, 120]}, "cell_angstrom: no cell has the angles 120, 120, 120°"),
+        ({"cell_angstrom": [10, 10, 0]}, r"cell_angstrom\.2: Input should be greater than 0, got 0"),
+        ({"temperature_k": 0}, "temperature_k: Input should be greater than 0, got 0"),
+        ({"capture_angstrom": -1}, "capture_angstrom: Input should be greater than 0, got -1"),
         ({"timestep_ps": 0}, "timestep_ps: Input should be greater than 0, got 0"),
         ({"molecules_are": "atoms"}, "molecules_are: Input should be 'residues' or 'fragments', got 'atoms'"),
     ],
@@ -156,6 +184,46 @@ def test_a_wrong_species_file_is_refused_with_its_field(changes: dict[str, objec
     given = {"centers": {"Li": "type 22"}, "partners": {"EC": {"molecules": "resname EC"}}}
     with pytest.raises(InvalidInput, match=f"^here: {message}"):
         validate(SpeciesFile, given | changes, "here")
+
+
+def species_file(**partner: object) -> SpeciesFile:
+    content = {"centers": {"Li": "type 22", "Na": "type 23"}, "partners": {"PF6": {"molecules": "all"} | partner}}
+    return validate(SpeciesFile, content, "here")
+
+
+def test_cutoffs_are_for_all_or_by_site_or_by_center() -> None:
+    sites = {"sites": {"f": "name F*", "p": "name P"}, "reference_sites": {"x": "name X"}}
+    asked = [("Li", "f"), ("Na", "f"), ("Li", "p"), ("Na", "x")]
+
+    def cutoffs(given: object) -> list[float | None]:
+        partner = species_file(**sites, cutoff_angstrom=given).partners["PF6"]
+        return [partner.given_cutoff(center, site) for center, site in asked]
+
+    assert cutoffs(None) == [None] * 4
+    assert cutoffs(2.8) == [2.8, 2.8, 2.8, None]
+    assert cutoffs({"f": 2.8}) == [2.8, 2.8, None, None]
+    assert cutoffs({"f": 2.8, "p": 4}) == [2.8, 2.8, 4, None]
+    assert cutoffs({"Li": 2.8, "Na": 3.1}) == [2.8, 3.1, 2.8, None]
+
+
+def test_a_shipped_species_brings_its_sites_and_role_and_is_written_and_read_back() -> None:
+    content = {
+        "centers": {"Li": {"species": "Li"}, "Mg": {"smiles": "[Mg+2]"}},
+        "partners": {"A": {"species": "PF6"}, "B": {"smiles": "O=C1OCCO1", "sites": {"o": "[OX1]"}}},
+    }
+    read = validate(SpeciesFile, content, "here")
+    assert read.centers == {"Li": "species Li", "Mg": "smiles [Mg+2]"}
+    anion, solvent = read.partners.values()
+    assert (anion.molecules, anion.role) == ("species PF6", "anion")
+    assert (anion.sites, anion.reference_sites) == ({"f": "name F1 F2 F3 F4 F5 F6"}, {"p": "name P1"})
+    assert (solvent.molecules, solvent.sites, solvent.role) == ("smiles O=C1OCCO1", {"o": "[OX1]"}, "solvent")
+    assert validate(SpeciesFile, yaml.safe_load(to_yaml(read)), "again") == read
+
+
+def test_a_cell_has_right_angles_where_it_has_none() -> None:
+    given = {"centers": {"Li": "all"}, "partners": {"EC": {"molecules": "all"}}}
+    read = [validate(SpeciesFile, given | {"cell_angstrom": cell}, "") for cell in ([9, 8, 7], [9, 8, 7, 60, 60, 90])]
+    assert [file.cell_angstrom for file in read] == [(9, 8, 7, 90, 90, 90), (9, 8, 7, 60, 60, 90)]
 
 
 def test_a_species_has_a_site() -> None:
