@@ -1,0 +1,464 @@
+"""Where neighbors stand around a molecule, in its own frame: spatial distribution functions."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from MDAnalysis import NoDataError, Universe
+from MDAnalysis.analysis.base import AnalysisBase
+from MDAnalysis.analysis.density import Density, DensityAnalysis
+from MDAnalysis.core.groups import AtomGroup
+from MDAnalysis.lib.distances import apply_PBC, capped_distance, minimize_vectors
+from MDAnalysis.lib.mdamath import triclinic_vectors
+
+from solvshell.analysis.cube import cube_text
+from solvshell.analysis.elements import atomic_numbers, elements_of
+from solvshell.analysis.frames import box_of, open_trajectory
+from solvshell.analysis.sources import whole_trajectory
+from solvshell.errors import InvalidInput
+from solvshell.files import write_atomically
+from solvshell.run import Run
+from solvshell.species import SpeciesFile, select_species
+
+SPATIAL_COLUMNS = ["x_angstrom", "y_angstrom", "z_angstrom", "g", "stderr"]
+MAX_R_ANGSTROM = 8.0
+#: The error comes from this many blocks of frames.
+N_BLOCKS = 8
+#: So many neighbors are gathered before they are counted: 12 bytes each here, some 100 in the histogram.
+_GATHERED = 1_000_000
+#: Atoms within this distance of one line, in Å, do not say how a molecule is turned.
+_FLATTEST = 0.1
+_HEAVIER_THAN_HYDROGEN = 3.5  # Da; hydrogens of a run with long steps weigh 3
+
+
+@dataclass(frozen=True)
+class SpatialDistribution:
+    """The density of neighbors around a molecule in its own frame, as multiples of their mean density.
+
+    Attributes
+    ----------
+    density, stderr : MDAnalysis.analysis.density.Density
+        g(x, y, z) and its standard error in voxels of a cube around the molecule, without unit; 0 outside the sphere.
+    inside : numpy.ndarray of bool, shape (n, n, n)
+        The voxels that lie wholly within the sphere of `r_max_angstrom`, in which alone neighbors are sought.
+    atoms, positions_angstrom
+        One molecule, and its atoms in this frame, shape (n_atoms, 3): the origin is the centroid of the atoms that are
+        superposed, x their longest axis and z their shortest.
+    r_max_angstrom
+        Radius of the sphere.
+    bulk_density_per_angstrom3
+        Mean density of the neighbors that count as 1.
+    fit_rmsd_angstrom
+        How far the superposed atoms are from those of the one molecule, root mean square over molecules and frames:
+        much more than 0.1 Å says that they belong to no rigid body.
+    n_molecules, n_frames, n_neighbors
+        How many of each there were; neighbors within the sphere, summed over molecules and frames.
+    """
+
+    density: Density
+    stderr: Density
+    inside: np.ndarray
+    atoms: AtomGroup
+    positions_angstrom: np.ndarray
+    r_max_angstrom: float
+    bulk_density_per_angstrom3: float
+    fit_rmsd_angstrom: float
+    n_molecules: int
+    n_frames: int
+    n_neighbors: int
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row for each voxel within the sphere, by the position of its center."""
+        midpoints = np.meshgrid(*self.density.midpoints, indexing="ij")
+        columns = [*midpoints, self.density.grid, self.stderr.grid]
+        return pd.DataFrame({name: column[self.inside] for name, column in zip(SPATIAL_COLUMNS, columns, strict=True)})
+
+
+@dataclass(frozen=True)
+class _Body:
+    """How the molecules of a kind lie in their atoms (n_molecules, n_atoms), and which of them are superposed."""
+
+    molecules: np.ndarray
+    molecule_idx: np.ndarray
+    fit: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The atoms whose density is wanted, and the molecule of each."""
+
+    atoms: AtomGroup
+    molecule_idx: np.ndarray
+
+    def n_pairs(self, body: _Body) -> int:
+        """Return how many pairs of a molecule and an atom outside of it there are."""
+        n = max(body.molecule_idx.max(), self.molecule_idx.max()) + 1
+        own = np.bincount(body.molecule_idx, minlength=n) @ np.bincount(self.molecule_idx, minlength=n)
+        return len(body.molecule_idx) * len(self.atoms) - int(own)
+
+
+def _narrowest_width(box: np.ndarray) -> float:
+    """Return the smallest distance between opposite faces of the cell in Å."""
+    inverse = np.linalg.inv(triclinic_vectors(box).astype(float))
+    return float(1 / np.linalg.norm(inverse, axis=0).max())
+
+
+def _molecule_idx(atoms: AtomGroup, molecules_are: str) -> np.ndarray:
+    try:
+        return atoms.resindices if molecules_are == "residues" else atoms.fragindices
+    except NoDataError:
+        raise InvalidInput(
+            "molecules_are: fragments need bonds, which this topology lacks (allowed: residues)"
+        ) from None
+
+
+def _body(reference: AtomGroup, fit_atoms: str | None, molecules_are: str) -> _Body:
+    if len(reference) == 0:
+        raise InvalidInput("reference: holds no atom")
+    number = _molecule_idx(reference, molecules_are)
+    order = np.argsort(number, kind="stable")
+    found, sizes = np.unique(number, return_counts=True)
+    if (sizes != sizes[0]).any():
+        raise InvalidInput(
+            f"reference: molecules of {sizes.min()} and of {sizes.max()} atoms; they must be of one kind"
+        )
+    atoms = reference[order]
+    names = getattr(atoms, "names", None)
+    if names is not None and (names.reshape(len(found), -1) != names[: sizes[0]]).any():
+        raise InvalidInput("reference: the atoms of its molecules differ in names or order; they must be of one kind")
+    first = atoms[: sizes[0]]
+    if fit_atoms is None:
+        fit = np.flatnonzero(first.masses > _HEAVIER_THAN_HYDROGEN) if hasattr(first, "masses") else np.arange(sizes[0])
+    else:
+        try:
+            chosen = first.select_atoms(fit_atoms)
+        except Exception as error:  # a parser of free text: SelectionError, ValueError, AttributeError, ...
+            raise InvalidInput(f"fit_atoms: {fit_atoms!r} is not a selection of this topology: {error}") from error
+        fit = np.flatnonzero(np.isin(first.indices, chosen.indices))
+    if len(fit) < 3:
+        which = "heavy atoms" if fit_atoms is None else f"atoms of {fit_atoms!r}"
+        raise InvalidInput(f"fit_atoms: {len(fit)} {which} in a molecule; an orientation takes three or more")
+    return _Body(atoms.indices.reshape(len(found), -1), found, fit)
+
+
+def _rotations(bodies: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Return for each body the rotation R of least squares, so that body @ R lies on the reference (Kabsch 1976).
+
+    Parameters
+    ----------
+    bodies
+        Shape (n_molecules, n_fit, 3), their centroids at the origin.
+    reference
+        Shape (n_fit, 3), likewise.
+    """
+    u, _, vt = np.linalg.svd(np.swapaxes(bodies, 1, 2) @ reference)
+    u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
+    return u @ vt
+
+
+def _rmsd(bodies: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    return np.sqrt(((bodies - reference) ** 2).sum(axis=2).mean(axis=1))
+
+
+def _axes(fit: np.ndarray) -> np.ndarray:
+    """Return the rotation that turns the longest axis of points to x and the shortest to z, so that fit @ R is turned.
+
+    The first point off each axis has a positive coordinate.
+    """
+    _, extents, vt = np.linalg.svd(fit, full_matrices=False)
+    if extents[1] < _FLATTEST:
+        raise InvalidInput("fit_atoms: lie on one line, which leaves the molecule free to turn about it")
+    turned = fit @ vt.T
+    signs = [column[np.abs(column).argmax() if abs(column[0]) < _FLATTEST else 0] for column in turned.T[:2]]
+    rotation = vt.T * np.sign([*signs, 1.0])
+    rotation[:, 2] = np.cross(rotation[:, 0], rotation[:, 1])
+    return rotation
+
+
+def _whole(universe: Universe, body: _Body, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the centroids of the superposed atoms (n_molecules, 3), and all atoms around them, in this frame."""
+    positions = universe.atoms.positions[body.molecules].astype(float)
+    first = positions[:, body.fit[:1]]
+    from_first = minimize_vectors((positions - first).reshape(-1, 3), box=box).reshape(positions.shape)
+    centroid = from_first[:, body.fit].mean(axis=1, keepdims=True)
+    return (first + centroid)[:, 0], from_first - centroid
+
+
+def _typical_geometry(universe: Universe, body: _Body) -> tuple[AtomGroup, np.ndarray]:
+    """Return the molecule of the present frame that is nearest to the mean of all, and its atoms along its axes."""
+    _, whole = _whole(universe, body, box_of(universe.trajectory.ts))
+    bodies = whole[:, body.fit]
+    mean = bodies[0]
+    for _ in range(3):
+        turned = bodies @ _rotations(bodies, mean)
+        mean = turned.mean(axis=0)
+    chosen = int(_rmsd(turned, mean).argmin())
+    return universe.atoms[body.molecules[chosen]], whole[chosen] @ _axes(bodies[chosen])
+
+
+class _LocalDensity(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has no types
+    """Counts neighbors in the frames of molecules: one grid of counts for each block of frames, and what it expects.
+
+    All molecules are turned at once, by a singular value decomposition of (n_molecules, 3, 3). The neighbors of many
+    frames are gathered, then counted by one `DensityAnalysis` of a universe in memory that holds them as its atoms.
+    """
+
+    def __init__(
+        self, universe: Universe, body: _Body, geometry: np.ndarray, target: _Target, r_max: float, spacing: float
+    ) -> None:
+        super().__init__(universe.trajectory)
+        self._universe = universe
+        self._body = body
+        self._reference = geometry[body.fit]
+        self._target = target
+        self._n_pairs = target.n_pairs(body)
+        self._r_max = r_max
+        self._spacing = spacing
+        self._n_bins = 2 * int(np.ceil(r_max / spacing - 1e-6))
+
+    def _prepare(self) -> None:
+        n_blocks = min(N_BLOCKS, self.n_frames)
+        self._block_of_frame = np.arange(self.n_frames) * n_blocks // max(1, self.n_frames)
+        self.counts = np.zeros((n_blocks, *[self._n_bins] * 3))
+        self.expected = np.zeros(n_blocks)
+        self.squares = 0.0
+        self.edges: list[np.ndarray] = []
+        self._gathered: list[np.ndarray] = []
+
+    def _single_frame(self) -> None:
+        box = box_of(self._ts)
+        if self._r_max > (half := _narrowest_width(box) / 2):
+            raise InvalidInput(f"r_max: {self._r_max:g} Å is more than half the width of the box, {half:g} Å")
+        centroids, whole = _whole(self._universe, self._body, box)
+        bodies = whole[:, self._body.fit]
+        rotations = _rotations(bodies, self._reference)
+        self.squares += float((_rmsd(bodies @ rotations, self._reference) ** 2).mean())
+        self._gathered.append(self._neighbors(centroids, rotations, box))
+        block = self._block_of_frame[self._frame_index]
+        self.expected[block] += self._n_pairs / self._ts.volume
+        is_last = self._frame_index + 1 == self.n_frames or self._block_of_frame[self._frame_index + 1] != block
+        if is_last or sum(map(len, self._gathered)) > _GATHERED:
+            self._count(block)
+
+    def _neighbors(self, centroids: np.ndarray, rotations: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """Return where the target atoms stand in the frames of the molecules near them, shape (n, 3)."""
+        centroids = apply_PBC(centroids.astype(np.float32), box)
+        targets = apply_PBC(self._target.atoms.positions, box)
+        i, j = capped_distance(centroids, targets, self._r_max, box=box, return_distances=False).T
+        apart = self._body.molecule_idx[i] != self._target.molecule_idx[j]
+        i, j = i[apart], j[apart]
+        vectors = minimize_vectors(targets[j] - centroids[i], box=box)
+        return np.einsum("pj,pjk->pk", vectors, rotations[i]).astype(np.float32)
+
+    def _count(self, block: int) -> None:
+        positions = np.concatenate(self._gathered)
+        self._gathered = []
+        # One atom more, parked outside of the grid: MDAnalysis wants one at the least.
+        neighbors = Universe.empty(len(positions) + 1, trajectory=True)
+        # Half a voxel less than the grid, which MDAnalysis rounds up to whole voxels whatever the last digit is.
+        edge = (self._n_bins - 0.5) * self._spacing
+        analysis = DensityAnalysis(
+            neighbors.atoms, delta=self._spacing, padding=0, gridcenter=np.zeros(3), xdim=edge, ydim=edge, zdim=edge
+        )
+        neighbors.atoms.positions = np.concatenate([positions, np.full((1, 3), 2.0 * self._n_bins * self._spacing)])
+        analysis.run()
+        density = analysis.results.density
+        self.edges = density.edges
+        self.counts[block] += np.rint(density.grid * np.prod(density.delta))
+
+
+def _inside(edges: list[np.ndarray], r_max: float) -> np.ndarray:
+    """Return which voxels lie wholly within the sphere."""
+    farthest = [np.maximum(np.abs(edge[1:]), np.abs(edge[:-1])) for edge in edges]
+    squares = np.sum(np.meshgrid(*(f**2 for f in farthest), indexing="ij"), axis=0)
+    return np.asarray(squares <= r_max**2 * (1 + 1e-9))
+
+
+def _stderr(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return the standard error of g from blocks of frames (n_blocks, ...), at the least that of a single count."""
+    n_blocks = len(expected)
+    if n_blocks < 2:
+        return np.full(counts.shape[1:], np.nan)
+    of_blocks = counts / expected[:, None, None, None]
+    return np.maximum(of_blocks.std(axis=0, ddof=1) / np.sqrt(n_blocks), 1 / expected.sum())
+
+
+def _as_density(grid: np.ndarray, edges: list[np.ndarray]) -> Density:
+    return Density(grid, edges, units={"length": "Angstrom", "density": None}, parameters={"isDensity": True})
+
+
+def spatial_distribution(
+    reference: AtomGroup,
+    target: AtomGroup,
+    *,
+    r_max: float | None = None,
+    spacing: float = 0.25,
+    fit_atoms: str | None = None,
+    molecules_are: Literal["residues", "fragments"] = "residues",
+    start: int | None = None,
+    stop: int | None = None,
+    step: int | None = None,
+    verbose: bool = False,
+) -> SpatialDistribution:
+    """Return the density of target atoms around the reference molecules, in the frame of those molecules.
+
+    Each molecule is made whole by nearest images and superposed on one of them; target atoms of other molecules are
+    taken at their nearest image. A voxel of volume v holds
+
+        g = sum over frames of counts / sum over frames of (v x n_pairs / V_t)
+
+    with n_pairs the pairs of a molecule and a target atom outside of it: 1 in an ideal gas, also where the volume V_t
+    fluctuates; averaged over directions it is the g(r) around the centroid of the superposed atoms. The error comes
+    from 8 blocks of frames: too small where neighbors stay for longer than a block; not a number for a single frame.
+
+    Memory is 9 grids of 8 bytes a voxel (19 MB for r_max 8 Å and spacing 0.25 Å), and about 150 MB of neighbors
+    gathered before they are counted by `MDAnalysis.analysis.density.DensityAnalysis`.
+
+    Parameters
+    ----------
+    reference
+        The atoms of all molecules of one kind, in one order.
+    target
+        The atoms whose density is wanted.
+    r_max
+        Radius of the sphere around a molecule in Å, at most half the narrowest width of the box; 8 Å, or 90 % of that
+        in a smaller box, if left out.
+    spacing
+        Edge of a voxel in Å.
+    fit_atoms
+        Selection, inside a molecule, of the atoms to superpose; all heavy ones if left out. A flexible molecule is no
+        rigid body: give a part that is, such as the carbonate group.
+    molecules_are
+        Residues or fragments.
+    start, stop, step
+        Which frames to read.
+    verbose
+        Show a progress bar.
+
+    Raises
+    ------
+    InvalidInput
+        If the molecules are not of one kind, do not say how they are turned, `r_max` is too large, a frame has no
+        cell, or no frame is left.
+    """
+    universe = reference.universe
+    body = _body(reference, fit_atoms, molecules_are)
+    neighbors = _Target(target, _molecule_idx(target, molecules_are))
+    frames = range(*slice(start, stop, step).indices(universe.trajectory.n_frames))
+    if len(frames) == 0:
+        raise InvalidInput(f"start, stop, step: {start}, {stop}, {step} leave none of the frames")
+    if len(target) == 0 or neighbors.n_pairs(body) == 0:
+        raise InvalidInput("target: holds no atom outside of a reference molecule")
+    half = _narrowest_width(box_of(universe.trajectory[frames[0]])) / 2
+    r_max = min(MAX_R_ANGSTROM, 0.9 * half) if r_max is None else r_max
+    if not 0 < spacing <= r_max <= half:
+        raise InvalidInput(
+            f"spacing, r_max: {spacing:g}, {r_max:g} Å (allowed: 0 < spacing <= r_max <= {half:g} Å, half the width of "
+            "the box)"
+        )
+    molecule, geometry = _typical_geometry(universe, body)
+    local = _LocalDensity(universe, body, geometry, neighbors, r_max, spacing)
+    local.run(start, stop, step, verbose=verbose)
+
+    inside = _inside(local.edges, r_max)
+    expected = local.expected * spacing**3
+    g = local.counts.sum(axis=0) / expected.sum()
+    return SpatialDistribution(
+        _as_density(np.where(inside, g, 0.0), local.edges),
+        _as_density(np.where(inside, _stderr(local.counts, expected), 0.0), local.edges),
+        inside,
+        molecule,
+        geometry,
+        r_max,
+        float(local.expected.sum() / len(body.molecule_idx) / local.n_frames),
+        float(np.sqrt(local.squares / local.n_frames)),
+        len(body.molecule_idx),
+        local.n_frames,
+        int(local.counts.sum()),
+    )
+
+
+def _partner_atoms(universe: Universe, species: SpeciesFile, name: str) -> AtomGroup:
+    if name not in species.partners:
+        raise InvalidInput(f"around: {name!r} (allowed: {', '.join(species.partners)})")
+    return universe.select_atoms(species.partners[name].molecules)
+
+
+def _target_atoms(universe: Universe, species: SpeciesFile, name: str) -> AtomGroup:
+    """Return the atoms of a center (``Li``), of a partner's coordinating sites (``EC``), or of one (``EC.ester_o``)."""
+    centers = species.centers | species.reference_centers
+    if name in centers and name not in species.partners:
+        return universe.select_atoms(centers[name])
+    partner, _, site = name.partition(".")
+    entry = species.partners.get(partner)
+    sites = {} if entry is None else (entry.sites | entry.reference_sites if site else entry.sites)
+    if entry is None or (site and site not in sites):
+        known = [*centers, *species.partners]
+        known += [f"{name}.{site}" for name, p in species.partners.items() for site in (*p.sites, *p.reference_sites)]
+        raise InvalidInput(f"of: {name!r} (allowed: {', '.join(dict.fromkeys(known))})")
+    chosen = [sites[site]] if site else list(sites.values())
+    return universe.select_atoms(entry.molecules).select_atoms(*chosen)
+
+
+def spatial_of_species(
+    universe: Universe, species: SpeciesFile, around: str, of: str, **settings: Any
+) -> SpatialDistribution:
+    """Return the spatial distribution by names of a species file, whose molecules are selections.
+
+    Parameters
+    ----------
+    around
+        A partner, such as ``EC``.
+    of
+        A center (``Li``), a partner, which means its coordinating sites (``EC``), or one site of it (``EC.ester_o``).
+    **settings
+        Of `spatial_distribution`.
+
+    Raises
+    ------
+    InvalidInput
+        If a name is not in the file, or as `spatial_distribution`.
+    """
+    atoms, neighbors = _partner_atoms(universe, species, around), _target_atoms(universe, species, of)
+    return spatial_distribution(atoms, neighbors, molecules_are=species.molecules_are, **settings)
+
+
+def spatial_of_run(run: Run, around: str, of: str, **settings: Any) -> SpatialDistribution:
+    """Return the spatial distribution in the production of a run, finished or not; see `spatial_of_species`."""
+    with whole_trajectory(run) as trajectory:
+        universe = open_trajectory(run.topology_path, trajectory)
+        return spatial_of_species(universe, select_species(run.box.recipe.entries), around, of, **settings)
+
+
+def _dx(density: Density) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "density.dx"
+        density.export(str(path), type="double")  # PyMOL reads no other type
+        return path.read_bytes()
+
+
+def write_spatial(distribution: SpatialDistribution, path: Path) -> None:
+    """Write g as ``.dx`` (OpenDX, without the molecule) or ``.cube`` (Gaussian cube, with the molecule in its frame).
+
+    Raises
+    ------
+    InvalidInput
+        If the ending is neither, the folder is missing, or a cube wants elements that the topology does not tell.
+    """
+    if not path.absolute().parent.is_dir():
+        raise InvalidInput(f"{path}: no folder {path.absolute().parent}")
+    density = distribution.density
+    if path.suffix == ".dx":
+        write_atomically(path, _dx(density))
+    elif path.suffix == ".cube":
+        numbers = atomic_numbers(elements_of(distribution.atoms))
+        title = "density of neighbors around a molecule, 1 in the bulk"
+        write_atomically(
+            path,
+            cube_text(density.grid, density.origin, density.delta, numbers, distribution.positions_angstrom, title),
+        )
+    else:
+        raise InvalidInput(f"{path}: ends on {path.suffix!r} (allowed: .dx, .cube)")
