@@ -329,13 +329,13 @@ def test_pooled_g_weighs_runs_by_what_they_know() -> None:
     for n_frames, side in ((40, 24.0), (90, 20.0)):
         universe = random_universe(rng, n_frames, 5, 40, (side, side, side, 90, 90, 90))
         sites = select_sites(universe, only_ec())
-        geometry = SolvationGeometry(sites).run().results
+        geometry = SolvationGeometry.from_sites(sites).run().results
         pairs += fine_counts(geometry, sites)
         bootstraps.append(bootstrap_blocks(len(geometry.block_starts) - 1, 1, 30, rng))
     pooled, bootstrap = pool(pairs, bootstraps)
     n_bins = len(pairs[1].edges) - 1
     assert pooled.counts.shape == (40 + 64, n_bins)
-    even = sum(pair.even[:, :n_bins].sum(axis=0) for pair in pairs)
+    even = sum(pair.even[:n_bins] for pair in pairs)
     np.testing.assert_allclose(pooled.g, sum(pair.counts[:, :n_bins].sum(axis=0) for pair in pairs) / even)
     assert pooled.n_center_frames == 5 * (40 + 90)
     assert bootstrap.weights.shape == (30, 104)

@@ -108,7 +108,7 @@ def test_coordination_is_the_running_number_at_the_cutoff(run: Run) -> None:
 def _geometry(run: Run) -> tuple[Sites, Results]:
     universe = open_trajectory(run.topology_path, run.trajectory_path)
     sites = select_sites(universe, select_species(run.box.recipe.entries))
-    return sites, SolvationGeometry(sites).run().results
+    return sites, SolvationGeometry.from_sites(sites).run().results
 
 
 def test_pair_counts_and_g_are_those_of_interrdf(run: Run) -> None:

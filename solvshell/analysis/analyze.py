@@ -1,6 +1,6 @@
 """From a trajectory to tables: one pass, then functions."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,22 @@ from MDAnalysis import Universe
 from MDAnalysis.analysis.results import Results
 
 from solvshell.analysis.coordination import coordination_table, total_coordination, total_per_center
+from solvshell.analysis.cutoffs import cutoff_of, find_cutoffs
 from solvshell.analysis.findings import Findings, Settings
-from solvshell.analysis.geometry import CAPTURE_ANGSTROM, Contacts, SolvationGeometry
+from solvshell.analysis.geometry import CAPTURE_ANGSTROM, SolvationGeometry
 from solvshell.analysis.peaks import Shell, first_shell, independent_frames
 from solvshell.analysis.rdf import PairCounts, fine_counts, rdf_table
 from solvshell.analysis.residence import METHOD, RESIDENCE_COLUMNS, Residence, residence_time
-from solvshell.analysis.shells import shell_shares, shell_table, speciation_table, within_cutoffs
-from solvshell.analysis.sites import Center, Sites, select_sites
+from solvshell.analysis.shells import (
+    FirstShells,
+    ShellDefinition,
+    first_shells,
+    shell_shares,
+    shell_table,
+    speciation_table,
+)
+from solvshell.analysis.sites import Sites, select_sites
 from solvshell.analysis.statistics import (
-    Bootstrap,
     Equilibration,
     bootstrap_blocks,
     equilibration,
@@ -26,7 +33,7 @@ from solvshell.analysis.statistics import (
     statistical_inefficiency,
 )
 from solvshell.analysis.summary import summarize
-from solvshell.errors import InvalidInput, WorkFailed
+from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically, write_json
 from solvshell.species import SpeciesFile
 
@@ -59,104 +66,58 @@ class Analysis:
     summary: dict[str, Any]
 
 
-def _cutoff(pair: PairCounts, shell: Shell) -> tuple[float | None, str | None]:
-    if pair.center.reference or not pair.site.coordinating:
-        return None, None
-    if pair.site.given_cutoff_angstrom is not None:
-        return pair.site.given_cutoff_angstrom, "given"
-    typical = pair.site.typical_cutoff_angstrom.get(pair.center.name)
-    if shell.status == "too_few_samples" and typical is not None:
-        return typical, "typical"
-    return shell.first_minimum, None if shell.first_minimum is None else "first_minimum"
-
-
-def _cutoffs(fine: list[PairCounts], shells: list[Shell], sites: Sites) -> np.ndarray:
-    """Return the cutoffs in Å, shape (n_center_species, n_sites).
-
-    0 where nothing is counted, at a partner without shell or a reference site; not a number where there are too few
-    samples to say where the shell ends. Reference centers have none.
-    """
-    found = [(pair, shell) for pair, shell in zip(fine, shells, strict=True) if not pair.center.reference]
-    cutoffs = np.zeros(len(found))
-    for i, (pair, shell) in enumerate(found):
-        unknown = pair.site.coordinating and shell.status == "too_few_samples"
-        cutoffs[i] = _cutoff(pair, shell)[0] or (np.nan if unknown else 0)
-    if (cutoffs == 0).all() and all(shell.status == "no_shell" for _, shell in found):
-        raise WorkFailed("no partner has a first shell around any center: check the sites of the species file")
-    return cutoffs.reshape(len(sites.centers), len(sites.sites))
-
-
-def _pass(sites: Sites, capture: float, r_max: float | None, verbose: bool) -> Results:
-    geometry = SolvationGeometry(sites, r_max=r_max, capture_radius=capture)
+def _pass(sites: Sites, capture: float, r_max: float | None, how: dict[str, Any]) -> Results:
+    geometry = SolvationGeometry.from_sites(sites, r_max=r_max, capture_radius=capture)
     try:
-        geometry.run(verbose=verbose)
+        geometry.run(**how)
     except (OSError, EOFError) as error:
         raise InvalidInput(f"trajectory: cannot be read to its end: {' '.join(str(error).split())}") from error
+    limit = geometry.results.edges[-1]
     for site in sites.sites:
-        if (site.given_cutoff_angstrom or 0) > geometry.results.edges[-1]:
-            field, limit = f"partners.{site.partner}.cutoff_angstrom", geometry.results.edges[-1]
-            raise InvalidInput(
-                f"{field}: {site.given_cutoff_angstrom:g} Å (allowed: at most {limit:.2f} Å, where g(r) ends)"
-            )
+        if (given := max(site.given_cutoff_angstrom.values(), default=0)) > limit:
+            field = f"partners.{site.partner}.cutoff_angstrom"
+            raise InvalidInput(f"{field}: {given:g} Å (allowed: at most {limit:.2f} Å, where g(r) ends)")
     return geometry.results
 
 
-def _shells(fine: list[PairCounts], bootstrap: Bootstrap) -> list[Shell]:
-    return [first_shell(pair, bootstrap) for pair in fine]
-
-
-def _settled(geometry: Results, sites: Sites, cutoffs: np.ndarray) -> tuple[Equilibration, int]:
+def _settled(geometry: Results, shells: FirstShells) -> tuple[Equilibration, int]:
     """Return what to drop from the start, and how many frames a draw of the bootstrap should hold.
 
     That is twice the statistical inefficiency of the volume or the total coordination number, whichever remembers
     longer. A constant volume remembers nothing; numbers that never change may remember all the run.
     """
-    n_frames = len(geometry.volumes)
-    total = total_per_center(within_cutoffs(geometry.contacts, sites, cutoffs), sites, n_frames).astype(float)
+    total = total_per_center(shells).astype(float)
     dropped = equilibration([geometry.volumes, total.mean(axis=1)], geometry.block_starts)
     kept = slice(geometry.block_starts[dropped.n_blocks], None)
     fluctuating = [total[kept]] + ([] if is_constant(geometry.volumes[kept]) else [geometry.volumes[kept]])
     return dropped, int(np.ceil(2 * max(statistical_inefficiency(series) for series in fluctuating)))
 
 
-def _kept(contacts: Contacts, first_frame: int) -> Contacts:
-    kept = contacts.where(contacts.frame >= first_frame)
-    return replace(kept, frame=kept.frame - first_frame)
-
-
 def _peak_table(fine: list[PairCounts], shells: list[Shell]) -> pd.DataFrame:
     rows = []
     for pair, shell in zip(fine, shells, strict=True):
         ci95 = shell.ci95 or (None, None)
-        numbers = (shell.peak, *ci95, shell.first_minimum, *_cutoff(pair, shell), shell.status)
+        numbers = (shell.peak, *ci95, shell.first_minimum, *cutoff_of(pair, shell), shell.status)
         rows.append((pair.center.name, pair.site.partner, pair.site.name, *numbers))
     return pd.DataFrame(rows, columns=PEAK_COLUMNS)
 
 
-def _of_pair(contacts: Contacts, center: Center, j: int) -> Contacts:
-    of_center = (contacts.center >= center.members.start) & (contacts.center < center.members.stop)
-    return contacts.where(of_center & (contacts.site == j))
-
-
 def _peak_samples(
-    fine: list[PairCounts], shells: list[Shell], captured: Contacts, sites: Sites, capture: float, total: np.ndarray
+    fine: list[PairCounts], found: list[Shell], captured: FirstShells, total: np.ndarray, capture: float
 ) -> list[float]:
     samples = []
-    for (_, j), pair, shell in zip(sites.pairs, fine, shells, strict=True):
-        contacts = _of_pair(captured, pair.center, j)
+    for (_, j), pair, shell in zip(captured.sites.pairs, fine, found, strict=True):
         own = total if pair.center.reference else total[:, pair.center.members]
-        samples.append(independent_frames(pair, shell, contacts, capture, own))
+        samples.append(independent_frames(pair, shell, captured.of_pair(pair.center, j), capture, own))
     return samples
 
 
-def _residence(
-    contacts: Contacts, sites: Sites, n_frames: int, timestep_ps: float
-) -> tuple[pd.DataFrame, list[Residence | None]]:
+def _residence(shells: FirstShells) -> tuple[pd.DataFrame, list[Residence | None]]:
     rows, stays = [], []
-    for center in sites.centers:
-        for j, site in enumerate(sites.sites):
+    for center in shells.sites.centers:
+        for j, site in enumerate(shells.sites.sites):
             if site.coordinating:
-                stay = residence_time(_of_pair(contacts, center, j), n_frames, timestep_ps)
+                stay = residence_time(shells.of_pair(center, j), shells.n_frames, shells.timestep_ps)
                 times = (stay.time_ps, stay.stderr_ps) if stay else (None, None)
                 rows.append((center.name, site.partner, site.name, METHOD, *times))
                 stays.append(stay)
@@ -182,6 +143,9 @@ def analyze(
     r_max: float | None = None,
     n_bootstrap: int = 500,
     seed: int = 0,
+    shell: ShellDefinition | None = None,
+    backend: str = "serial",
+    n_workers: int = 1,
     verbose: bool = False,
 ) -> Analysis:
     """Return the solvation of the centers in a trajectory.
@@ -206,6 +170,11 @@ def analyze(
         Upper end of g(r) in Å; half the box and at most 12 Å if left out.
     n_bootstrap, seed
         Samples of the block bootstrap and the seed of its generator.
+    shell
+        What a first shell is, in place of the first minima of g(r): radii in Å by center, partner and site, or a
+        function of contacts and sites that returns a mask; see `first_shells`.
+    backend, n_workers
+        Of the pass: ``serial``, ``multiprocessing`` or ``dask``.
     verbose
         Show a progress bar.
 
@@ -217,43 +186,43 @@ def analyze(
         If no partner has a first shell.
     """
     rng = np.random.default_rng(seed)
+    how = {"verbose": verbose, "backend": backend, "n_workers": n_workers}
     sites = select_sites(universe, species)
-    capture = max([CAPTURE_ANGSTROM, *(site.given_cutoff_angstrom or 0 for site in sites.sites)])
-    geometry = _pass(sites, capture, r_max, verbose)
+    farthest = species.capture_angstrom or CAPTURE_ANGSTROM
+    given = [cutoff for site in sites.sites for cutoff in site.given_cutoff_angstrom.values()]
+    capture = max([farthest, *given])
+    geometry = _pass(sites, capture, r_max, how)
     n_blocks = len(geometry.block_starts) - 1
     fine = fine_counts(geometry, sites)
-    cutoffs = _cutoffs(fine, _shells(fine, bootstrap_blocks(n_blocks, 1, n_bootstrap, rng)), sites)
+    bootstrap = bootstrap_blocks(n_blocks, 1, n_bootstrap, rng)
+    cutoffs = find_cutoffs(fine, [first_shell(pair, bootstrap, farthest) for pair in fine], sites)
     longest = float(np.nan_to_num(cutoffs).max())
-    if longest > capture - 0.2:
+    if shell is None and longest > capture - 0.2:
         capture = longest + 1.0
-        geometry = _pass(sites, capture, r_max, verbose)
+        geometry = _pass(sites, capture, r_max, how)
 
-    equilibrated, draw_frames = _settled(geometry, sites, cutoffs)
+    equilibrated, draw_frames = _settled(geometry, first_shells(geometry, sites, cutoffs if shell is None else shell))
     first_block = equilibrated.n_blocks
     first_frame = int(geometry.block_starts[first_block])
-    n_frames = len(geometry.volumes) - first_frame
-    frames_per_block = len(geometry.volumes) / n_blocks
     fine = fine_counts(geometry, sites, first_block)
-    blocks_per_draw = int(np.ceil(draw_frames / frames_per_block))
+    blocks_per_draw = int(np.ceil(draw_frames / (len(geometry.volumes) / n_blocks)))
     bootstrap = bootstrap_blocks(n_blocks - first_block, blocks_per_draw, n_bootstrap, rng)
-    shells = _shells(fine, bootstrap)
-    cutoffs = _cutoffs(fine, shells, sites)
+    found = [first_shell(pair, bootstrap, farthest) for pair in fine]
+    cutoffs = find_cutoffs(fine, found, sites)
 
-    captured = _kept(geometry.contacts, first_frame)
-    contacts = within_cutoffs(captured, sites, cutoffs)
-    times = geometry.times
-    timestep_ps = float(times[1] - times[0]) if len(times) > 1 else float(universe.trajectory.dt)
+    shells = first_shells(geometry, sites, cutoffs if shell is None else shell, first_frame)
+    captured = first_shells(geometry, sites, lambda contacts, _: slice(None), first_frame)
     rdf = rdf_table(fine, bootstrap)
-    peaks = _peak_table(fine, shells)
-    coordination = coordination_table(contacts, sites, cutoffs, n_frames)
-    of_peaks = _peak_samples(fine, shells, captured, sites, capture, total_per_center(contacts, sites, n_frames))
-    shell_fractions, of_shells = shell_table(contacts, sites, cutoffs, geometry.frames[first_frame:])
-    speciation, of_states = speciation_table(contacts, sites, cutoffs, n_frames)
-    residence, stays = _residence(contacts, sites, n_frames, timestep_ps)
+    peaks = _peak_table(fine, found)
+    coordination = coordination_table(shells)
+    of_peaks = _peak_samples(fine, found, captured, total_per_center(shells), capture)
+    shell_fractions, of_shells = shell_table(shells)
+    speciation, of_states = speciation_table(shells)
+    residence, stays = _residence(shells)
     settings = Settings(
         source=source or {},
         dynamics=dynamics or UNKNOWN_DYNAMICS,
-        timestep_ps=timestep_ps,
+        timestep_ps=shells.timestep_ps,
         first_frame=first_frame,
         no_plateau=equilibrated.clipped,
         capture_radius_angstrom=capture,
@@ -265,8 +234,8 @@ def analyze(
         seed=seed,
     )
     findings = Findings(
-        peaks, shells, of_peaks, coordination, total_coordination(contacts, sites, cutoffs, n_frames), shell_fractions,
-        of_shells, shell_shares(contacts, sites, cutoffs, n_frames), speciation, of_states, residence, stays,
+        peaks, found, of_peaks, coordination, total_coordination(shells), shell_fractions, of_shells,
+        shell_shares(shells), speciation, of_states, residence, stays,
     )  # fmt: skip
     summary = summarize(universe, sites, geometry, log, settings, findings)
     return Analysis(rdf, peaks, coordination, shell_fractions, speciation, residence, summary)

@@ -1,14 +1,21 @@
 """The one pass over a trajectory: pair counts for every g(r), and the table of contacts."""
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from MDAnalysis.analysis.base import AnalysisBase
-from MDAnalysis.lib.distances import capped_distance
+from MDAnalysis.analysis.results import ResultsGroup
+from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.mdamath import triclinic_vectors
 
+from solvshell.analysis import pairs
 from solvshell.analysis.frames import box_of
-from solvshell.analysis.sites import Sites
+from solvshell.analysis.molecules import Molecules
+from solvshell.analysis.sites import MoleculesAre, Sites, sites_from_atoms
 from solvshell.errors import InvalidInput
 
 #: Pairs are counted in bins half as wide as those of g(r), so that the effect of the bin width can be shown.
@@ -24,8 +31,22 @@ MAX_BLOCKS = 64
 class Contacts:
     """Pairs of a center and a coordinating site nearer than the capture radius: one row per pair, shape (n_rows,).
 
-    `frame` counts the frames analyzed, `center` the centers of all species, `molecule` the molecules of the universe,
-    `site` is an index into `Sites.sites`, `distance` is in Å.
+    Rows are sorted by frame, then center. A row takes 22 bytes.
+
+    Attributes
+    ----------
+    frame
+        Counts the frames analyzed.
+    center
+        Counts the centers of all species; see `Center.members`.
+    molecule
+        Counts the molecules of the universe.
+    site
+        An index into `Sites.sites`.
+    distance
+        In Å.
+    cosine
+        Of the angle center - site - the only atom bonded to the site (Li-O=C); not a number where there is none.
     """
 
     frame: np.ndarray
@@ -33,10 +54,50 @@ class Contacts:
     molecule: np.ndarray
     site: np.ndarray
     distance: np.ndarray
+    cosine: np.ndarray
 
-    def where(self, mask: np.ndarray) -> "Contacts":
-        """Return the rows of a mask, shape (n_rows,), or of indices."""
+    def where(self, mask: np.ndarray | slice) -> "Contacts":
+        """Return the rows of a mask, shape (n_rows,), of indices, or of a slice."""
         return Contacts(*(getattr(self, field.name)[mask] for field in fields(self)))
+
+    def to_dataframe(self, sites: Sites) -> pd.DataFrame:
+        """Return one row per contact: frame, center, molecule, species and site by name, distance, angle in degrees."""
+        names = np.array([(site.partner, site.name) for site in sites.sites], dtype=object)[self.site]
+        return pd.DataFrame(
+            {
+                "frame": self.frame,
+                "center": self.center,
+                "molecule": self.molecule,
+                "partner": names[:, 0],
+                "site": names[:, 1],
+                "distance_angstrom": self.distance,
+                "angle_degrees": np.degrees(np.arccos(self.cosine)),
+            }
+        )
+
+
+class _Rows:
+    """The contacts of a pass, in columns that grow as they fill."""
+
+    def __init__(self) -> None:
+        self.columns = tuple(np.empty(4096, dtype) for dtype in pairs.COLUMNS.values())
+        self.n = 0
+
+    def reserve(self, n: int) -> None:
+        """Make room for n rows in all, and as many again."""
+        self.columns = tuple(np.resize(column[: self.n], 2 * n) for column in self.columns)
+
+    def filled(self) -> tuple[np.ndarray, ...]:
+        """Return the columns as far as they are filled."""
+        return tuple(column[: self.n] for column in self.columns)
+
+
+def _join_rows(parts: Iterable[_Rows]) -> _Rows:
+    whole = _Rows()
+    columns = zip(*(part.filled() for part in parts), strict=True)
+    whole.columns = tuple(np.concatenate(column) for column in columns)
+    whole.n = len(whole.columns[0])
+    return whole
 
 
 def _narrowest_width(box: np.ndarray) -> float:
@@ -46,15 +107,6 @@ def _narrowest_width(box: np.ndarray) -> float:
     a, b, c = triclinic_vectors(box).astype(float)
     volume = abs(np.dot(a, np.cross(b, c)))
     return min(volume / np.linalg.norm(np.cross(u, v)) for u, v in ((a, b), (b, c), (c, a)))
-
-
-def _bin_indices(distances: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the bin of each distance, by the rule of `numpy.histogram`: half open, the last bin closed."""
-    n = len(edges) - 1
-    idx = np.minimum((distances * (n / edges[-1])).astype(np.int64), n - 1)
-    idx -= distances < edges[idx]
-    idx += (distances >= edges[idx + 1]) & (idx < n - 1)
-    return idx
 
 
 def _check_times(times: np.ndarray) -> None:
@@ -73,15 +125,22 @@ def _check_times(times: np.ndarray) -> None:
 
 
 class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has no types
-    """Counts pairs and gathers contacts of centers and sites, with `capped_distance` and the box of each frame.
+    """Counts the pairs of centers and sites for every g(r), and gathers their contacts, in one pass.
 
-    Pairs inside one molecule are left out. Run it with ``.run(start, stop, step, verbose=True)``; on the serial backend
-    only, for now.
+    Distances are those of nearest images in the cell of each frame, of any shape; pairs inside one molecule are left
+    out. Run it with ``.run(start, stop, step, backend="multiprocessing", n_workers=2)``.
 
     Parameters
     ----------
-    sites
-        What to look at, from `select_sites`.
+    centers
+        AtomGroups by name, such as ``{"Li": universe.select_atoms("name LI")}``.
+    partners
+        By name of the species the AtomGroup that touches the centers, or one for each of its sites:
+        ``{"EC": carbonyl_oxygens, "TFSI": {"o": oxygens, "f": fluorines}}``.
+    anions
+        The names of those partners that make ion pairs.
+    molecules_are
+        What a molecule is: a residue, or a fragment (what bonds hold together).
     r_max
         Upper end of g(r) in Å; half the narrowest width of the first box and at most 12 Å if left out.
     capture_radius
@@ -89,6 +148,8 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
 
     Attributes
     ----------
+    sites : Sites
+        What was looked at; the functions that take the results want it too.
     results.counts : numpy.ndarray, shape (n_blocks, n_center_species, n_sites, n_bins)
         Pairs per contiguous block of whole frames, in bins of `FINE_BIN_ANGSTROM` up to half the narrowest box met; the
         reference centers behind all others.
@@ -100,70 +161,152 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         Times in ps, volumes in Å^3, and frame numbers in the trajectory.
     results.contacts : Contacts
         None of reference centers.
+    results.capture_radius : float
+        Up to where, in Å.
+
+    Raises
+    ------
+    InvalidInput
+        If the groups are wrong, `r_max` is more than half the width of the box, a frame has no cell, or the frames are
+        not equally spaced in time.
     """
 
+    _analysis_algorithm_is_parallelizable = True
+
+    @classmethod
+    def get_supported_backends(cls) -> tuple[str, ...]:
+        """Return the backends that give the same results."""
+        return ("serial", "multiprocessing", "dask")
+
     def __init__(
-        self, sites: Sites, r_max: float | None = None, capture_radius: float = CAPTURE_ANGSTROM, verbose: bool = False
+        self,
+        centers: Mapping[str, AtomGroup],
+        partners: Mapping[str, AtomGroup | Mapping[str, AtomGroup]],
+        *,
+        anions: Collection[str] = (),
+        molecules_are: MoleculesAre = "residues",
+        r_max: float | None = None,
+        capture_radius: float = CAPTURE_ANGSTROM,
+        verbose: bool = False,
     ) -> None:
+        sites = sites_from_atoms(centers, partners, anions=anions, molecules_are=molecules_are)
+        self._look_at(sites, r_max, capture_radius, verbose)
+
+    @classmethod
+    def from_sites(
+        cls, sites: Sites, r_max: float | None = None, capture_radius: float = CAPTURE_ANGSTROM, verbose: bool = False
+    ) -> Self:
+        """Return the pass for sites from `select_sites`, with reference centers and sites if there are any."""
+        geometry = cls.__new__(cls)
+        geometry._look_at(sites, r_max, capture_radius, verbose)
+        return geometry
+
+    def _look_at(self, sites: Sites, r_max: float | None, capture_radius: float, verbose: bool) -> None:
         trajectory = sites.centers[0].atoms.universe.trajectory
         super().__init__(trajectory, verbose=verbose)
         half_width = _narrowest_width(box_of(trajectory[0])) / 2
         wanted = min(half_width, LARGEST_R_ANGSTROM) if r_max is None else r_max
-        if wanted > half_width:
-            raise InvalidInput(f"r_max: {wanted:g} Å is more than half the width of the box, {half_width:g} Å")
-        n_bins = int(wanted / BIN_ANGSTROM + 1e-9) * FINE_PER_BIN
-        self._sites = sites
-        self._edges = np.linspace(0.0, n_bins * FINE_BIN_ANGSTROM, n_bins + 1)
+        if not 0 < wanted <= half_width:
+            raise InvalidInput(
+                f"r_max: {wanted:g} Å (allowed: above 0 and at most half the width of the box, {half_width:g} Å)"
+            )
+        self.sites = sites
         self._capture_radius = capture_radius
-        self._atoms = sum(site.atoms for site in sites.sites)
-        self._site_of_atom = np.repeat(np.arange(len(sites.sites)), [len(site.atoms) for site in sites.sites])
-        self._molecule_of_atom = np.concatenate([site.molecule_idx for site in sites.sites])
-        self._coordinating = np.array([site.coordinating for site in sites.sites])
+        n_bins = int(wanted / BIN_ANGSTROM + 1e-9) * FINE_PER_BIN
+        self._edges = np.linspace(0.0, n_bins * FINE_BIN_ANGSTROM, n_bins + 1)
+        # Workers get arrays: neither universe nor topology has to travel.
+        all_centers = sites.centers + sites.reference_centers
+        self._centers = pairs.Centers(
+            np.repeat(np.arange(len(all_centers)), [len(center.atoms) for center in all_centers]),
+            np.concatenate([center.molecule_idx for center in all_centers]),
+            np.repeat([not center.reference for center in all_centers], [len(center.atoms) for center in all_centers]),
+        )
+        self._points = pairs.Points(
+            np.repeat(np.arange(len(sites.sites)), [site.n_points for site in sites.sites]),
+            np.concatenate([site.molecule_idx for site in sites.sites]),
+            np.concatenate([site.neighbors() for site in sites.sites]),
+        )
+        self._reach = np.array([capture_radius if site.coordinating else -1.0 for site in sites.sites])
+        self._center_atoms = np.concatenate([center.atoms.indices for center in all_centers])
+        starts = np.cumsum([0, *(site.n_points for site in sites.sites)])
+        self._where = [
+            (slice(*ends), Molecules(site.atoms, site.molecule_idx) if site.is_center_of_mass else site.atoms.indices)
+            for site, ends in zip(sites.sites, pairwise(starts), strict=True)
+        ]
+
+    def _setup_computation_groups(self, *args: Any, **kwargs: Any) -> list[np.ndarray]:
+        # Blocks of frames are those of the whole run, whoever counts them.
+        groups: list[np.ndarray] = super()._setup_computation_groups(*args, **kwargs)
+        self._n_in_all = sum(len(group) for group in groups)
+        return groups
+
+    def _compute(self, indexed_frames: np.ndarray, *args: Any, **kwargs: Any) -> "SolvationGeometry":
+        self._first = int(indexed_frames[0, 0]) if len(indexed_frames) else 0
+        return super()._compute(indexed_frames, *args, **kwargs)
 
     def _prepare(self) -> None:
-        n_blocks = min(MAX_BLOCKS, self.n_frames)
-        n_species = len(self._sites.centers) + len(self._sites.reference_centers)
-        shape = (n_blocks, n_species, len(self._sites.sites), len(self._edges) - 1)
+        n_blocks = min(MAX_BLOCKS, self._n_in_all)
+        n_species = int(self._centers.species.max()) + 1
+        shape = (n_blocks, n_species, len(self._reach), len(self._edges) - 1)
         self.results.counts = np.zeros(shape, dtype=np.int64)
-        self.results.block_starts = np.linspace(0, self.n_frames, n_blocks + 1).astype(int)
-        self.results.times = np.zeros(self.n_frames)
         self.results.volumes = np.zeros(self.n_frames)
         self.results.widths = np.zeros(self.n_frames)
-        self.results.contacts = []
+        self.results.n_contacts = np.zeros(self.n_frames, dtype=np.int64)
+        self.results.contacts = _Rows()
+        self.results.block_starts = np.linspace(0, self._n_in_all, n_blocks + 1).astype(int)
+        self._xyz = np.empty((3, len(self._points.site)), dtype=np.float32)
+        self._box: np.ndarray = np.zeros(6)
+
+    def _set_box(self, box: np.ndarray) -> None:
+        """Take over the cell of a frame; that of a constant volume only once."""
+        if not np.array_equal(box, self._box):
+            self._box = box.copy()
+            self._cell = pairs.cell_of(triclinic_vectors(box))
+            self._width = _narrowest_width(box)
 
     def _single_frame(self) -> None:
-        box = box_of(self._ts)
-        i = self._frame_index
-        self.results.times[i] = self._ts.time
+        i, rows = self._frame_index, self.results.contacts
+        positions = np.ascontiguousarray(self._ts.positions, dtype=np.float32)
+        self._set_box(box_of(self._ts))
         self.results.volumes[i] = self._ts.volume
-        self.results.widths[i] = _narrowest_width(box)
-        block = np.searchsorted(self.results.block_starts, i, side="right") - 1
-        for species, center in enumerate(self._sites.centers + self._sites.reference_centers):
-            pairs, distances = capped_distance(center.atoms.positions, self._atoms.positions, self._edges[-1], box=box)
-            apart = center.molecule_idx[pairs[:, 0]] != self._molecule_of_atom[pairs[:, 1]]
-            pairs, distances = pairs[apart], distances[apart]
-            site = self._site_of_atom[pairs[:, 1]]
-            counts = self.results.counts[block, species]
-            flat = site * counts.shape[1] + _bin_indices(distances, self._edges)
-            counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
-            if center.reference:
-                continue
-            near = (distances <= self._capture_radius) & self._coordinating[site]
-            self.results.contacts.append(
-                (
-                    np.full(np.count_nonzero(near), i, dtype=np.int32),
-                    (center.first + pairs[near, 0]).astype(np.int32),
-                    self._molecule_of_atom[pairs[near, 1]].astype(np.int32),
-                    site[near].astype(np.int16),
-                    distances[near].astype(np.float32),
-                )
-            )
+        self.results.widths[i] = self._width
+        for where, points in self._where:
+            if isinstance(points, Molecules):
+                points.centers_of_mass(positions, self._cell, out=self._xyz[:, where])
+            else:
+                self._xyz[:, where] = positions[points].T
+        block = np.searchsorted(self.results.block_starts, self._first + i, side="right") - 1
+        looked_at = (positions, positions[self._center_atoms], self._xyz, self._centers, self._points, self._cell)
+        binned = (self._edges, self._reach)
+        n = pairs.count_frame(*looked_at, *binned, self.results.counts[block], rows.columns, rows.n)
+        if n > len(rows.columns[0]):
+            rows.reserve(n)
+            again = np.zeros_like(self.results.counts[block])
+            pairs.count_frame(*looked_at, *binned, again, rows.columns, rows.n)
+        self.results.n_contacts[i] = n - rows.n
+        rows.n = n
+
+    def _get_aggregator(self) -> ResultsGroup:
+        return ResultsGroup(
+            lookup={
+                "counts": ResultsGroup.ndarray_sum,
+                "block_starts": lambda starts: starts[0],
+                "volumes": ResultsGroup.ndarray_hstack,
+                "widths": ResultsGroup.ndarray_hstack,
+                "n_contacts": ResultsGroup.ndarray_hstack,
+                "contacts": _join_rows,
+            }
+        )
 
     def _conclude(self) -> None:
-        _check_times(self.results.times)
-        self.results.frames = self.frames
-        columns = zip(*self.results.contacts, strict=True)
-        self.results.contacts = Contacts(*(np.concatenate(column) for column in columns))
+        _check_times(self.times)
+        self.results.times, self.results.frames = self.times, self.frames
+        self.results.capture_radius = self._capture_radius
+        center, point, distance, cosine = self.results.contacts.filled()
+        frame = np.repeat(np.arange(len(self.frames), dtype=np.int32), self.results.n_contacts)
+        molecule, site = self._points.molecule.astype(np.int32)[point], self._points.site.astype(np.int16)[point]
+        self.results.contacts = Contacts(frame, center, molecule, site, distance, cosine)
+        del self.results.n_contacts
         whole_bins = int(self.results.widths.min() / 2 / BIN_ANGSTROM + 1e-9) * FINE_PER_BIN
         self.results.edges = self._edges[: whole_bins + 1]
         self.results.counts = self.results.counts[..., :whole_bins]

@@ -51,18 +51,20 @@ class Shell:
 def _smooth(pair: PairCounts, bootstrap: Bootstrap) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return g(r) smoothed by a Gaussian, its Poisson error and its bootstrap error, each of shape (n_bins,).
 
-    Counts and even counts are smoothed apart, so that a steep shell volume moves nothing. An empty stretch has the
+    Counts and shell volumes are smoothed apart, so that a steep shell volume moves nothing. An empty stretch has the
     error of one count.
     """
     sigma = SMOOTHING_ANGSTROM / BIN_ANGSTROM
     smooth = partial(gaussian_filter1d, sigma=sigma, mode="constant", axis=-1)
-    even = smooth(pair.even.sum(axis=0))
-    counts = pair.counts.sum(axis=0).astype(float)
+    volume = smooth(pair.shell_volume)
+    even = pair.density.sum() * volume
+    blocks = smooth(pair.counts.astype(float))
     # The square of a Gaussian of width s is one of width s/sqrt(2) over 2 sqrt(pi) s.
+    counts = pair.counts.sum(axis=0).astype(float)
     variance = gaussian_filter1d(counts, sigma / np.sqrt(2), mode="constant") / (2 * np.sqrt(np.pi) * sigma)
     one_count = 1 / (2 * np.pi * sigma**2)
-    samples = smooth(bootstrap.resample(pair.counts)) / smooth(bootstrap.resample(pair.even))
-    return smooth(counts) / even, np.sqrt(np.maximum(variance, one_count)) / even, bootstrap.stderr(samples)
+    samples = bootstrap.resample(blocks) / (bootstrap.resample(pair.density)[:, None] * volume)
+    return blocks.sum(axis=0) / even, np.sqrt(np.maximum(variance, one_count)) / even, bootstrap.stderr(samples)
 
 
 def _first_peak(g: np.ndarray, error: np.ndarray) -> tuple[int, int] | None:
@@ -96,35 +98,55 @@ def _first_minimum(g: np.ndarray, error: np.ndarray, top: int) -> tuple[float, i
     return float(lowest[0] + lowest[-1]) / 2, low
 
 
-def _fit_peak(r: np.ndarray, counts: np.ndarray, even: np.ndarray, near: float, window: float) -> float:
-    """Return the maximum of a cubic through ln g around `near`, in Å; not a number where there is none.
+def _fit_peaks(r: np.ndarray, counts: np.ndarray, volume: np.ndarray, tops: np.ndarray, window: float) -> np.ndarray:
+    """Return the maximum of a cubic through ln g around each top, in Å; not a number where there is none.
 
-    Bins are weighted by their counts, the inverse variance of ln g.
+    Bins are weighted by their counts, the inverse variance of ln g. All fits are solved at once.
+
+    Parameters
+    ----------
+    r, volume
+        Middle of each bin in Å and what divides its counts, shape (n_bins,); a factor in g moves no maximum.
+    counts
+        Shape (n_samples, n_bins).
+    tops
+        The bin in the middle of each window, shape (n_samples,).
     """
-    use = (np.abs(r - near) <= window) & (counts > 0)
-    if np.count_nonzero(use) < 5:
-        return np.nan
-    x = r[use] - near
-    c3, c2, c1, _ = np.polyfit(x, np.log(counts[use] / even[use]), 3, w=np.sqrt(counts[use]))
-    tops = np.roots([3 * c3, 2 * c2, c1])
-    tops = tops[np.isreal(tops)].real
-    tops = tops[(6 * c3 * tops + 2 * c2 < 0) & (np.abs(tops) <= window)]
-    return near + tops[0] if len(tops) else np.nan
+    half = round(window / (r[1] - r[0]))
+    steps = np.arange(-half, half + 1)
+    bins = tops[:, None] + steps
+    inside = (bins >= 0) & (bins < len(r))
+    bins = np.where(inside, bins, 0)
+    weights = np.where(inside, np.take_along_axis(counts, bins, axis=1), 0.0)
+    ln_g = np.log(np.where(weights > 0, weights, 1.0) / volume[bins])
+    powers = (steps / half)[:, None] ** np.arange(7)
+    moments = (weights @ powers)[:, np.add.outer(range(4), range(4))]
+    fitted = (weights > 0).sum(axis=1) >= 5
+    moments[~fitted] = np.eye(4)
+    _, c1, c2, c3 = np.linalg.solve(moments, ((weights * ln_g) @ powers[:, :4])[..., None])[..., 0].T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # The root of the slope c1 + 2 c2 x + 3 c3 x^2 at which the curvature is negative, without a small divisor.
+        x = c1 / (np.sqrt(c2**2 - 3 * c3 * c1) - c2)
+        return np.where(fitted & (np.abs(x) <= 1), r[tops] + x * half * (r[1] - r[0]), np.nan)
+
+
+def _fit_peak(pair: PairCounts, near: float, window: float) -> float:
+    top = np.array([int(np.abs(pair.r - near).argmin())])
+    return float(_fit_peaks(pair.r, pair.counts.sum(axis=0)[None].astype(float), pair.shell_volume, top, window)[0])
 
 
 def _refit(pair: PairCounts, bootstrap: Bootstrap, near: float, window: float) -> np.ndarray:
     """Return the peak of each bootstrap sample in Å, each fitted around its own highest smoothed bin."""
     around = np.abs(pair.r - near) <= 4 * window
-    r = pair.r[around]
-    counts = bootstrap.resample(pair.counts)[:, around]
-    even = bootstrap.resample(pair.even)[:, around]
+    r, volume = pair.r[around], pair.shell_volume[around]
+    counts = bootstrap.resample(pair.counts[:, around])
     sigma = SMOOTHING_ANGSTROM / BIN_ANGSTROM
-    smoothed = gaussian_filter1d(counts, sigma, axis=1) / gaussian_filter1d(even, sigma, axis=1)
+    smoothed = gaussian_filter1d(counts, sigma, axis=1) / gaussian_filter1d(volume, sigma)
     smoothed[:, np.abs(r - near) > 2 * window] = 0
-    tops = r[smoothed.argmax(axis=1)]
-    fitted = np.array([_fit_peak(r, c, e, top, window) for c, e, top in zip(counts, even, tops, strict=True)])
+    tops = smoothed.argmax(axis=1)
+    fitted = _fit_peaks(r, counts, volume, tops, window)
     # A sample so noisy that its cubic has no maximum still has a highest bin; without it the spread would look smaller.
-    return np.where(np.isnan(fitted), tops, fitted)
+    return np.where(np.isnan(fitted), r[tops], fitted)
 
 
 def _effects(fine: PairCounts, near: float) -> dict[str, float | None]:
@@ -137,10 +159,8 @@ def _effects(fine: PairCounts, near: float) -> dict[str, float | None]:
     }
     peaks = {}
     for name, (factor, wider) in variants.items():
-        pair = fine.rebinned(factor)
-        counts, even = pair.counts.sum(axis=0), pair.even.sum(axis=0)
-        peak = _fit_peak(pair.r, counts, even, near, WINDOW_ANGSTROM * wider)
-        peaks[name] = None if np.isnan(peak) else float(peak)
+        peak = _fit_peak(fine.rebinned(factor), near, WINDOW_ANGSTROM * wider)
+        peaks[name] = None if np.isnan(peak) else peak
     return peaks
 
 
@@ -151,7 +171,7 @@ def _hints_at_shell(pair: PairCounts, contact: np.ndarray, g: np.ndarray, error:
     """
     half = round(WINDOW_ANGSTROM / BIN_ANGSTROM)
     counts, even = (
-        np.convolve(values.sum(axis=0), np.ones(2 * half + 1), mode="same") for values in (pair.counts, pair.even)
+        np.convolve(values, np.ones(2 * half + 1), mode="same") for values in (pair.counts.sum(axis=0), pair.even)
     )
     sure = contact & (poisson.sf(counts - 1, even) < CERTAIN_EXCESS)
     if not sure.any():
@@ -162,14 +182,14 @@ def _hints_at_shell(pair: PairCounts, contact: np.ndarray, g: np.ndarray, error:
     return bool(g[top] - g[low] > max(HINT_SIGNIFICANCE * np.hypot(error[top], error[low]), PEAK_SHARE * g[top]))
 
 
-def first_shell(fine: PairCounts, bootstrap: Bootstrap) -> Shell:
+def first_shell(fine: PairCounts, bootstrap: Bootstrap, farthest: float = FARTHEST_PEAK_ANGSTROM) -> Shell:
     """Return the first shell of a pair.
 
-    The first peak is the first maximum of smoothed g(r) (Gaussian, 0.03 Å) within 5 Å (8 Å of a reference center) and
-    not below 0.2, behind which g falls by more than 5 Poisson errors and more than a fifth of its height. Its position
-    is the maximum of a cubic fit to ln g within 0.10 Å of the highest bin, refitted in every bootstrap sample for the
-    95 % interval. Its first minimum is the middle of the stretch where smoothed g is within its error of the lowest
-    value behind the peak.
+    The first peak is the first maximum of smoothed g(r) (Gaussian, 0.03 Å) within `farthest` Å (8 Å of a reference
+    center) and not below 0.2, behind which g falls by more than 5 Poisson errors and more than a fifth of its height.
+    Its position is the maximum of a cubic fit to ln g within 0.10 Å of the highest bin, refitted in every bootstrap
+    sample for the 95 % interval. Its first minimum is the middle of the stretch where smoothed g is within its error
+    of the lowest value behind the peak.
 
     ``no_shell``
         There is no such peak, although an even distribution would put 100 pairs so near, and nothing hints at one.
@@ -181,10 +201,10 @@ def first_shell(fine: PairCounts, bootstrap: Bootstrap) -> Shell:
     """
     pair = fine.rebinned(FINE_PER_BIN)
     g, poisson_error, spread = _smooth(pair, bootstrap)
-    contact = pair.r <= (FARTHEST_REFERENCE_PEAK_ANGSTROM if pair.center.reference else FARTHEST_PEAK_ANGSTROM)
+    contact = pair.r <= (FARTHEST_REFERENCE_PEAK_ANGSTROM if pair.center.reference else farthest)
     found = _first_peak(g, poisson_error)
     if found is None or not contact[found[0]]:
-        seen = pair.even[:, contact].sum() >= MIN_COUNTS and not _hints_at_shell(pair, contact, g, poisson_error)
+        seen = pair.even[contact].sum() >= MIN_COUNTS and not _hints_at_shell(pair, contact, g, poisson_error)
         return Shell("no_shell" if seen else "too_few_samples")
     top = found[0]
     error = np.fmax(poisson_error, spread)
@@ -194,7 +214,7 @@ def first_shell(fine: PairCounts, bootstrap: Bootstrap) -> Shell:
     stands_out = g[top] - g[low] > BOOTSTRAP_SIGNIFICANCE * np.hypot(error[top], error[low])
     if n_counts < MIN_COUNTS or bootstrap.n_draws < MIN_BLOCKS or not stands_out:
         return Shell("too_few_samples")
-    peak = _fit_peak(pair.r, pair.counts.sum(axis=0), pair.even.sum(axis=0), near, WINDOW_ANGSTROM)
+    peak = _fit_peak(pair, near, WINDOW_ANGSTROM)
     if np.isnan(peak):
         return Shell("too_few_samples")
     ci95 = bootstrap.interval(peak, _refit(pair, bootstrap, near, WINDOW_ANGSTROM))

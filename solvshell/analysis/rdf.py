@@ -42,14 +42,23 @@ class PairCounts:
         return (self.edges[1:] + self.edges[:-1]) / 2
 
     @property
+    def shell_volume(self) -> np.ndarray:
+        """The volume of the shell of each bin in Å^3."""
+        return 4 / 3 * np.pi * np.diff(self.edges**3)
+
+    @property
     def even(self) -> np.ndarray:
-        """The pairs that an even distribution would have, shape (n_blocks, n_bins)."""
-        return self.density[:, None] * (4 / 3 * np.pi * np.diff(self.edges**3))
+        """The pairs that an even distribution would have in all blocks, shape (n_bins,)."""
+        return self.density.sum() * self.shell_volume
 
     @property
     def g(self) -> np.ndarray:
         """The radial distribution function."""
-        return self.counts.sum(axis=0) / self.even.sum(axis=0)
+        return self.counts.sum(axis=0) / self.even
+
+    def g_samples(self, bootstrap: Bootstrap) -> np.ndarray:
+        """Return g(r) in each bootstrap sample, shape (n_samples, n_bins)."""
+        return bootstrap.resample(self.counts) / (bootstrap.resample(self.density)[:, None] * self.shell_volume)
 
     @property
     def n(self) -> np.ndarray:
@@ -98,8 +107,7 @@ def rdf_table(fine: list[PairCounts], bootstrap: Bootstrap) -> pd.DataFrame:
     """
     tables = []
     for pair in (counts.rebinned(FINE_PER_BIN) for counts in fine):
-        samples = bootstrap.resample(pair.counts) / bootstrap.resample(pair.even)
         names = (pair.center.name, pair.site.partner, pair.site.name)
-        columns = (*names, pair.r, pair.g, bootstrap.stderr(samples), pair.n)
+        columns = (*names, pair.r, pair.g, bootstrap.stderr(pair.g_samples(bootstrap)), pair.n)
         tables.append(pd.DataFrame(dict(zip(RDF_COLUMNS, columns, strict=True))))
     return pd.concat(tables, ignore_index=True)

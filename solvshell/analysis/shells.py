@@ -1,27 +1,63 @@
 """Who stands in the first shell of each center in each frame: numbers, compositions, ion pairs."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numba
 import numpy as np
 import pandas as pd
+from MDAnalysis.analysis.results import Results
 
 from solvshell.analysis.geometry import Contacts
-from solvshell.analysis.sites import Sites
+from solvshell.analysis.sites import Center, Sites
 from solvshell.analysis.statistics import Estimate, mean_with_error
+from solvshell.errors import InvalidInput
 
 SHELL_COLUMNS = ["center", "composition", "fraction", "stderr", "n", "example_frame"]
 SPECIATION_COLUMNS = ["center", "state", "fraction", "stderr"]
 STATES = ("ssip", "cip", "agg")
 
 
-def within_cutoffs(contacts: Contacts, sites: Sites, cutoffs: np.ndarray) -> Contacts:
-    """Return the contacts of the first shells.
+@dataclass(frozen=True)
+class FirstShells:
+    """Who stands in the first shell of each center in each frame: what everything below is counted from.
 
-    Parameters
+    Attributes
     ----------
-    cutoffs
-        Shape (n_center_species, n_sites), in Å: 0 where there is no shell and so no contact, not a number where there
-        are too few samples to say.
+    sites : Sites
+    cutoffs : numpy.ndarray, shape (n_center_species, n_sites)
+        The end of each shell in Å: 0 where there is none, and so no contact; not a number where there are too few
+        samples to say; infinite where a rule of the caller decided instead.
+    contacts : Contacts
+        Those within the cutoffs; their frames count from the first one used.
+    frames : numpy.ndarray, shape (n_frames,)
+        The numbers of the frames in the trajectory.
+    timestep_ps : float
+        Time between two frames.
     """
-    return contacts.where(contacts.distance < cutoffs[sites.species_of_center[contacts.center], contacts.site])
+
+    sites: Sites
+    cutoffs: np.ndarray
+    contacts: Contacts
+    frames: np.ndarray
+    timestep_ps: float
+
+    @property
+    def n_frames(self) -> int:
+        """How many frames there are."""
+        return len(self.frames)
+
+    @cached_property
+    def is_incomplete(self) -> np.ndarray:
+        """Whether a cutoff of a center species is missing, so that its shells cannot be counted."""
+        return lacks_cutoff(self.cutoffs)
+
+    def of_pair(self, center: Center, j: int) -> Contacts:
+        """Return the contacts of one center species with one site, by its index in `Sites.sites`."""
+        contacts = self.contacts
+        of_center = (contacts.center >= center.members.start) & (contacts.center < center.members.stop)
+        return contacts.where(of_center & (contacts.site == j))
 
 
 def lacks_cutoff(cutoffs: np.ndarray) -> np.ndarray:
@@ -29,41 +65,118 @@ def lacks_cutoff(cutoffs: np.ndarray) -> np.ndarray:
     return np.isnan(cutoffs).any(axis=1)
 
 
+#: A shell of one's own: radii in Å by center, partner and site; or a function that says which contacts belong to it.
+ShellDefinition = Mapping[tuple[str, str, str], float] | Callable[[Contacts, Sites], np.ndarray | slice]
+
+
+def _radii(radii: Mapping[tuple[str, str, str], float], sites: Sites) -> np.ndarray:
+    """Return radii as a matrix of cutoffs; a pair that is not named has no shell."""
+    known = {
+        (center.name, site.partner, site.name): (i, j)
+        for i, center in enumerate(sites.centers)
+        for j, site in enumerate(sites.sites)
+        if site.coordinating
+    }
+    if unknown := [key for key in radii if key not in known]:
+        allowed = ", ".join(map(str, known))
+        raise InvalidInput(f"shell: {unknown[0]} is no center, partner and coordinating site (known: {allowed})")
+    cutoffs = np.zeros((len(sites.centers), len(sites.sites)))
+    for key, radius in radii.items():
+        cutoffs[known[key]] = radius
+    return cutoffs
+
+
+def first_shells(
+    geometry: Results, sites: Sites, shell: np.ndarray | ShellDefinition, first_frame: int = 0
+) -> FirstShells:
+    """Return the first shells of a pass, from a frame on.
+
+    Parameters
+    ----------
+    geometry
+        The results of `SolvationGeometry`.
+    shell
+        Cutoffs as `FirstShells` has them (those of g(r) from `find_cutoffs`); or radii in Å by center, partner and
+        site; or a function of contacts and sites that returns a mask of the contacts, shape (n_rows,).
+    first_frame
+        Frames before this one are left out.
+
+    Raises
+    ------
+    InvalidInput
+        If a radius is of an unknown pair or larger than the capture radius of the pass.
+    """
+    used = geometry.contacts.where(slice(np.searchsorted(geometry.contacts.frame, first_frame), None))
+    contacts = replace(used, frame=used.frame - np.int32(first_frame))
+    if callable(shell):
+        cutoffs = np.full((len(sites.centers), len(sites.sites)), np.inf)
+        mask = shell(contacts, sites)
+    else:
+        cutoffs = _radii(shell, sites) if isinstance(shell, Mapping) else shell
+        if np.nan_to_num(cutoffs).max() > geometry.capture_radius:
+            raise InvalidInput(
+                f"shell: {np.nanmax(cutoffs):g} Å is more than the capture radius of the pass, "
+                f"{geometry.capture_radius:g} Å"
+            )
+        mask = contacts.distance < cutoffs[sites.species_of_center[contacts.center], contacts.site]
+    frames, times = geometry.frames[first_frame:], geometry.times
+    timestep_ps = float(times[1] - times[0]) if len(times) > 1 else 0.0
+    return FirstShells(sites, cutoffs, contacts.where(mask), frames, timestep_ps)
+
+
+@numba.njit(cache=True)
+def _is_first(frame: np.ndarray, center: np.ndarray, molecule: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return whether a row is the first of its frame, center, molecule and group; rows are sorted by frame, center."""
+    first = np.ones(len(frame), np.bool_)
+    start = 0
+    for k in range(len(frame)):
+        if frame[k] != frame[start] or center[k] != center[start]:
+            start = k
+        for before in range(start, k):
+            if molecule[before] == molecule[k] and group[before] == group[k]:
+                first[k] = False
+                break
+    return first
+
+
+@numba.njit(cache=True)
+def _tally(group: np.ndarray, frame: np.ndarray, center: np.ndarray, numbers: np.ndarray) -> None:
+    for k in range(len(frame)):
+        numbers[group[k], frame[k], center[k]] += 1
+
+
 def distinct_molecules(contacts: Contacts, group_of_site: np.ndarray | None = None) -> Contacts:
     """Return one row for each frame, center and molecule, and site; or group of sites, whose index `site` then is."""
     group = contacts.site if group_of_site is None else group_of_site[contacts.site]
-    columns = np.stack([group, contacts.frame, contacts.center, contacts.molecule])
-    if columns.size == 0:
-        return contacts
-    shape = tuple(columns.max(axis=1) + 1)
-    _, first = np.unique(np.ravel_multi_index(tuple(columns), shape), return_index=True)
-    distinct = contacts.where(first)
-    return Contacts(distinct.frame, distinct.center, distinct.molecule, group[first], distinct.distance)
+    first = _is_first(contacts.frame, contacts.center, contacts.molecule, group)
+    return replace(contacts, site=group).where(first)
 
 
 def number_per_center(contacts: Contacts, n_groups: int, n_frames: int, n_centers: int) -> np.ndarray:
     """Return the rows of each site (or group), frame and center, shape (n_groups, n_frames, n_centers)."""
-    shape = (n_groups, n_frames, n_centers)
-    flat = np.ravel_multi_index((contacts.site.astype(int), contacts.frame, contacts.center), shape)
-    return np.bincount(flat, minlength=np.prod(shape)).reshape(shape)
+    numbers = np.zeros((n_groups, n_frames, n_centers), np.int32)
+    _tally(contacts.site, contacts.frame, contacts.center, numbers)
+    return numbers
 
 
-def molecules_per_center(contacts: Contacts, sites: Sites, n_frames: int) -> np.ndarray:
+def molecules_per_center(shells: FirstShells) -> np.ndarray:
     """Return the molecules of each partner, frame and center, shape (n_partners, n_frames, n_centers)."""
+    sites = shells.sites
     partners = list(sites.n_molecules)
     partner_of_site = np.array([partners.index(site.partner) for site in sites.sites])
-    return number_per_center(distinct_molecules(contacts, partner_of_site), len(partners), n_frames, sites.n_centers)
+    distinct = distinct_molecules(shells.contacts, partner_of_site)
+    return number_per_center(distinct, len(partners), shells.n_frames, sites.n_centers)
 
 
-def shell_shares(contacts: Contacts, sites: Sites, cutoffs: np.ndarray, n_frames: int) -> list[dict[str, str | float]]:
+def shell_shares(shells: FirstShells) -> list[dict[str, str | float]]:
     """Return each partner's share of the molecules in first shells and in the box, and the ratio of the two.
 
     A center species that lacks a cutoff has no rows.
     """
-    numbers = molecules_per_center(contacts, sites, n_frames)
+    sites, numbers = shells.sites, molecules_per_center(shells)
     n_all = sum(sites.n_molecules.values())
     rows = []
-    for center, incomplete in zip(sites.centers, lacks_cutoff(cutoffs), strict=True):
+    for center, incomplete in zip(sites.centers, shells.is_incomplete, strict=True):
         if incomplete:
             continue
         of_partner = numbers[:, :, center.members].sum(axis=(1, 2))
@@ -77,73 +190,76 @@ def _composition(partners: list[str], numbers: np.ndarray) -> str:
     return " ".join(f"{name}{n}" for name, n in zip(partners, numbers, strict=True) if n) or "none"
 
 
-def shell_table(
-    contacts: Contacts, sites: Sites, cutoffs: np.ndarray, frames: np.ndarray
-) -> tuple[pd.DataFrame, list[Estimate]]:
-    """Return how often each shell composition occurs, the most frequent first, and the estimates behind the fractions.
+def compositions(shells: FirstShells, center: Center) -> tuple[list[str], np.ndarray]:
+    """Return the names of the shell compositions of a center species, and the index of the one of each center.
 
     A composition counts molecules, in the order of the species file ("EC3 DMC1"), however many of their sites touch; an
-    empty shell is "none". `n` counts centers times frames, `example_frame` is a frame number of the trajectory. A
-    center species that lacks a cutoff has no rows.
-
-    Parameters
-    ----------
-    contacts, cutoffs
-        From `within_cutoffs`, and what it was given.
-    frames
-        Numbers of the frames analyzed, shape (n_frames,).
+    empty shell is "none". The index has the shape (n_frames, n_members).
     """
-    partners = list(sites.n_molecules)
-    numbers = molecules_per_center(contacts, sites, len(frames))
+    partners = list(shells.sites.n_molecules)
+    numbers = molecules_per_center(shells)[:, :, center.members]
+    # One number for each composition: sorting those is quicker than sorting rows.
+    shape = tuple(numbers.max(axis=(1, 2), initial=0) + 1)
+    key = np.ravel_multi_index(tuple(numbers), shape)
+    keys, kind = np.unique(key, return_inverse=True)
+    kinds = np.stack(np.unravel_index(keys, shape), axis=1)
+    return [_composition(partners, row) for row in kinds], kind.reshape(key.shape)
+
+
+def shell_table(shells: FirstShells) -> tuple[pd.DataFrame, list[Estimate]]:
+    """Return how often each shell composition occurs, the most frequent first, and the estimates behind the fractions.
+
+    `n` counts centers times frames, `example_frame` is a frame number of the trajectory; see `compositions`. A center
+    species that lacks a cutoff has no rows.
+    """
     rows, estimates = [], []
-    for center, incomplete in zip(sites.centers, lacks_cutoff(cutoffs), strict=True):
+    for center, incomplete in zip(shells.sites.centers, shells.is_incomplete, strict=True):
         if incomplete:
             continue
-        kinds, kind = np.unique(numbers[:, :, center.members].reshape(len(partners), -1).T, axis=0, return_inverse=True)
-        kind = kind.reshape(len(frames), -1)
+        names, kind = compositions(shells, center)
         for i in np.argsort(-np.bincount(kind.ravel()), kind="stable"):
             found = kind == i
             estimate = mean_with_error(found.astype(float))
-            example = int(frames[found.any(axis=1).argmax()])
-            name = _composition(partners, kinds[i])
-            rows.append((center.name, name, estimate.mean, estimate.stderr, int(found.sum()), example))
+            example = int(shells.frames[found.any(axis=1).argmax()])
+            rows.append((center.name, names[i], estimate.mean, estimate.stderr, int(found.sum()), example))
             estimates.append(estimate)
     return pd.DataFrame(rows, columns=SHELL_COLUMNS), estimates
 
 
-def ion_pair_states(contacts: Contacts, sites: Sites, n_frames: int) -> np.ndarray:
+def ion_pair_states(shells: FirstShells) -> np.ndarray:
     """Return the index into `STATES` for each frame and center, shape (n_frames, n_centers).
 
     ``ssip``: no anion within its cutoff, ``cip``: exactly one, which touches no other center of any species,
     ``agg``: all else.
     """
+    sites, n_frames = shells.sites, shells.n_frames
     anion = np.array([site.role == "anion" for site in sites.sites])
-    pairs = distinct_molecules(contacts.where(anion[contacts.site]), np.zeros(len(sites.sites), dtype=int))
+    of_anions = shells.contacts.where(anion[shells.contacts.site])
+    pairs = distinct_molecules(of_anions, np.zeros(len(sites.sites), dtype=int))
     n_anions = number_per_center(pairs, 1, n_frames, sites.n_centers)[0]
-    shape = (n_frames, int(pairs.molecule.max(initial=0)) + 1)
-    anion_idx = np.ravel_multi_index((pairs.frame, pairs.molecule), shape)
-    _, inverse, n_touched = np.unique(anion_idx, return_inverse=True, return_counts=True)
+    anions, anion_idx = np.unique(pairs.molecule, return_inverse=True)
+    n_touched = np.zeros((n_frames, len(anions)), np.int32)
+    np.add.at(n_touched, (pairs.frame, anion_idx), 1)
     states = np.minimum(n_anions, 2)
-    shared = n_touched[inverse] > 1
+    shared = n_touched[pairs.frame, anion_idx] > 1
     states[pairs.frame[shared], pairs.center[shared]] = 2
     return states
 
 
-def speciation_table(
-    contacts: Contacts, sites: Sites, cutoffs: np.ndarray, n_frames: int
-) -> tuple[pd.DataFrame, list[Estimate | None]]:
+def speciation_table(shells: FirstShells) -> tuple[pd.DataFrame, list[Estimate | None]]:
     """Return the shares of centers that are SSIP, CIP and AGG, and their estimates; no rows without anions.
 
     Where a cutoff of an anion is not known, for whichever center species, the fractions of all are empty (and their
     estimates None): an anion at a center of one species may touch one of another.
     """
+    sites = shells.sites
     anion = np.array([site.role == "anion" and site.coordinating for site in sites.sites])
     if not anion.any():
         return pd.DataFrame(columns=SPECIATION_COLUMNS), []
-    if lacks_cutoff(cutoffs[:, anion]).any():
+    if np.isnan(shells.cutoffs[:, anion]).any():
         empty = [(center.name, name, np.nan, np.nan) for center in sites.centers for name in STATES]
         return pd.DataFrame(empty, columns=SPECIATION_COLUMNS), [None] * len(empty)
-    states = ion_pair_states(contacts, sites, n_frames)
+    states = ion_pair_states(shells)
     rows: list[tuple[str, str, float, float | None]] = []
     estimates: list[Estimate | None] = []
     for center in sites.centers:

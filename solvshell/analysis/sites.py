@@ -1,19 +1,32 @@
 """Which atoms of a universe are centers, and which are sites of the partners around them."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from MDAnalysis import NoDataError, Universe
-from MDAnalysis.core.groups import AtomGroup
+from MDAnalysis.core.groups import AtomGroup, UpdatingAtomGroup
+from MDAnalysis.lib.distances import capped_distance
 
 from solvshell.errors import InvalidInput
 from solvshell.species import Partner, Role, SpeciesFile
 
+MoleculesAre = Literal["residues", "fragments"]
+
+#: The name of the site that is a molecule's center of mass.
+CENTER_OF_MASS = "com"
+#: An atom without bonds in its topology is bonded to those of its molecule within this distance, hydrogens apart.
+_LONGEST_BOND = 1.75
+
 
 @dataclass(frozen=True)
 class Site:
-    """The atoms of one site of one partner; `molecule_idx` (n_atoms,) numbers molecules through the universe."""
+    """The points of one site of one partner: its atoms, or the centers of mass of the molecules that `atoms` make up.
+
+    `molecule_idx` (n_points,) numbers molecules through the universe; the cutoffs are by name of the center.
+    """
 
     partner: str
     name: str
@@ -21,8 +34,43 @@ class Site:
     coordinating: bool
     atoms: AtomGroup
     molecule_idx: np.ndarray
-    given_cutoff_angstrom: float | None
-    typical_cutoff_angstrom: dict[str, float]
+    given_cutoff_angstrom: Mapping[str, float] = field(default_factory=dict)
+    typical_cutoff_angstrom: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_center_of_mass(self) -> bool:
+        """Whether its points are centers of mass."""
+        return self.name == CENTER_OF_MASS
+
+    @property
+    def n_points(self) -> int:
+        """How many points there are: atoms, or molecules."""
+        return len(self.molecule_idx)
+
+    def neighbors(self) -> np.ndarray:
+        """Return the atom that each atom is bonded to, if to just one within its molecule, else -1; shape (n_points,).
+
+        Bonds are those of the topology, or else atoms nearer than 1.75 Å in the present frame.
+        """
+        if self.is_center_of_mass:
+            return np.full(self.n_points, -1, np.int32)
+        universe = self.atoms.universe
+        if hasattr(universe, "bonds"):
+            ends = universe.bonds.indices
+            pairs = np.concatenate([ends, ends[:, ::-1]])
+        else:
+            molecules = self.atoms.residues.atoms
+            here, there = capped_distance(
+                self.atoms.positions, molecules.positions, _LONGEST_BOND, 0.1, universe.dimensions,
+                return_distances=False,
+            ).T  # fmt: skip
+            pairs = np.stack([self.atoms.indices[here], molecules.indices[there]], axis=1)
+            pairs = pairs[universe.atoms.resindices[pairs[:, 0]] == universe.atoms.resindices[pairs[:, 1]]]
+        n_atoms = len(universe.atoms)
+        other = np.full(n_atoms, -1, np.int32)
+        other[pairs[:, 0]] = pairs[:, 1]
+        single = np.bincount(pairs[:, 0], minlength=n_atoms) == 1
+        return np.where(single, other, -1)[self.atoms.indices].astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -71,7 +119,7 @@ class Sites:
         """Return how many center-site pairs there are that do not lie in one molecule."""
         n = max(center.molecule_idx.max(), site.molecule_idx.max()) + 1
         same = np.bincount(center.molecule_idx, minlength=n) @ np.bincount(site.molecule_idx, minlength=n)
-        return len(center.atoms) * len(site.atoms) - int(same)
+        return len(center.atoms) * site.n_points - int(same)
 
 
 def _select(group: Universe | AtomGroup, selection: str, field: str) -> AtomGroup:
@@ -85,7 +133,7 @@ def _select(group: Universe | AtomGroup, selection: str, field: str) -> AtomGrou
     return atoms
 
 
-def _molecules(atoms: AtomGroup, molecules_are: str) -> np.ndarray:
+def _molecules(atoms: AtomGroup, molecules_are: MoleculesAre) -> np.ndarray:
     if molecules_are == "residues":
         return atoms.resindices
     try:
@@ -110,7 +158,9 @@ class _Claims:
         self._owner[atoms.indices] = field
 
 
-def _partner_sites(name: str, partner: Partner, molecules: AtomGroup, molecules_are: str) -> list[Site]:
+def _partner_sites(
+    name: str, partner: Partner, molecules: AtomGroup, centers: list[Center], molecules_are: MoleculesAre
+) -> list[Site]:
     claims = _Claims(len(molecules.universe.atoms))
     sites = []
     for kind, selections in (("sites", partner.sites), ("reference_sites", partner.reference_sites)):
@@ -119,24 +169,123 @@ def _partner_sites(name: str, partner: Partner, molecules: AtomGroup, molecules_
             atoms = _select(molecules, selection, field)
             claims.claim(atoms, field)
             coordinating = kind == "sites"
-            given, typical = partner.cutoff_angstrom, partner.typical_cutoff_angstrom
-            cutoffs = (given, typical) if coordinating else (None, {})
-            molecule_idx = _molecules(atoms, molecules_are)
-            sites.append(Site(name, site, partner.role, coordinating, atoms, molecule_idx, *cutoffs))
+            given = {center.name: partner.given_cutoff(center.name, site) for center in centers if coordinating}
+            sites.append(
+                Site(
+                    name,
+                    site,
+                    partner.role,
+                    coordinating,
+                    atoms,
+                    _molecules(atoms, molecules_are),
+                    {center: cutoff for center, cutoff in given.items() if cutoff is not None},
+                    partner.typical_cutoff_angstrom if coordinating else {},
+                )
+            )
+    if partner.center_of_mass:
+        sites.append(_center_of_mass(name, partner.role, molecules, molecules_are))
     return sites
+
+
+def _center_of_mass(name: str, role: Role, molecules: AtomGroup, molecules_are: MoleculesAre) -> Site:
+    masses = getattr(molecules, "masses", None)
+    if masses is None or not (masses > 0).all():
+        raise InvalidInput(f"partners.{name}.center_of_mass: this topology has no masses of these atoms")
+    return Site(name, CENTER_OF_MASS, role, False, molecules, np.unique(_molecules(molecules, molecules_are)))
+
+
+def _numbered(groups: Mapping[str, AtomGroup], n_before: int, reference: bool, are: MoleculesAre) -> list[Center]:
+    """Return the centers of each species, whose numbers follow those before."""
+    centers = []
+    for name, atoms in groups.items():
+        centers.append(Center(name, atoms, _molecules(atoms, are), n_before, reference))
+        n_before += len(atoms)
+    return centers
 
 
 def _centers(universe: Universe, species: SpeciesFile) -> list[Center]:
     claims = _Claims(len(universe.atoms))
-    centers: list[Center] = []
+    groups: dict[str, dict[str, AtomGroup]] = {}
     for kind, selections in (("centers", species.centers), ("reference_centers", species.reference_centers)):
-        for name, selection in selections.items():
-            atoms = _select(universe, selection, f"{kind}.{name}")
+        groups[kind] = {name: _select(universe, text, f"{kind}.{name}") for name, text in selections.items()}
+        for name, atoms in groups[kind].items():
             claims.claim(atoms, f"{kind}.{name}")
-            first = centers[-1].members.stop if centers else 0
-            molecule_idx = _molecules(atoms, species.molecules_are)
-            centers.append(Center(name, atoms, molecule_idx, first, kind == "reference_centers"))
-    return centers
+    own = _numbered(groups["centers"], 0, False, species.molecules_are)
+    return own + _numbered(groups["reference_centers"], own[-1].members.stop, True, species.molecules_are)
+
+
+def _joined(
+    centers: list[Center], sites: list[Site], molecules: dict[str, np.ndarray], molecules_are: MoleculesAre
+) -> Sites:
+    """Return centers and sites with the pairs that they make; `molecules` are the numbers of those of each partner."""
+    joined = Sites(
+        tuple(center for center in centers if not center.reference),
+        tuple(center for center in centers if center.reference),
+        tuple(sites),
+        {name: len(idx) for name, idx in molecules.items()},
+        tuple(
+            (i, j)
+            for i, center in enumerate(centers)
+            for j, site in enumerate(sites)
+            if not (center.reference and np.isin(center.molecule_idx, molecules[site.partner]).any())
+        ),
+    )
+    for center in joined.centers:
+        for site in sites:
+            if joined.n_pairs(center, site) == 0:
+                raise InvalidInput(
+                    f"partners.{site.partner}: every pair of {center.name} and {site.name} lies inside one molecule; "
+                    f"molecules_are is {molecules_are} (allowed: residues, fragments)"
+                )
+    return joined
+
+
+def _check_group(field: str, atoms: AtomGroup, universe: Universe) -> None:
+    if isinstance(atoms, UpdatingAtomGroup):
+        raise InvalidInput(f"{field}: an updating AtomGroup (allowed: one whose atoms stay the same)")
+    if len(atoms) == 0:
+        raise InvalidInput(f"{field}: the AtomGroup is empty")
+    if atoms.universe is not universe:
+        raise InvalidInput(f"{field}: an AtomGroup of another universe than that of the first center")
+    if len(atoms.unique) < len(atoms):
+        raise InvalidInput(f"{field}: some atoms of the AtomGroup occur twice")
+
+
+def sites_from_atoms(
+    centers: Mapping[str, AtomGroup],
+    partners: Mapping[str, AtomGroup | Mapping[str, AtomGroup]],
+    *,
+    anions: Collection[str] = (),
+    molecules_are: MoleculesAre = "residues",
+) -> Sites:
+    """Return the centers and partner sites of AtomGroups of one universe; see `SolvationGeometry`.
+
+    Raises
+    ------
+    InvalidInput
+        With the name of the group: it is empty, updating, of another universe or shares atoms with another, an anion is
+        no partner, or a site has no pair with a center outside its own molecule.
+    """
+    if not centers or not partners:
+        raise InvalidInput("centers and partners: give at least one AtomGroup each")
+    universe = next(iter(centers.values())).universe
+    if unknown := sorted(set(anions) - set(partners)):
+        raise InvalidInput(f"anions: {unknown[0]!r} is not one of the partners ({', '.join(partners)})")
+    claims, among_centers = _Claims(len(universe.atoms)), _Claims(len(universe.atoms))
+    for name, atoms in centers.items():
+        _check_group(f"centers.{name}", atoms, universe)
+        among_centers.claim(atoms, f"centers.{name}")
+    sites = []
+    molecules = {}
+    for name, groups in partners.items():
+        of_sites = {"any": groups} if isinstance(groups, AtomGroup) else groups
+        role: Role = "anion" if name in anions else "solvent"
+        for site, atoms in of_sites.items():
+            _check_group(f"partners.{name}.{site}", atoms, universe)
+            claims.claim(atoms, f"partners.{name}.{site}")
+            sites.append(Site(name, site, role, True, atoms, _molecules(atoms, molecules_are)))
+        molecules[name] = np.unique(np.concatenate([site.molecule_idx for site in sites if site.partner == name]))
+    return _joined(_numbered(centers, 0, False, molecules_are), sites, molecules, molecules_are)
 
 
 def select_sites(universe: Universe, species: SpeciesFile) -> Sites:
@@ -153,29 +302,10 @@ def select_sites(universe: Universe, species: SpeciesFile) -> Sites:
     centers = _centers(universe, species)
     claims = _Claims(len(universe.atoms))
     sites: list[Site] = []
-    molecule_idx = {}
+    molecules_of = {}
     for name, partner in species.partners.items():
         molecules = _select(universe, partner.molecules, f"partners.{name}.molecules")
         claims.claim(molecules, f"partners.{name}.molecules")
-        molecule_idx[name] = np.unique(_molecules(molecules, species.molecules_are))
-        sites += _partner_sites(name, partner, molecules, species.molecules_are)
-    selected = Sites(
-        tuple(center for center in centers if not center.reference),
-        tuple(center for center in centers if center.reference),
-        tuple(sites),
-        {name: len(idx) for name, idx in molecule_idx.items()},
-        tuple(
-            (i, j)
-            for i, center in enumerate(centers)
-            for j, site in enumerate(sites)
-            if not (center.reference and np.isin(center.molecule_idx, molecule_idx[site.partner]).any())
-        ),
-    )
-    for center in selected.centers:
-        for site in sites:
-            if selected.n_pairs(center, site) == 0:
-                raise InvalidInput(
-                    f"partners.{site.partner}: every pair of {center.name} and {site.name} lies inside one molecule; "
-                    f"molecules_are is {species.molecules_are} (allowed: residues, fragments)"
-                )
-    return selected
+        molecules_of[name] = np.unique(_molecules(molecules, species.molecules_are))
+        sites += _partner_sites(name, partner, molecules, centers[: len(species.centers)], species.molecules_are)
+    return _joined(centers, sites, molecules_of, species.molecules_are)

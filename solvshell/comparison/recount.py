@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from MDAnalysis.analysis.results import Results
 
 from solvshell.analysis.coordination import coordination_table, total_coordination
 from solvshell.analysis.frames import open_trajectory
-from solvshell.analysis.geometry import Contacts, SolvationGeometry
+from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.peaks import Shell, Status, first_shell
 from solvshell.analysis.rdf import PairCounts, fine_counts
-from solvshell.analysis.shells import shell_shares, shell_table, speciation_table, within_cutoffs
+from solvshell.analysis.shells import first_shells, shell_shares, shell_table, speciation_table
 from solvshell.analysis.sites import Sites, select_sites
 from solvshell.analysis.sources import whole_trajectory
 from solvshell.analysis.statistics import Bootstrap, Estimate, bootstrap_blocks
@@ -29,13 +30,13 @@ CUTOFF_STEP_ANGSTROM = 0.2
 
 @dataclass(frozen=True)
 class Pass:
-    """What one reading of a run gave: pairs in blocks and contacts of the frames used, and the last frame."""
+    """What one reading of a run gave: its results, pairs in blocks from the first frame used on, and the last frame."""
 
     sites: Sites
     pairs: dict[Key, PairCounts]
     bootstrap: Bootstrap
-    contacts: Contacts
-    frames: np.ndarray
+    geometry: Results
+    first_frame: int
     last: Frame
 
 
@@ -82,7 +83,7 @@ def _read(replica: Shown, capture: float) -> Pass:
             )
         species = select_species(run.box.recipe.entries)
         sites = select_sites(universe, species)
-        geometry = SolvationGeometry(sites, capture_radius=capture).run(stop=frames["n_frames"]).results
+        geometry = SolvationGeometry.from_sites(sites, capture_radius=capture).run(stop=frames["n_frames"]).results
         universe.trajectory[frames["n_frames"] - 1]
         last = frame_of(universe, species)
     first = int(frames["dropped"])
@@ -90,7 +91,6 @@ def _read(replica: Shown, capture: float) -> Pass:
     n_blocks = len(geometry.block_starts) - 1 - first_block
     rng = np.random.default_rng(settings["seed"])
     per_draw = max(1, n_blocks // max(1, settings["n_draws"]))
-    contacts = geometry.contacts.where(geometry.contacts.frame >= first)
     return Pass(
         sites,
         {
@@ -99,8 +99,8 @@ def _read(replica: Shown, capture: float) -> Pass:
             if pair.site.coordinating and not pair.center.reference
         },
         bootstrap_blocks(n_blocks, per_draw, settings["n_bootstrap"], rng),
-        replace(contacts, frame=contacts.frame - first),
-        geometry.frames[first:],
+        geometry,
+        first,
         last,
     )
 
@@ -145,7 +145,7 @@ def common_cutoffs(passes: Sequence[Pass]) -> dict[Key, Cutoff]:
 
 
 def _matrix(sites: Sites, cutoffs: dict[Key, Cutoff]) -> np.ndarray:
-    """Return the cutoffs as `within_cutoffs` wants them: 0 without a shell, not a number with too few samples."""
+    """Return the cutoffs as `FirstShells` has them: 0 without a shell, not a number with too few samples."""
     matrix = np.zeros((len(sites.centers), len(sites.sites)))
     for i, center in enumerate(sites.centers):
         for j, site in enumerate(sites.sites):
@@ -175,17 +175,12 @@ def _peaks(replica: Shown, cutoffs: dict[Key, Cutoff]) -> pd.DataFrame:
 
 
 def _recount(replica: Shown, one: Pass, cutoffs: dict[Key, Cutoff]) -> Recount:
-    sites, n_frames = one.sites, len(one.frames)
-    matrix = _matrix(sites, cutoffs)
-    contacts = within_cutoffs(one.contacts, sites, matrix)
-    shells, of_shells = shell_table(contacts, sites, matrix, one.frames)
-    speciation, of_speciation = speciation_table(contacts, sites, matrix, n_frames)
-    total = total_coordination(contacts, sites, matrix, n_frames)
-    shares = pd.DataFrame(
-        shell_shares(contacts, sites, matrix, n_frames),
-        columns=["center", "partner", "shell_share", "bulk_share", "ratio"],
-    )
-    coordination = coordination_table(contacts, sites, matrix, n_frames)
+    counted = first_shells(one.geometry, one.sites, _matrix(one.sites, cutoffs), one.first_frame)
+    shells, of_shells = shell_table(counted)
+    speciation, of_speciation = speciation_table(counted)
+    total = total_coordination(counted)
+    shares = pd.DataFrame(shell_shares(counted), columns=["center", "partner", "shell_share", "bulk_share", "ratio"])
+    coordination = coordination_table(counted)
     moved = {key: _moved(pair, cutoffs[key]) for key, pair in one.pairs.items()}
     return Recount(
         coordination, total, shells, of_shells, speciation, of_speciation, shares, moved, _peaks(replica, cutoffs),

@@ -88,12 +88,12 @@ def test_no_time_step_is_refused(gro, tmp_path, name):
 def test_unequal_times_are_refused_by_the_pass(gro, tmp_path, times):
     universe = open_trajectory(gro, write(tmp_path / "traj.xtc", times))
     with pytest.raises(InvalidInput, match="equally spaced and increasing"):
-        SolvationGeometry(select_sites(universe, only_ec())).run()
+        SolvationGeometry.from_sites(select_sites(universe, only_ec())).run()
 
 
 def test_late_times_in_single_precision_are_equal_enough(gro, tmp_path):
     universe = open_trajectory(gro, write(tmp_path / "traj.xtc", 1e6 + 0.4 * np.arange(20)))
-    assert SolvationGeometry(select_sites(universe, only_ec())).run().n_frames == 20
+    assert SolvationGeometry.from_sites(select_sites(universe, only_ec())).run().n_frames == 20
 
 
 def test_a_topology_of_another_length_is_refused(gro, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from synthetic import make_universe, on_sphere, only_ec, random_universe, shell_universe
 
 from solvshell.analysis.geometry import FINE_PER_BIN, SolvationGeometry
-from solvshell.analysis.peaks import _fit_peak, first_shell
+from solvshell.analysis.peaks import _fit_peaks, first_shell
 from solvshell.analysis.rdf import fine_counts, rdf_table
 from solvshell.analysis.sites import select_sites
 from solvshell.analysis.statistics import bootstrap_blocks
@@ -13,7 +13,7 @@ from solvshell.analysis.statistics import bootstrap_blocks
 
 def pairs_of(universe):
     sites = select_sites(universe, only_ec())
-    geometry = SolvationGeometry(sites).run().results
+    geometry = SolvationGeometry.from_sites(sites).run().results
     (fine,) = fine_counts(geometry, sites)
     return fine, bootstrap_blocks(len(fine.density), 1, 300, np.random.default_rng(0))
 
@@ -51,7 +51,8 @@ def test_the_peak_is_the_maximum_of_g_not_of_the_counts():
     r = np.arange(1.5, 2.5, 0.01) + 0.005
     even = r**2
     g = np.exp(-((r - 1.95) ** 2) / (2 * 0.12**2))
-    assert _fit_peak(r, 1e5 * g * even, even, 1.97, 0.1) == pytest.approx(1.95, abs=1e-6)
+    top = np.array([np.abs(r - 1.97).argmin()])
+    assert _fit_peaks(r, 1e5 * g[None] * even, even, top, 0.1)[0] == pytest.approx(1.95, abs=1e-6)
 
 
 def test_a_known_shell_is_found():
@@ -120,7 +121,9 @@ def test_sure_contacts_are_never_said_to_be_absent():
 
     def status(contacts):
         share = np.where(fine.r < 1.9, 0, np.where(fine.r < 2.2, contacts, np.where(fine.r < 3.2, 0.5, 1)))
-        return first_shell(replace(fine, counts=rng.poisson(share * fine.even)), bootstrap).status
+        return first_shell(
+            replace(fine, counts=rng.poisson(share * fine.density[:, None] * fine.shell_volume)), bootstrap
+        ).status
 
     assert [status(0.5) for _ in range(5)] == ["no_shell"] * 5
     assert [status(2.5) for _ in range(5)] == ["too_few_samples"] * 5

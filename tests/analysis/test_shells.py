@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic import make_universe, species_file
@@ -6,13 +8,14 @@ from solvshell.analysis.coordination import coordination_table, total_coordinati
 from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.shells import (
     STATES,
+    first_shells,
     ion_pair_states,
     shell_shares,
     shell_table,
     speciation_table,
-    within_cutoffs,
 )
 from solvshell.analysis.sites import select_sites
+from solvshell.errors import InvalidInput
 
 # Four centers of two species far apart on the x axis; each molecule sits near one of them, between two, or away from
 # all. A PF6 is a P with an F on either side (1.5 Å), an EC is a C with an O (1.2 Å).
@@ -49,18 +52,21 @@ def one_frame(anions, solvents):
     return np.array(centers + atoms)
 
 
-def first_shells(frames):
+def shells_of(frames, changed=None, species=None):
+    """First shells within 2.5 Å; `changed` are cutoffs by indices of center and partner."""
     sites = select_sites(
-        make_universe(MOLECULES, frames, BOX), species_file(centers={"Li": "name LI", "Na": "name NA"})
+        make_universe(MOLECULES, frames, BOX), species or species_file(centers={"Li": "name LI", "Na": "name NA"})
     )
-    geometry = SolvationGeometry(sites).run().results
-    cutoffs = np.full((2, 2), CUTOFF)
-    return within_cutoffs(geometry.contacts, sites, cutoffs), sites, cutoffs, len(frames)
+    geometry = SolvationGeometry.from_sites(sites).run().results
+    cutoffs = np.full((len(sites.centers), 2), CUTOFF)
+    for pair, cutoff in (changed or {}).items():
+        cutoffs[pair] = cutoff
+    return first_shells(geometry, sites, cutoffs)
 
 
 def states(*anions):
-    contacts, sites, _, n_frames = first_shells([one_frame(anions, (None, None))])
-    return [STATES[i] for i in ion_pair_states(contacts, sites, n_frames)[0]]
+    shells = shells_of([one_frame(anions, (None, None))])
+    return [STATES[i] for i in ion_pair_states(shells)[0]]
 
 
 def test_free_ions_are_ssip():
@@ -80,14 +86,13 @@ def test_two_anions_make_an_agg():
 def test_an_anion_between_centers_of_two_species_makes_both_agg():
     frame = one_frame((None, "Li0"), (None, None))
     frame[2] = frame[10 - 1] - [0, 0, 2.0 + 0.0]  # Na0 to the far F of the second anion
-    contacts, sites, _, _ = first_shells([frame])
-    assert [STATES[i] for i in ion_pair_states(contacts, sites, 1)[0]] == ["agg", "ssip", "agg", "ssip"]
+    assert [STATES[i] for i in ion_pair_states(shells_of([frame]))[0]] == ["agg", "ssip", "agg", "ssip"]
 
 
 def test_speciation_sums_to_one_per_center_species():
     anions = [("Li0", None), ("Li0", "Li0"), (None, None), ("Na0", "Li1")]
-    contacts, sites, cutoffs, n_frames = first_shells([one_frame(a, (None, None)) for a in anions])
-    table, estimates = speciation_table(contacts, sites, cutoffs, n_frames)
+    shells = shells_of([one_frame(a, (None, None)) for a in anions])
+    table, estimates = speciation_table(shells)
     assert table[table.center == "Li"].fraction.tolist() == pytest.approx([5 / 8, 2 / 8, 1 / 8])
     assert table[table.center == "Na"].fraction.tolist() == pytest.approx([7 / 8, 1 / 8, 0])
     assert table.state.tolist() == ["ssip", "cip", "agg"] * 2
@@ -96,12 +101,10 @@ def test_speciation_sums_to_one_per_center_species():
 
 
 def test_without_anions_there_is_no_speciation():
-    universe = make_universe(MOLECULES, [one_frame(("Li0", None), (None, None))], BOX)
     species = species_file()
     solvent = species.partners["PF6"].model_copy(update={"role": "solvent"})
-    sites = select_sites(universe, species.model_copy(update={"partners": {**species.partners, "PF6": solvent}}))
-    contacts = SolvationGeometry(sites).run().results.contacts
-    table, estimates = speciation_table(contacts, sites, np.full((1, 2), CUTOFF), 1)
+    without = species.model_copy(update={"partners": {**species.partners, "PF6": solvent}})
+    table, estimates = speciation_table(shells_of([one_frame(("Li0", None), (None, None))], species=without))
     assert table.empty
     assert table.columns.tolist() == ["center", "state", "fraction", "stderr"]
     assert estimates == []
@@ -109,63 +112,72 @@ def test_without_anions_there_is_no_speciation():
 
 def test_atoms_and_molecules_are_counted_apart():
     frames = [one_frame(("bi:Li0", None), ("Li0", "Na1")), one_frame(("Li1", None), ("Li0", "Li0"))]
-    contacts, sites, cutoffs, n_frames = first_shells(frames)
-    table = coordination_table(contacts, sites, cutoffs, n_frames).set_index(["center", "partner"])
+    shells = shells_of(frames)
+    table = coordination_table(shells).set_index(["center", "partner"])
     assert table.cn_atoms_mean.to_dict() == pytest.approx(
         {("Li", "PF6"): 3 / 4, ("Li", "EC"): 3 / 4, ("Na", "PF6"): 0, ("Na", "EC"): 1 / 4}
     )
     assert table.cn_molecules_mean["Li", "PF6"] == 2 / 4
-    assert total_coordination(contacts, sites, cutoffs, n_frames)["Li"].mean == pytest.approx(6 / 4)
+    assert total_coordination(shells)["Li"].mean == pytest.approx(6 / 4)
 
 
 def test_a_pair_without_shell_has_an_empty_row_and_no_contacts():
-    contacts, sites, cutoffs, n_frames = first_shells([one_frame(("Li0", None), ("Li0", None))])
-    cutoffs[0, 0] = 0
-    contacts = within_cutoffs(contacts, sites, cutoffs)
-    table = coordination_table(contacts, sites, cutoffs, n_frames)
+    shells = shells_of([one_frame(("Li0", None), ("Li0", None))], {(0, 0): 0})
+    table = coordination_table(shells)
     assert table.iloc[0, 3:].isna().all()
-    assert set(shell_table(contacts, sites, cutoffs, np.arange(n_frames))[0].composition[:2]) == {"EC1", "none"}
-    assert total_coordination(contacts, sites, cutoffs, n_frames)["Li"].mean == 0.5
-    states, _ = speciation_table(contacts, sites, cutoffs, n_frames)
+    assert set(shell_table(shells)[0].composition[:2]) == {"EC1", "none"}
+    assert total_coordination(shells)["Li"].mean == 0.5
+    states, _ = speciation_table(shells)
     assert states.fraction.tolist() == [1, 0, 0] * 2
 
 
 def test_a_pair_without_cutoff_leaves_nothing_to_be_said_of_its_center():
-    contacts, sites, cutoffs, n_frames = first_shells([one_frame(("Li0", "Na0"), ("Li0", "Na0"))])
-    cutoffs[0, 0] = np.nan
-    contacts = within_cutoffs(contacts, sites, cutoffs)
-    table = coordination_table(contacts, sites, cutoffs, n_frames)
+    shells = shells_of([one_frame(("Li0", "Na0"), ("Li0", "Na0"))], {(0, 0): np.nan})
+    table = coordination_table(shells)
     assert table.iloc[0, 3:].isna().all()
     assert table.cn_atoms_mean[1:].tolist() == [0.5, 0.5, 0.5]
-    total = total_coordination(contacts, sites, cutoffs, n_frames)
+    total = total_coordination(shells)
     assert total["Li"] is None
     assert total["Na"].mean == 1
-    shells, estimates = shell_table(contacts, sites, cutoffs, np.arange(n_frames))
-    assert set(shells.center) == {row["center"] for row in shell_shares(contacts, sites, cutoffs, n_frames)} == {"Na"}
-    assert len(estimates) == len(shells) == 2
+    table, estimates = shell_table(shells)
+    assert set(table.center) == {row["center"] for row in shell_shares(shells)} == {"Na"}
+    assert len(estimates) == len(table) == 2
     # An anion of a Na may touch a Li as well: without the cutoff of Li nobody knows whether it is a CIP or an AGG.
-    states, estimates = speciation_table(contacts, sites, cutoffs, n_frames)
+    states, estimates = speciation_table(shells)
     assert states.state.tolist() == ["ssip", "cip", "agg"] * 2
     assert states[["fraction", "stderr"]].isna().all(axis=None)
     assert estimates == [None] * 6
 
 
 def test_a_solvent_without_cutoff_leaves_the_ion_pairs_as_they_are():
-    contacts, sites, cutoffs, n_frames = first_shells([one_frame(("Li0", None), ("Li0", None))])
-    cutoffs[0, 1] = np.nan
-    contacts = within_cutoffs(contacts, sites, cutoffs)
-    assert total_coordination(contacts, sites, cutoffs, n_frames)["Li"] is None
-    assert speciation_table(contacts, sites, cutoffs, n_frames)[0].fraction.tolist() == [0.5, 0.5, 0, 1, 0, 0]
+    shells = shells_of([one_frame(("Li0", None), ("Li0", None))], {(0, 1): np.nan})
+    assert total_coordination(shells)["Li"] is None
+    assert speciation_table(shells)[0].fraction.tolist() == [0.5, 0.5, 0, 1, 0, 0]
 
 
 def test_each_center_species_has_its_own_cutoff():
-    sites = select_sites(
-        make_universe(MOLECULES, [one_frame(("Li0", "Na0"), (None, None))], BOX),
-        species_file(centers={"Li": "name LI", "Na": "name NA"}),
-    )
-    contacts = SolvationGeometry(sites).run().results.contacts
-    within = within_cutoffs(contacts, sites, np.array([[1.5, 1.5], [2.5, 2.5]]))
-    assert within.center.tolist() == [2]
+    shells = shells_of([one_frame(("Li0", "Na0"), (None, None))], {(0, 0): 1.5, (0, 1): 1.5})
+    assert shells.contacts.center.tolist() == [2]
+
+
+def test_a_shell_may_be_given_as_radii_or_as_a_rule():
+    frames = [one_frame(("Li0", None), ("Li0", "Na0"))]
+    sites = select_sites(make_universe(MOLECULES, frames, BOX), species_file())
+    geometry = SolvationGeometry.from_sites(sites).run().results
+    by_radii = first_shells(geometry, sites, {("Li", "EC", "carbonyl_o"): 2.1})
+    assert by_radii.contacts.molecule.tolist() == [6]
+    assert by_radii.cutoffs.tolist() == [[0, 2.1]]
+    by_rule = first_shells(geometry, sites, lambda contacts, sites: contacts.site == 0)
+    assert by_rule.contacts.molecule.tolist() == [4, 4]  # both F within the capture radius
+    table = coordination_table(by_rule)
+    assert table.cn_atoms_mean.tolist() == [1, 0]
+    assert table.cn_molecules_mean.tolist() == [0.5, 0]
+    assert table.cutoff_angstrom.isna().all()
+    assert speciation_table(by_rule)[0].fraction.tolist() == [0.5, 0.5, 0]
+    with pytest.raises(InvalidInput, match=r"shell: \('Li', 'DMC', 'o'\) is no center, partner and coordinating site"):
+        first_shells(geometry, sites, {("Li", "DMC", "o"): 2.1})
+    with pytest.raises(InvalidInput, match="shell: 7 Å is more than the capture radius of the pass, 5 Å"):
+        first_shells(geometry, sites, {("Li", "EC", "carbonyl_o"): 7})
 
 
 def test_compositions_count_molecules_and_give_an_example():
@@ -174,8 +186,8 @@ def test_compositions_count_molecules_and_give_an_example():
         one_frame(("bi:Li0", None), ("Li0", "Li0")),
         one_frame((None, "Na1"), ("Li0", None)),
     ]
-    contacts, sites, cutoffs, _ = first_shells(frames)
-    table, estimates = shell_table(contacts, sites, cutoffs, np.array([10, 20, 30]))
+    shells = shells_of(frames)
+    table, estimates = shell_table(replace(shells, frames=np.array([10, 20, 30])))
     li = table[table.center == "Li"].set_index("composition")
     assert li.fraction.to_dict() == pytest.approx({"none": 4 / 6, "PF61 EC2": 1 / 6, "EC1": 1 / 6})
     assert li.n.to_dict() == {"none": 4, "PF61 EC2": 1, "EC1": 1}
@@ -186,8 +198,8 @@ def test_compositions_count_molecules_and_give_an_example():
 
 
 def test_shares_are_those_of_molecules_in_shells_over_those_in_the_box():
-    contacts, sites, cutoffs, n_frames = first_shells([one_frame(("bi:Li0", None), ("Li0", "Li1"))])
-    rows = {(row["center"], row["partner"]): row for row in shell_shares(contacts, sites, cutoffs, n_frames)}
+    shells = shells_of([one_frame(("bi:Li0", None), ("Li0", "Li1"))])
+    rows = {(row["center"], row["partner"]): row for row in shell_shares(shells)}
     assert rows["Li", "EC"]["shell_share"] == pytest.approx(2 / 3)
     assert rows["Li", "EC"]["ratio"] == pytest.approx(4 / 3)
     assert rows["Na", "EC"]["shell_share"] == 0

@@ -1,0 +1,231 @@
+"""The hot loop: the distances of one frame, counted into bins and gathered as contacts."""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+#: Rows of a contact: which center, which point, how far in Å, and the cosine of the angle at the point.
+COLUMNS = {"center": np.int32, "point": np.int32, "distance": np.float32, "cosine": np.float32}
+#: A point whose distance is its radius within rounding may still fall into the last bin.
+_SLACK = 1 + 1e-12
+
+
+class Cell(NamedTuple):
+    """A unit cell: rows of the lower triangular matrix in Å, as stored (single precision), and what divides by them."""
+
+    matrix: np.ndarray
+    inverse: np.ndarray
+    orthogonal: bool
+
+
+class Points(NamedTuple):
+    """What surrounds the centers, in the order of the sites: of which site, which molecule, bonded to which atom."""
+
+    site: np.ndarray
+    molecule: np.ndarray
+    neighbor: np.ndarray
+
+
+class Centers(NamedTuple):
+    """The centers of all species, reference centers last: their species, molecules and whether they have contacts."""
+
+    species: np.ndarray
+    molecule: np.ndarray
+    has_contacts: np.ndarray
+
+
+def cell_of(vectors: np.ndarray) -> Cell:
+    """Return the cell of box vectors, shape (3, 3), from `triclinic_vectors`."""
+    matrix = vectors.astype(np.float32)
+    off_diagonal = matrix[[1, 2, 2], [0, 0, 1]]
+    # MDAnalysis multiplies by the inverse in single precision: the same numbers give the same bins.
+    inverse = (np.float32(1) / np.diag(matrix)).astype(np.float64)
+    return Cell(matrix.astype(np.float64), inverse, not off_diagonal.any())
+
+
+@numba.njit(cache=True, inline="always")
+def _nearest(dx: float, dy: float, dz: float, matrix: np.ndarray, inverse: np.ndarray) -> tuple[float, float, float]:
+    """Return a difference folded into the cell; it is the nearest image where that is within half the narrowest width.
+
+    An image so near has fractional coordinates of at most one half, and folding finds the only one that does.
+    """
+    shift = np.rint(dz * inverse[2])
+    dx, dy, dz = dx - shift * matrix[2, 0], dy - shift * matrix[2, 1], dz - shift * matrix[2, 2]
+    shift = np.rint(dy * inverse[1])
+    dx, dy = dx - shift * matrix[1, 0], dy - shift * matrix[1, 1]
+    shift = np.rint(dx * inverse[0])
+    return dx - shift * matrix[0, 0], dy, dz
+
+
+@numba.njit(cache=True)
+def _squares(xyz: np.ndarray, origin: np.ndarray, cell: Any, squares: np.ndarray) -> None:
+    """Write the squared distances of points (3, n_points) from an origin (3,), nearest images."""
+    matrix, inverse, orthogonal = cell
+    x, y, z = xyz[0], xyz[1], xyz[2]
+    x0, y0, z0 = origin[0], origin[1], origin[2]
+    if orthogonal:
+        a, b, c = matrix[0, 0], matrix[1, 1], matrix[2, 2]
+        u, v, w = inverse[0], inverse[1], inverse[2]
+        for j in range(len(x)):
+            # Differences in single precision and scaled, as MDAnalysis has them.
+            dx = np.float64(x[j] - x0) * u
+            dy = np.float64(y[j] - y0) * v
+            dz = np.float64(z[j] - z0) * w
+            dx = a * (dx - np.rint(dx))
+            dy = b * (dy - np.rint(dy))
+            dz = c * (dz - np.rint(dz))
+            squares[j] = dx * dx + dy * dy + dz * dz
+    else:
+        for j in range(len(x)):
+            dx, dy, dz = _nearest(np.float64(x[j] - x0), np.float64(y[j] - y0), np.float64(z[j] - z0), matrix, inverse)
+            squares[j] = dx * dx + dy * dy + dz * dz
+
+
+@numba.njit(cache=True)
+def _cosine(
+    center: np.ndarray, point: np.ndarray, neighbor: np.ndarray, matrix: np.ndarray, inverse: np.ndarray
+) -> float:
+    """Return the cosine of the angle center - point - neighbor."""
+    ax, ay, az = _nearest(
+        np.float64(center[0] - point[0]),
+        np.float64(center[1] - point[1]),
+        np.float64(center[2] - point[2]),
+        matrix,
+        inverse,
+    )
+    bx, by, bz = _nearest(
+        np.float64(neighbor[0] - point[0]),
+        np.float64(neighbor[1] - point[1]),
+        np.float64(neighbor[2] - point[2]),
+        matrix,
+        inverse,
+    )
+    norm = np.sqrt((ax * ax + ay * ay + az * az) * (bx * bx + by * by + bz * bz))
+    return (ax * bx + ay * by + az * bz) / norm if norm > 0 else np.nan
+
+
+@numba.njit(cache=True, inline="always")
+def bin_of(distance: float, edges: np.ndarray) -> int:
+    """Return the bin of a distance where `numpy.histogram` puts it: equal bins from 0, half open, the last closed."""
+    last = len(edges) - 2
+    k = min(int(distance * ((last + 1) / edges[-1])), last)
+    if distance < edges[k]:
+        return k - 1
+    return k + 1 if distance >= edges[k + 1] and k < last else k
+
+
+@numba.njit(cache=True)
+def count_frame(
+    positions: np.ndarray,
+    origins: np.ndarray,
+    xyz: np.ndarray,
+    centers: Any,
+    points: Any,
+    cell: Any,
+    edges: np.ndarray,
+    reach: np.ndarray,
+    counts: np.ndarray,
+    rows: Any,
+    n_rows: int,
+) -> int:
+    """Add the pairs of one frame to `counts`, and write its contacts into `rows` behind the first `n_rows`.
+
+    Pairs inside one molecule are left out.
+
+    Parameters
+    ----------
+    positions
+        All atoms, shape (n_atoms, 3), float32.
+    origins, xyz
+        The centers, shape (n_centers, 3), and the points, shape (3, n_points), float32.
+    edges
+        Equal bins from 0, shape (n_bins + 1,), in Å.
+    reach
+        The distance up to which the points of a site are contacts, shape (n_sites,), in Å; negative: never.
+    counts
+        Shape (n_species, n_sites, n_bins).
+    rows
+        The columns of `COLUMNS`.
+
+    Returns
+    -------
+    int
+        How many rows there are now; more than fit if `rows` are full, and then the rest is not written.
+    """
+    matrix, inverse, _ = cell
+    r_max = edges[-1]
+    farthest = r_max * r_max * _SLACK
+    squares = np.empty(xyz.shape[1])
+    center_column, point_column, distance_column, cosine_column = rows
+    for i in range(len(origins)):
+        _squares(xyz, origins[i], cell, squares)
+        species, molecule, has_contacts = centers.species[i], centers.molecule[i], centers.has_contacts[i]
+        for j in range(len(squares)):
+            if squares[j] > farthest or points.molecule[j] == molecule:
+                continue
+            distance = np.sqrt(squares[j])
+            if distance > r_max:
+                continue
+            site = points.site[j]
+            counts[species, site, bin_of(distance, edges)] += 1
+            if has_contacts and distance <= reach[site]:
+                if n_rows < len(center_column):
+                    neighbor = points.neighbor[j]
+                    center_column[n_rows] = i
+                    point_column[n_rows] = j
+                    distance_column[n_rows] = distance
+                    cosine_column[n_rows] = (
+                        _cosine(origins[i], xyz[:, j], positions[neighbor], matrix, inverse)
+                        if neighbor >= 0
+                        else np.nan
+                    )
+                n_rows += 1
+    return n_rows
+
+
+@numba.njit(cache=True)
+def centers_of_mass(
+    positions: np.ndarray,
+    atoms: np.ndarray,
+    parents: np.ndarray,
+    weights: np.ndarray,
+    starts: np.ndarray,
+    cell: Any,
+    out: np.ndarray,
+) -> None:
+    """Write the centers of mass of molecules into `out`, shape (3, n_molecules), whether they are whole or not.
+
+    Parameters
+    ----------
+    positions
+        All atoms, shape (n_atoms, 3), float32.
+    atoms, parents, weights
+        The atoms of one molecule after the other, each behind its parent (its place among `atoms`; its own for the
+        first), from which the nearest image is taken, and its share of the mass.
+    starts
+        Where each molecule begins in `atoms`, and their number; shape (n_molecules + 1,).
+    """
+    matrix, inverse, _ = cell
+    whole = np.empty((len(atoms), 3))
+    for m in range(len(starts) - 1):
+        x, y, z = 0.0, 0.0, 0.0
+        for k in range(starts[m], starts[m + 1]):
+            here, before = positions[atoms[k]], positions[atoms[parents[k]]]
+            dx, dy, dz = _nearest(
+                np.float64(here[0] - before[0]),
+                np.float64(here[1] - before[1]),
+                np.float64(here[2] - before[2]),
+                matrix,
+                inverse,
+            )
+            if parents[k] == k:
+                whole[k, 0], whole[k, 1], whole[k, 2] = here[0], here[1], here[2]
+            else:
+                whole[k, 0] = whole[parents[k], 0] + dx
+                whole[k, 1] = whole[parents[k], 1] + dy
+                whole[k, 2] = whole[parents[k], 2] + dz
+            x += weights[k] * whole[k, 0]
+            y += weights[k] * whole[k, 1]
+            z += weights[k] * whole[k, 2]
+        out[0, m], out[1, m], out[2, m] = x, y, z
