@@ -230,7 +230,7 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         self._center_atoms = np.concatenate([center.atoms.indices for center in all_centers])
         starts = np.cumsum([0, *(site.n_points for site in sites.sites)])
         self._where = [
-            (slice(*ends), Molecules(site.atoms, site.molecule_idx) if site.is_center_of_mass else site.atoms.indices)
+            (slice(*ends), site.molecules or site.atoms.indices)
             for site, ends in zip(sites.sites, pairwise(starts), strict=True)
         ]
 

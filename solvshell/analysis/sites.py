@@ -10,6 +10,7 @@ from MDAnalysis import NoDataError, Universe
 from MDAnalysis.core.groups import AtomGroup, UpdatingAtomGroup
 from MDAnalysis.lib.distances import capped_distance
 
+from solvshell.analysis.molecules import Molecules
 from solvshell.errors import InvalidInput
 from solvshell.species import Partner, Role, SpeciesFile
 
@@ -23,7 +24,7 @@ _LONGEST_BOND = 1.75
 
 @dataclass(frozen=True)
 class Site:
-    """The points of one site of one partner: its atoms, or the centers of mass of the molecules that `atoms` make up.
+    """The points of one site of one partner: its atoms, or the centers of mass of its `molecules`, made of the atoms.
 
     `molecule_idx` (n_points,) numbers molecules through the universe; the cutoffs are by name of the center.
     """
@@ -36,11 +37,7 @@ class Site:
     molecule_idx: np.ndarray
     given_cutoff_angstrom: Mapping[str, float] = field(default_factory=dict)
     typical_cutoff_angstrom: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def is_center_of_mass(self) -> bool:
-        """Whether its points are centers of mass."""
-        return self.name == CENTER_OF_MASS
+    molecules: Molecules | None = None
 
     @property
     def n_points(self) -> int:
@@ -52,7 +49,7 @@ class Site:
 
         Bonds are those of the topology, or else atoms nearer than 1.75 Å in the present frame.
         """
-        if self.is_center_of_mass:
+        if self.molecules:
             return np.full(self.n_points, -1, np.int32)
         universe = self.atoms.universe
         if hasattr(universe, "bonds"):
@@ -191,7 +188,9 @@ def _center_of_mass(name: str, role: Role, molecules: AtomGroup, molecules_are: 
     masses = getattr(molecules, "masses", None)
     if masses is None or not (masses > 0).all():
         raise InvalidInput(f"partners.{name}.center_of_mass: this topology has no masses of these atoms")
-    return Site(name, CENTER_OF_MASS, role, False, molecules, np.unique(_molecules(molecules, molecules_are)))
+    numbers = _molecules(molecules, molecules_are)
+    whole = Molecules(molecules, numbers)
+    return Site(name, CENTER_OF_MASS, role, False, molecules, np.unique(numbers), molecules=whole)
 
 
 def _numbered(groups: Mapping[str, AtomGroup], n_before: int, reference: bool, are: MoleculesAre) -> list[Center]:

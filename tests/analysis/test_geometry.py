@@ -164,3 +164,85 @@ def test_a_frame_without_cell_is_refused():
     universe = make_universe([("LI", ["LI"]), ("EC", ["O"])], np.ones((2, 2, 3)), boxes)
     with pytest.raises(InvalidInput, match="frame 1 has no unit cell"):
         run(universe)
+
+
+def random_triclinic(rng, n_frames=10, n_centers=15, n_sites=300, angles=(70.0, 85.0, 110.0)):
+    box = np.array([24.0, 26.0, 28.0, *angles], dtype=np.float32)
+    molecules = [("LI", ["LI"])] * n_centers + [("EC", ["O"])] * n_sites
+    positions = rng.random((n_frames, len(molecules), 3)) @ triclinic_vectors(box)
+    return make_universe(molecules, positions, box)
+
+
+@pytest.mark.parametrize("angles", [(70.0, 85.0, 110.0), (60.0, 60.0, 90.0), (90.0, 90.0, 60.0)])
+def test_in_a_triclinic_cell_all_distances_are_those_of_inter_rdf(angles):
+    universe = random_triclinic(np.random.default_rng(9), angles=angles)
+    _, (pair,) = run(universe)
+    theirs = inter_rdf(universe, pair)
+    assert pair.edges[-1] > 9
+    assert np.abs(pair.counts.sum(axis=0) - theirs.count).sum() <= 2e-4 * theirs.count.sum()
+    assert pair.counts.sum() == pytest.approx(theirs.count.sum(), abs=1)
+
+
+def test_atom_groups_go_in_and_everything_is_in_the_results():
+    universe = random_universe(np.random.default_rng(10), 4, 5, 60)
+    li, ec = universe.select_atoms("name LI"), universe.select_atoms("name O")
+    geometry = SolvationGeometry({"Li": li}, {"EC": ec}, r_max=8.0, capture_radius=4.0).run(start=1, step=2)
+    by_name, _ = run(universe, r_max=8.0, capture_radius=4.0)
+    assert geometry.results.frames.tolist() == [1, 3]
+    assert geometry.results.counts.sum(axis=0) == pytest.approx(by_name.counts[[1, 3]].sum(axis=0))
+    table = geometry.results.contacts.to_dataframe(geometry.sites)
+    assert table.distance_angstrom.between(0, 4).all()
+    assert set(table.partner) == {"EC"}
+    assert len(table) == (by_name.contacts.frame % 2 == 1).sum() > 0
+
+
+@pytest.mark.parametrize("workers", [{"backend": "multiprocessing", "n_workers": 2, "n_parts": 3}])
+def test_results_do_not_depend_on_who_counts(workers):
+    universe = random_universe(np.random.default_rng(11), 100, 5, 60, fluctuation=0.05)
+    sites = select_sites(universe, only_ec())
+    alone = SolvationGeometry.from_sites(sites).run(start=3, step=1).results
+    together = SolvationGeometry.from_sites(sites).run(start=3, step=1, **workers).results
+    assert set(alone) == set(together)
+    for name in alone:
+        if name != "contacts":
+            assert np.array_equal(alone[name], together[name]), name
+    theirs = together.contacts.to_dataframe(sites)
+    assert alone.contacts.to_dataframe(sites).equals(theirs)
+
+
+def test_the_angle_is_that_at_the_oxygen_with_and_without_bonds():
+    # O at the origin of a right angle, then straight; a boundary between Li and O.
+    molecules = [("LI", ["LI"]), ("EC", ["C", "O"]), ("EC", ["C", "O"])]
+    positions = [[29.5, 1, 1], [1.5, 2.2, 1], [1.5, 1, 1], [29.5, 1, 4.2], [29.5, 1, 3]]
+    universe = make_universe(molecules, positions)
+    assert run(universe)[0].contacts.cosine == pytest.approx([0, -1], abs=1e-6)
+    universe.add_TopologyAttr("bonds", [(1, 2), (3, 4)])
+    assert run(universe)[0].contacts.cosine == pytest.approx([0, -1], abs=1e-6)
+    universe.add_bonds([(2, 3)])  # an O between two atoms has no one direction
+    assert np.isnan(run(universe)[0].contacts.cosine[0])
+
+
+def test_a_growing_table_counts_no_pair_twice():
+    universe = random_universe(np.random.default_rng(12), 3, 60, 2000, (26, 26, 26, 90, 90, 90))
+    geometry, (pair,) = run(universe, capture_radius=12.0)
+    assert len(geometry.contacts.frame) > 4096 * 3
+    near = geometry.contacts.distance <= pair.edges[-1]
+    assert pair.counts.sum() == near.sum()
+    assert pair.counts.sum(axis=0).sum() == inter_rdf(universe, pair).count.sum()
+
+
+WRONG_GROUPS = {
+    "updating": (lambda u: {"Li": u.select_atoms("name LI", updating=True)}, {}, "centers.Li: an updating AtomGroup"),
+    "empty": (lambda u: {"Li": u.atoms[:0]}, {}, "centers.Li: the AtomGroup is empty"),
+    "twice": (lambda u: {"Li": u.atoms[[0, 0]]}, {}, "centers.Li: some atoms of the AtomGroup occur twice"),
+    "another": (lambda u: {"Li": u.copy().atoms[:1]}, {}, "partners.EC.any: an AtomGroup of another universe"),
+    "anion": (lambda u: {"Li": u.atoms[:1]}, {"anions": ["PF6"]}, r"anions: 'PF6' is not one of the partners \(EC\)"),
+    "none": (lambda u: {}, {}, "centers and partners: give at least one AtomGroup each"),
+}
+
+
+@pytest.mark.parametrize(("centers", "more", "message"), WRONG_GROUPS.values(), ids=WRONG_GROUPS)
+def test_wrong_groups_are_refused(centers, more, message):
+    universe = random_universe(np.random.default_rng(13), 1, 5, 20)
+    with pytest.raises(InvalidInput, match=message):
+        SolvationGeometry(centers(universe), {"EC": universe.select_atoms("name O")}, **more)
