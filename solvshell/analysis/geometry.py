@@ -224,7 +224,7 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         self._points = pairs.Points(
             np.repeat(np.arange(len(sites.sites)), [site.n_points for site in sites.sites]),
             np.concatenate([site.molecule_idx for site in sites.sites]),
-            np.concatenate([site.neighbors() for site in sites.sites]),
+            sites.neighbors(),
         )
         self._reach = np.array([capture_radius if site.coordinating else -1.0 for site in sites.sites])
         self._center_atoms = np.concatenate([center.atoms.indices for center in all_centers])

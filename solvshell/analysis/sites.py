@@ -18,7 +18,7 @@ MoleculesAre = Literal["residues", "fragments"]
 
 #: The name of the site that is a molecule's center of mass.
 CENTER_OF_MASS = "com"
-#: An atom without bonds in its topology is bonded to those of its molecule within this distance, hydrogens apart.
+#: Where a topology has no bonds, atoms of one residue within this distance in Å count as bonded.
 _LONGEST_BOND = 1.75
 
 
@@ -43,31 +43,6 @@ class Site:
     def n_points(self) -> int:
         """How many points there are: atoms, or molecules."""
         return len(self.molecule_idx)
-
-    def neighbors(self) -> np.ndarray:
-        """Return the atom that each atom is bonded to, if to just one within its molecule, else -1; shape (n_points,).
-
-        Bonds are those of the topology, or else atoms nearer than 1.75 Å in the present frame.
-        """
-        if self.molecules:
-            return np.full(self.n_points, -1, np.int32)
-        universe = self.atoms.universe
-        if hasattr(universe, "bonds"):
-            ends = universe.bonds.indices
-            pairs = np.concatenate([ends, ends[:, ::-1]])
-        else:
-            molecules = self.atoms.residues.atoms
-            here, there = capped_distance(
-                self.atoms.positions, molecules.positions, _LONGEST_BOND, 0.1, universe.dimensions,
-                return_distances=False,
-            ).T  # fmt: skip
-            pairs = np.stack([self.atoms.indices[here], molecules.indices[there]], axis=1)
-            pairs = pairs[universe.atoms.resindices[pairs[:, 0]] == universe.atoms.resindices[pairs[:, 1]]]
-        n_atoms = len(universe.atoms)
-        other = np.full(n_atoms, -1, np.int32)
-        other[pairs[:, 0]] = pairs[:, 1]
-        single = np.bincount(pairs[:, 0], minlength=n_atoms) == 1
-        return np.where(single, other, -1)[self.atoms.indices].astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -112,11 +87,42 @@ class Sites:
         """The index of the species of each center, shape (n_centers,)."""
         return np.repeat(np.arange(len(self.centers)), [len(center.atoms) for center in self.centers])
 
+    def neighbors(self) -> np.ndarray:
+        """Return the atom that each point is bonded to, if it is one atom and bonded to just one, else -1.
+
+        The points are those of all sites one after the other, shape (n_points,). Bonds are those of the topology, or
+        else atoms of one residue nearer than 1.75 Å in the present frame.
+        """
+        universe = self.centers[0].atoms.universe
+        atoms = np.concatenate([site.atoms.indices for site in self.sites if not site.molecules])
+        ends = _bonds(universe, atoms)
+        other = np.full(len(universe.atoms), -1, np.int32)
+        other[ends[:, 0]] = ends[:, 1]
+        other[np.bincount(ends[:, 0], minlength=len(other)) != 1] = -1
+        return np.concatenate(
+            [np.full(site.n_points, -1) if site.molecules else other[site.atoms.indices] for site in self.sites]
+        )
+
     def n_pairs(self, center: Center, site: Site) -> int:
         """Return how many center-site pairs there are that do not lie in one molecule."""
         n = max(center.molecule_idx.max(), site.molecule_idx.max()) + 1
         same = np.bincount(center.molecule_idx, minlength=n) @ np.bincount(site.molecule_idx, minlength=n)
         return len(center.atoms) * site.n_points - int(same)
+
+
+def _bonds(universe: Universe, indices: np.ndarray) -> np.ndarray:
+    """Return the bonds of atoms as pairs of indices, both ways, shape (n, 2)."""
+    try:
+        bonded = universe.bonds.indices
+        return np.concatenate([bonded, bonded[:, ::-1]])
+    except NoDataError:
+        atoms = universe.atoms[indices]
+        around = atoms.residues.atoms
+        here, there = capped_distance(
+            atoms.positions, around.positions, _LONGEST_BOND, 0.1, universe.dimensions, return_distances=False
+        ).T
+        near = np.stack([indices[here], around.indices[there]], axis=1)
+        return near[universe.atoms.resindices[near[:, 0]] == universe.atoms.resindices[near[:, 1]]]
 
 
 def _select(group: Universe | AtomGroup, selection: str, field: str) -> AtomGroup:
