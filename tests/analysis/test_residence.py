@@ -1,31 +1,15 @@
 import numpy as np
 import pytest
+from stays_by_hand import contacts_of, markov
 
 from solvshell.analysis.geometry import Contacts
 from solvshell.analysis.residence import residence_time
 
 
-def contacts_of(bound):
-    """Contacts of one center with molecules that are bound (n_frames, n_molecules)."""
-    frame, molecule = np.nonzero(bound)
-    zeros = np.zeros(len(frame), dtype=int)
-    return Contacts(frame, zeros, molecule, zeros, np.full(len(frame), 2.0))
-
-
-def markov(rng, n_frames, n_molecules, stay, away):
-    """Molecules that are bound for `stay` and away for `away` frames on average."""
-    bound = np.zeros((n_frames, n_molecules), dtype=bool)
-    now = rng.random(n_molecules) < stay / (stay + away)
-    for i in range(n_frames):
-        bound[i] = now
-        leave, come = 1 - np.exp(-1 / stay), 1 - np.exp(-1 / away)
-        now = np.where(now, rng.random(n_molecules) > leave, rng.random(n_molecules) < come)
-    return bound
-
-
 @pytest.mark.parametrize(("n_frames", "stay"), [(4000, 50), (60, 50), (100, 200)])
 def test_the_time_of_an_exponential_process_is_recovered_also_from_a_short_run(n_frames, stay):
-    bound = markov(np.random.default_rng(0), n_frames, 2000 if n_frames <= 100 else 40, stay, 20 * stay)
+    n_molecules = 2000 if n_frames <= 100 else 40
+    bound = markov(np.random.default_rng(0), n_frames, (n_molecules,), stay, 20 * stay)
     found = residence_time(contacts_of(bound), n_frames, timestep_ps=2.0)
     assert found.n_departures > 30
     assert abs(found.time_ps - 2 * stay) < 3 * found.stderr_ps
@@ -35,7 +19,7 @@ def test_the_time_of_an_exponential_process_is_recovered_also_from_a_short_run(n
 def test_the_error_is_that_of_repeated_runs():
     times = []
     for seed in range(60):
-        bound = markov(np.random.default_rng(seed), 300, 20, 50, 500)
+        bound = markov(np.random.default_rng(seed), 300, (20,), 50, 500)
         found = residence_time(contacts_of(bound), 300, timestep_ps=2.0)
         times.append((found.time_ps - 100) / found.stderr_ps)
     assert np.std(times) == pytest.approx(1, abs=0.3)
@@ -73,5 +57,5 @@ def test_stays_of_two_centers_and_molecules_are_kept_apart():
     center = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     molecule = np.array([7, 7, 8, 8, 8, 8, 9, 9])
     zeros = np.zeros(8, dtype=int)
-    found = residence_time(Contacts(frame, center, molecule, zeros, zeros + 2.0), 20, timestep_ps=1.0)
+    found = residence_time(Contacts(frame, center, molecule, zeros, zeros + 2.0, zeros), 20, timestep_ps=1.0)
     assert (found.n_departures, found.bound_ps) == (4, 8)
