@@ -10,10 +10,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from solvshell.analysis.geometry import Contacts
-from solvshell.analysis.ratios import ratio_with_error
+from solvshell.analysis.ratios import long_mean_with_error, ratio_with_error
 from solvshell.analysis.shells import FirstShells
 from solvshell.analysis.sites import Sites
-from solvshell.analysis.statistics import Estimate, mean_with_error
+from solvshell.analysis.statistics import Estimate
 
 CLUSTER_COLUMNS = [
     "composition",
@@ -130,7 +130,7 @@ class Clusters:
         """
         numbers = []
         for k, composition in enumerate(self.kinds):
-            share = mean_with_error(self.holds(k).astype(float))
+            share = long_mean_with_error(self.holds(k))
             s = np.flatnonzero(composition)[0]
             scale = float(self.ions.n_of_species[s] / composition[s])
             stderr = None if share.stderr is None else share.stderr * scale
@@ -192,14 +192,14 @@ def find_clusters(shells: FirstShells) -> Clusters:
     kinds = np.stack(np.unravel_index(found, shape), axis=1)
     # small clusters first, and those of more centers first among equals
     order = np.lexsort((*-kinds.T[::-1], kinds.sum(axis=1)))
-    return Clusters(ions, kinds[order], np.argsort(order)[kind].reshape(contents.shape), shells.frames)
+    return Clusters(ions, kinds[order], np.argsort(order).astype(np.int32)[kind].reshape(contents.shape), shells.frames)
 
 
 def largest_cluster(clusters: Clusters) -> Estimate | None:
     """Return the share of all centers that the cluster with the most of them holds, mean over the frames."""
     if len(clusters.kinds) == 0:
         return None
-    return mean_with_error(clusters.n_centers[clusters.kind].max(axis=1) / clusters.ions.n_centers)
+    return long_mean_with_error(clusters.n_centers[clusters.kind].max(axis=1) / clusters.ions.n_centers)
 
 
 def population_matrix(clusters: Clusters) -> PopulationMatrix:
@@ -211,15 +211,17 @@ def population_matrix(clusters: Clusters) -> PopulationMatrix:
     n, m = clusters.n_centers, clusters.n_anions
     shape = (int(n.max(initial=-1)) + 1, int(m.max(initial=-1)) + 1)
     per_frame, variance, probability, probability_stderr = (np.zeros(shape) for _ in range(4))
-    part = 1 / (n + m)[clusters.kind]
-    total = part.sum(axis=1)
-    for cell in set(zip(n.tolist(), m.tolist(), strict=True)):
-        pooled = np.flatnonzero((n == cell[0]) & (m == cell[1]))
-        for k in pooled:
-            number = clusters.numbers[k]
-            per_frame[cell] += number.mean
-            variance[cell] += np.nan if number.stderr is None else number.stderr**2
-        share = ratio_with_error((part * np.isin(clusters.kind, pooled)).sum(axis=1), total)
+    for cell, number in zip(zip(n, m, strict=True), clusters.numbers, strict=True):
+        per_frame[cell] += number.mean
+        variance[cell] += np.nan if number.stderr is None else number.stderr**2
+    # each ion is its share of a cluster
+    cells = (n * shape[1] + m)[clusters.kind]
+    of_frame = np.broadcast_to(np.arange(len(cells))[:, None], cells.shape)
+    parts = (1 / (n + m)[clusters.kind]).ravel()
+    in_cells = coo_array((parts, (of_frame.ravel(), cells.ravel())), (len(cells), np.prod(shape))).tocsc()
+    in_all = np.asarray(in_cells.sum(axis=1)).ravel()
+    for cell in zip(*np.nonzero(per_frame), strict=True):
+        share = ratio_with_error(in_cells[:, [np.ravel_multi_index(cell, shape)]].toarray()[:, 0], in_all)
         probability[cell] = share.mean
         probability_stderr[cell] = np.nan if share.stderr is None else share.stderr
     return PopulationMatrix(per_frame, np.sqrt(variance), probability, probability_stderr)

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from solvshell.analysis.ratios import ratio_with_error
+from solvshell.analysis.ratios import long_mean_with_error, ratio_with_error
 from solvshell.analysis.shells import FirstShells, number_per_center
-from solvshell.analysis.statistics import mean_with_error
 from solvshell.analysis.tallies import coordinating_sites, has_known_shell
 from solvshell.units import kT_kj_mol
 
@@ -41,11 +40,11 @@ def _coordination_numbers(shells: FirstShells) -> Iterator[tuple[str, str, np.nd
 
 def _rows(numbers: np.ndarray, kT: float) -> list[tuple[float | None, ...]]:
     """Return the rows of one coordination number (n_frames, n_members); kT in kJ/mol, or not a number."""
-    at = {int(n): (numbers == n).astype(float) for n in np.unique(numbers)}
+    at = {int(n): numbers == n for n in np.unique(numbers)}
     lowest = max(at, key=lambda n: float(at[n].sum()))
     rows: list[tuple[float | None, ...]] = []
     for n, visits in at.items():
-        p = mean_with_error(visits)
+        p = long_mean_with_error(visits)
         odds = ratio_with_error(visits, at[lowest])
         F = float(np.log(1 / odds.mean))
         # to first order; odds of one to itself are exact, and not a series without fluctuations

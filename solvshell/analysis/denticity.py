@@ -4,9 +4,8 @@ import numba
 import numpy as np
 import pandas as pd
 
-from solvshell.analysis.ratios import ratio_with_error
+from solvshell.analysis.ratios import long_mean_with_error, ratio_with_error
 from solvshell.analysis.shells import FirstShells
-from solvshell.analysis.statistics import mean_with_error
 from solvshell.analysis.tallies import coordinating_sites, has_known_shell, tally
 
 DENTICITY_COLUMNS = [
@@ -63,7 +62,7 @@ def denticity_table(shells: FirstShells) -> pd.DataFrame:
             of_all = tally(place[here], shells, center)
             for k in np.unique(n_atoms[here]):
                 of_k = tally(place[here & (n_atoms == k)], shells, center)
-                share, mean = ratio_with_error(of_k, of_all), mean_with_error(of_k)
+                share, mean = ratio_with_error(of_k, of_all), long_mean_with_error(of_k)
                 numbers = (share.mean, share.stderr, mean.mean, mean.stderr, int(of_k.sum()), share.n_independent)
                 rows.append((center.name, name, int(k), *numbers))
     return pd.DataFrame(rows, columns=DENTICITY_COLUMNS)

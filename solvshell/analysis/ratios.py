@@ -1,8 +1,30 @@
-"""The ratio of two means that come from the same frames."""
+"""Means, and ratios of means, of series that may be long."""
+
+from dataclasses import replace
 
 import numpy as np
 
 from solvshell.analysis.statistics import Estimate, mean_with_error
+
+#: The error of a series of twice as many frames, or more, is that of the means of so many blocks of them, or more.
+MANY_BLOCKS = 2000
+
+
+def _block_means(series: np.ndarray) -> np.ndarray:
+    """Return the means of equally long blocks of frames, shape (n_blocks, ...); a short series is its own."""
+    size = max(1, len(series) // MANY_BLOCKS)
+    n_blocks = len(series) // size
+    return series[: n_blocks * size].reshape(n_blocks, size, *series.shape[1:]).mean(axis=1)
+
+
+def long_mean_with_error(series: np.ndarray) -> Estimate:
+    """Return `mean_with_error` of a series, at a cost that hardly grows with its length.
+
+    Means of blocks of frames have the same mean and tell the same error of it: what is remembered beyond a block shows
+    as their correlation. The independent samples are blocks, and so never more than `MANY_BLOCKS` twice.
+    """
+    estimate = mean_with_error(_block_means(series))
+    return replace(estimate, mean=float(series.mean()))
 
 
 def ratio_with_error(numerator: np.ndarray, denominator: np.ndarray) -> Estimate:
@@ -22,5 +44,5 @@ def ratio_with_error(numerator: np.ndarray, denominator: np.ndarray) -> Estimate
     if mean == 0:
         return Estimate(np.nan, None, 0.0)
     ratio = float(numerator.mean()) / mean
-    residual = mean_with_error((numerator - ratio * denominator) / mean)
+    residual = mean_with_error((_block_means(numerator) - ratio * _block_means(denominator)) / mean)
     return Estimate(ratio, residual.stderr, residual.n_independent)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from solvshell.analysis.ratios import ratio_with_error
+from solvshell.analysis.ratios import long_mean_with_error, ratio_with_error
 from solvshell.analysis.statistics import mean_with_error
 
 
@@ -35,3 +35,14 @@ def test_nothing_out_of_nothing_is_not_a_number():
         assert np.isnan(nothing.mean)
         assert nothing.stderr is None
         assert nothing.n_independent == 0
+
+
+def test_a_long_series_has_the_mean_of_all_its_frames_and_the_error_of_its_blocks():
+    rng = np.random.default_rng(2)
+    slow = lfilter([1.0], [1.0, -0.99], rng.normal(size=(40_003, 2)), axis=0) + rng.normal(size=(40_003, 2))
+    long, exact = long_mean_with_error(slow), mean_with_error(slow)
+    assert long.mean == slow.mean()
+    assert long.stderr == pytest.approx(exact.stderr, rel=0.1)
+    assert long_mean_with_error(slow[:3000]) == mean_with_error(slow[:3000])
+    one = ratio_with_error(slow, np.ones_like(slow))
+    assert (one.mean, one.stderr) == pytest.approx((long.mean, long.stderr))
