@@ -1,19 +1,26 @@
 """How much a time series knows: its equilibration, its independent samples, and the error of its mean."""
 
-import logging
-from dataclasses import dataclass
-from types import ModuleType
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import stdtrit
 
 #: Below this many independent samples a quantity is not resolved by a run.
 RESOLVED_N_INDEPENDENT = 10
 #: The bootstrap draws at least this many blocks of frames, if there are as many frames.
 MIN_BLOCKS = 8
+#: Replicas from which their scatter is the error; with fewer it is that of the time blocks within the runs.
+MIN_REPLICAS = 3
 #: An autocorrelation may be negative at the first lags without being over, in frames (as in pymbar).
 _SHORTEST_MEMORY = 3
-_EQUILIBRATION_FRAMES = 2000
+#: Slow changes under fast noise are looked for in the means of so many blocks of frames.
+_SLOW_BLOCKS = 64
+#: ... and believed if neighbouring ones are correlated by so many standard errors.
+_SLOW_SIGNIFICANCE = 3.0
+#: Values of one Fourier transform: 32 MB of spectra, however many centers there are.
+_FFT_VALUES = 1 << 22
 _NORMAL_975 = 1.959964
 
 
@@ -31,34 +38,110 @@ class Estimate:
         return self.n_independent >= RESOLVED_N_INDEPENDENT
 
 
-def _timeseries() -> ModuleType:
-    # pymbar greets its importer with two warnings, on JAX and on short series.
-    logging.getLogger("pymbar").setLevel(logging.ERROR)
-    from pymbar import timeseries
+def confidence_interval(
+    mean: float, stderr: float, n_independent: float, *, is_share: bool = False
+) -> tuple[float, float]:
+    """Return the 95 % interval of a mean: Student's t with n_independent - 1 degrees of freedom.
 
-    return timeseries
+    One degree of freedom is the least: a series with fewer than two independent samples has an interval that is too
+    wide to say anything, as it should.
+
+    Parameters
+    ----------
+    is_share
+        The mean of zeros and ones has the interval of Wilson (1927), with Student's t for the normal z and the number
+        of samples that belongs to its error, p (1 - p) / stderr^2. It stays between 0 and 1, and it holds a rare state
+        as often as it says, where mean +- t stderr is too short on the side of the many.
+    """
+    t = float(stdtrit(max(1.0, n_independent - 1), 0.975))
+    if not is_share:
+        return mean - t * stderr, mean + t * stderr
+    per_sample = t**2 * stderr**2 / (mean * (1 - mean))
+    middle = (mean + per_sample / 2) / (1 + per_sample)
+    half = t / (1 + per_sample) * float(np.sqrt(stderr**2 * (1 + per_sample / (4 * mean * (1 - mean)))))
+    return middle - half, middle + half
 
 
 def is_constant(series: np.ndarray) -> bool:
     """Return whether a series does not change, rounding apart."""
-    return bool(np.ptp(series) <= 1e-12 * max(1.0, float(np.abs(series).max())))
+    low, high = float(series.min()), float(series.max())
+    return high - low <= 1e-12 * max(1.0, abs(low), abs(high))
 
 
-def _inefficiency(series: list[np.ndarray]) -> float:
-    """Return 1 + 2 sum_t (1 - t/n) C_t of series (n_frames,) about their common mean, up to the first C_t below zero.
+def _autocovariances(centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the autocovariance of centers (n_frames, n_centers) about their common mean, and that of their mean.
 
-    The same number as `pymbar.timeseries.statistical_inefficiency_multiple`, which takes n_frames^2 steps for ions that
-    never exchange; its fast mode is off by a third.
+    Both have shape (n_frames,), a value per lag. One transform serves both: the spectrum of the mean over the centers
+    is the mean of their spectra.
     """
-    n_frames = len(series[0])
-    mean = np.mean(series)
-    power = sum(np.abs(np.fft.rfft(values - mean, 2 * n_frames)) ** 2 for values in series)
+    n_frames, n_centers = centers.shape
+    length = next_fast_len(2 * n_frames, real=True)
+    power = np.zeros(length // 2 + 1)
+    of_sum = np.zeros(length // 2 + 1, dtype=complex)
+    mean = centers.mean()
+    step = max(1, _FFT_VALUES // length)
+    for first in range(0, n_centers, step):
+        spectra = rfft(centers[:, first : first + step] - mean, length, axis=0)
+        power += (spectra.real**2 + spectra.imag**2).sum(axis=1)
+        of_sum += spectra.sum(axis=1)
+    n_pairs = np.arange(n_frames, 0, -1)
+    each = irfft(power, length)[:n_frames] / n_pairs / n_centers
+    if n_centers == 1:
+        return each, each
+    return each, irfft(np.abs(of_sum / n_centers) ** 2, length)[:n_frames] / n_pairs
+
+
+def _sum_of_lags(covariance: np.ndarray, shortest_memory: int) -> tuple[float, float]:
+    """Return sum_t (1 - |t|/n) C_t over all lags up to the first C_t below zero, and the same sum of ones."""
+    n_frames = len(covariance)
     lags = np.arange(n_frames)
-    correlation = np.fft.irfft(power)[:n_frames] / (n_frames - lags)
-    correlation /= correlation[0]
-    ends = np.flatnonzero((correlation <= 0) & (lags > _SHORTEST_MEMORY))
+    ends = np.flatnonzero((covariance <= 0) & (lags > shortest_memory))
     used = slice(1, ends[0] if len(ends) else n_frames - 1)
-    return float(1 + 2 * (correlation * (1 - lags / n_frames))[used].sum())
+    weights = 1 - lags[used] / n_frames
+    total = covariance[0] + 2 * float((covariance[used] * weights).sum())
+    return max(total, float(covariance[0])), 1 + 2 * float(weights.sum())
+
+
+def _variance_of_mean(covariance: np.ndarray, n_centers: int, shortest_memory: int) -> tuple[float, float]:
+    """Return the variance of the mean of n_centers alike, independent centers, and the independent samples of each.
+
+    Deviations from the mean of the data, not from the true one, make every C_t too small by the variance of that mean.
+    It is added again (Wolff 2004, Comput. Phys. Commun. 156, 143). For centers that never change this is the variance
+    of their values over n_centers - 1.
+    """
+    n_frames = len(covariance)
+    total, n_lags = _sum_of_lags(covariance, shortest_memory)
+    of_mean = total / n_frames / n_centers / max(1 - n_lags / n_frames / n_centers, 1 / n_frames)
+    n_independent = (covariance[0] + of_mean) / (of_mean * n_centers)
+    return of_mean, float(np.clip(n_independent, 1.0, n_frames))
+
+
+def _slow_part(centers: np.ndarray) -> np.ndarray:
+    """Return the means of blocks of frames, shape (n_blocks, n_centers)."""
+    size = max(1, len(centers) // _SLOW_BLOCKS)
+    n_blocks = len(centers) // size
+    return centers[: n_blocks * size].reshape(n_blocks, size, -1).mean(axis=1)
+
+
+def _errors(series: np.ndarray) -> list[tuple[float, float]]:
+    """Return variance of the mean and independent samples: from each center, and from the mean over the centers.
+
+    A weak slow change drowns in fast noise, whose autocorrelation falls below zero by chance long before the end. The
+    noise is gone from the means of blocks of frames: where neighbouring ones are surely correlated, they say it.
+    """
+    centers = series.reshape(len(series), -1)
+    slow = _slow_part(centers)
+    is_certain = _SLOW_SIGNIFICANCE / np.sqrt(len(slow))
+    n_alike = (centers.shape[1],) if is_constant(centers.mean(axis=1)) else (centers.shape[1], 1)
+    errors = []
+    for n_centers, of_frames, of_blocks in zip(
+        n_alike, _autocovariances(centers), _autocovariances(slow), strict=False
+    ):
+        if len(slow) < len(series) and of_blocks[1] > is_certain * of_blocks[0]:
+            errors.append(_variance_of_mean(of_blocks, n_centers, shortest_memory=0))
+        else:
+            errors.append(_variance_of_mean(of_frames, n_centers, _SHORTEST_MEMORY))
+    return errors
 
 
 def statistical_inefficiency(series: np.ndarray) -> float:
@@ -69,35 +152,32 @@ def statistical_inefficiency(series: np.ndarray) -> float:
     series
         Shape (n_frames,), or (n_frames, n_centers) for one quantity of many centers. Of the latter it is the larger of
         that of the mean over the centers and that of the centers about their common mean: ions that never exchange
-        their neighbours then make one sample, however quiet their mean is. A constant series counts as one sample.
+        their neighbours then make one sample, however quiet their mean is. Of fast noise on a slow change it is that
+        of the slow change. A constant series counts as one sample.
     """
-    n_frames = len(series)
-    if n_frames < 3 or is_constant(series):
-        return float(n_frames)
-    centers = series.reshape(n_frames, -1)
-    mean = centers.mean(axis=1)
-    values = [_inefficiency(list(centers.T))]
-    if not is_constant(mean):
-        values.append(_inefficiency([mean]))
-    return float(np.clip(max(values), 1.0, n_frames))
+    return len(series) / mean_with_error(series).n_independent
 
 
 def mean_with_error(series: np.ndarray) -> Estimate:
     """Return the mean of a stationary series with its error.
 
-    The error of a series (n_frames,) is its standard deviation over the root of n_independent. Of a series (n_frames,
-    n_centers) it is the larger of that of the mean over the centers, and the standard deviation of all values over the
-    root of n_centers n_independent (which sees that ions differ although none of them changes). A constant series has
-    no error, not an error of zero, and one independent sample.
+    The variance of the mean is the autocovariance summed up to its first zero, corrected for the mean that was taken
+    off, over the number of frames; from means of blocks of frames where these are correlated still (slow exchange under
+    fast noise). Of a series (n_frames, n_centers) it is the larger of that of the mean over the centers (which sees
+    centers that move together), and that of a center over n_centers (which sees that centers differ although none of
+    them changes). The interval is that of `confidence_interval`: ``benchmarks/coverage.py`` says how often it holds
+    the true mean. A constant series has no error, not an error of zero, and one independent sample.
+
+    Parameters
+    ----------
+    series
+        Shape (n_frames,) or (n_frames, n_centers), of any type of number.
     """
-    n_independent = len(series) / statistical_inefficiency(series)
     mean = float(series.mean())
     if len(series) < 2 or is_constant(series):
-        return Estimate(mean, None, n_independent)
-    variance = series.var() / (series.shape[1] if series.ndim == 2 else 1)
-    if series.ndim == 2:
-        variance = max(variance, series.mean(axis=1).var())
-    return Estimate(mean, float(np.sqrt(variance / n_independent)), n_independent)
+        return Estimate(mean, None, 1.0)
+    variances, n_independent = zip(*_errors(series), strict=True)
+    return Estimate(mean, float(np.sqrt(max(variances))), min(n_independent))
 
 
 @dataclass(frozen=True)
@@ -108,22 +188,25 @@ class Equilibration:
     clipped: bool
 
 
+def _n_effective(values: np.ndarray) -> float:
+    """Return frames over 1 + 2 sum_t (1 - t/n) C_t / C_0 of a series (n_frames,), as `pymbar.timeseries` counts it."""
+    if is_constant(values):
+        return 1.0
+    covariance, _ = _autocovariances(values[:, None])
+    total, _ = _sum_of_lags(covariance, _SHORTEST_MEMORY)
+    return float((len(values) + 1) * covariance[0] / total)
+
+
 def equilibration(series: list[np.ndarray], block_starts: np.ndarray) -> Equilibration:
     """Return the latest equilibration of the series, at most half of the run.
 
-    Each series (n_frames,) is cut where the rest holds the most independent samples (Chodera 2016,
-    `pymbar.timeseries.detect_equilibration`), rounded up to whole blocks, whose pair counts are kept apart.
+    Each series (n_frames,) is cut at the start of the block from which the rest holds the most independent samples
+    (Chodera 2016, J. Chem. Theory Comput. 12, 1799; as `pymbar.timeseries.detect_equilibration`, by Fourier transform).
     """
     n_blocks = len(block_starts) - 1
-    n_frames = int(block_starts[-1])
-    if n_frames < 2 * MIN_BLOCKS:
+    if block_starts[-1] < 2 * MIN_BLOCKS:
         return Equilibration(0, clipped=False)
-    # Every start of a block is tried, on a series thinned to what the choice needs: it takes n^2 steps.
-    thin = max(1, n_frames // _EQUILIBRATION_FRAMES)
-    skip = max(1, n_frames // n_blocks // thin)
-    detect = _timeseries().detect_equilibration
-    first = thin * max(int(detect(values[::thin], fast=False, nskip=skip)[0]) for values in series)
-    wanted = int(np.searchsorted(block_starts, first))
+    wanted = max(int(np.argmax([_n_effective(values[start:]) for start in block_starts[:-1]])) for values in series)
     return Equilibration(min(wanted, n_blocks // 2), clipped=wanted > n_blocks // 2)
 
 
@@ -132,20 +215,28 @@ class Bootstrap:
     """Samples of whole blocks of frames: `weights` (n_samples, n_blocks) says how often each block enters.
 
     `shorter_than_asked` says that a draw holds fewer blocks than it should, so that errors come out too small.
+    `n_replicas` is the number of replicas that were drawn before their blocks, None where no replicas were drawn: then
+    the samples know only how a run scatters within itself.
     """
 
     weights: np.ndarray
     n_draws: int
     shorter_than_asked: bool
+    n_replicas: int | None = None
 
     def resample(self, blocks: np.ndarray) -> np.ndarray:
         """Return the sum over the blocks (n_blocks, ...) for each sample, shape (n_samples, ...)."""
         return np.tensordot(self.weights, blocks, axes=1)
 
     @property
+    def _n_first(self) -> int:
+        """What is drawn first: replicas, or else blocks of frames."""
+        return self.n_draws if self.n_replicas is None else self.n_replicas
+
+    @property
     def widening(self) -> float:
         """The factor by which the spread of samples of so few draws is too narrow."""
-        return float(np.sqrt(self.n_draws / (self.n_draws - 1))) if self.n_draws > 1 else np.nan
+        return float(np.sqrt(self._n_first / (self._n_first - 1))) if self._n_first > 1 else np.nan
 
     def stderr(self, samples: np.ndarray) -> np.ndarray:
         """Return the standard error of a number from its values in the samples (n_samples, ...)."""
@@ -157,7 +248,7 @@ class Bootstrap:
         Percentiles of samples of n draws are too narrow by the `widening`, and by the ratio of Student's t with n - 1
         degrees of freedom to the normal distribution.
         """
-        students = stdtrit(self.n_draws - 1, 0.975) / _NORMAL_975
+        students = stdtrit(self._n_first - 1, 0.975) / _NORMAL_975
         low, high = value + np.nanpercentile(samples - value, [2.5, 97.5]) * self.widening * students
         return float(low), float(high)
 
@@ -172,3 +263,41 @@ def bootstrap_blocks(n_blocks: int, blocks_per_draw: int, n_samples: int, rng: n
     n_draws = max(wanted, min(MIN_BLOCKS, n_blocks))
     drawn = rng.multinomial(n_draws, np.full(n_draws, 1 / n_draws), size=n_samples)
     return Bootstrap(drawn[:, np.arange(n_blocks) * n_draws // n_blocks].astype(float), n_draws, wanted < n_draws)
+
+
+def bootstrap_runs(runs: Sequence[Bootstrap]) -> Bootstrap:
+    """Return samples of several runs as if they were one, each run resampled from its own blocks.
+
+    The blocks stand one run after the other. Every run is in every sample: of the scatter between runs it knows
+    nothing.
+    """
+    n_samples = min(len(run.weights) for run in runs)
+    return Bootstrap(
+        np.hstack([run.weights[:n_samples] for run in runs]),
+        sum(run.n_draws for run in runs),
+        any(run.shorter_than_asked for run in runs),
+    )
+
+
+def bootstrap_replicas(replicas: Sequence[Bootstrap], rng: np.random.Generator) -> Bootstrap:
+    """Return samples of a system: as many replicas as it has are drawn first, then the blocks of each one drawn.
+
+    The blocks stand one replica after the other. A replica that is drawn twice brings two samples of its blocks. The
+    interval is that of so many replicas, not of so many blocks. As the scatter of the replicas holds that within each
+    of them already, and the second drawing adds it again, it is too wide rather than too narrow where replicas differ
+    by no more than their blocks do; ``benchmarks/coverage.py`` says how much.
+
+    Fewer than `MIN_REPLICAS` replicas say nothing of their scatter: then this is `bootstrap_runs`, and `n_replicas` of
+    the result is None.
+    """
+    n_replicas = len(replicas)
+    runs = bootstrap_runs(replicas)
+    if n_replicas < MIN_REPLICAS:
+        return runs
+    n_samples = len(runs.weights)
+    drawn = rng.integers(n_replicas, size=(n_replicas, n_samples))
+    weights = []
+    for i, replica in enumerate(replicas):
+        samples = [replica.weights[rng.permutation(len(replica.weights))[:n_samples]] for _ in drawn]
+        weights.append(sum((place == i)[:, None] * sample for place, sample in zip(drawn, samples, strict=True)))
+    return replace(runs, weights=np.hstack(weights), n_replicas=n_replicas)

@@ -1,14 +1,30 @@
+import logging
+
 import numpy as np
 import pytest
+from scipy import stats
 
+from solvshell.analysis import statistics
 from solvshell.analysis.statistics import (
+    Bootstrap,
     Equilibration,
-    _inefficiency,
     bootstrap_blocks,
+    bootstrap_replicas,
+    bootstrap_runs,
+    confidence_interval,
     equilibration,
     mean_with_error,
     statistical_inefficiency,
 )
+
+
+@pytest.fixture
+def timeseries():
+    """The statistics of pymbar, which greets its importer with two warnings."""
+    logging.getLogger("pymbar").setLevel(logging.ERROR)
+    from pymbar import timeseries
+
+    return timeseries
 
 
 def ar1(rng, n_frames, phi, n_series=1):
@@ -27,12 +43,43 @@ def test_independent_samples_of_correlated_data(phi):
     assert mean_with_error(series).n_independent == pytest.approx(expected, rel=0.2)
 
 
-def test_the_inefficiency_is_that_of_pymbar():
-    from pymbar import timeseries
+def test_the_autocovariances_are_those_of_the_definition():
+    centers = ar1(np.random.default_rng(8), 50, 0.7, n_series=3) + np.arange(3)
+    deviations = centers - centers.mean()
+    expected = [(deviations[: 50 - t] * deviations[t:]).mean() for t in range(50)]
+    mean = deviations.mean(axis=1)
+    of_mean = [(mean[: 50 - t] * mean[t:]).mean() for t in range(50)]
+    np.testing.assert_allclose(statistics._autocovariances(centers), [expected, of_mean], atol=1e-12)
 
-    series = ar1(np.random.default_rng(8), 400, 0.7, n_series=5) + np.arange(5)
-    assert _inefficiency([series[:, 0]]) == pytest.approx(timeseries.statistical_inefficiency(series[:, 0]))
-    assert _inefficiency(list(series.T)) == pytest.approx(timeseries.statistical_inefficiency_multiple(list(series.T)))
+
+def test_centers_are_transformed_in_batches(monkeypatch):
+    centers = ar1(np.random.default_rng(8), 300, 0.7, n_series=7)
+    at_once = mean_with_error(centers)
+    monkeypatch.setattr(statistics, "_FFT_VALUES", 2 * 600)
+    in_batches = mean_with_error(centers)
+    assert in_batches.stderr == pytest.approx(at_once.stderr)
+    assert in_batches.n_independent == pytest.approx(at_once.n_independent)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.float32])
+def test_any_type_of_number_will_do(dtype):
+    states = exchanging(np.random.default_rng(3), 500, 6, 5)
+    assert mean_with_error(states.astype(dtype)).stderr == pytest.approx(mean_with_error(states).stderr)
+
+
+def test_independent_samples_are_counted_as_by_pymbar(timeseries):
+    values = ar1(np.random.default_rng(8), 400, 0.7)[:, 0]
+    expected = 401 / timeseries.statistical_inefficiency(values)
+    assert statistics._n_effective(values) == pytest.approx(expected)
+
+
+def exchanging(rng, n_frames, n_ions, memory, share=0.5):
+    """Ions in one of two states, 0 and 1, that forget theirs after `memory` frames; shape (n_frames, n_ions)."""
+    states = (rng.random((n_frames, n_ions)) < share).astype(float)
+    forgets = rng.random((n_frames, n_ions)) < -np.expm1(-1 / memory)
+    forgets[0] = True
+    last = np.maximum.accumulate(np.where(forgets, np.arange(n_frames)[:, None], 0), axis=0)
+    return np.take_along_axis(states, last, axis=0)
 
 
 def test_the_error_of_the_mean_is_that_of_repeated_runs():
@@ -61,6 +108,8 @@ def test_ions_that_never_exchange_make_one_sample():
     assert estimate.n_independent < 1.5
     assert not estimate.is_resolved
     assert estimate.stderr == pytest.approx(numbers.std() / np.sqrt(20), rel=0.2)
+    numbers[:, 0] = numbers[0, 0] + 1
+    assert mean_with_error(numbers).stderr == pytest.approx(stats.sem(numbers[0]), rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +129,74 @@ def test_centers_whose_mean_is_constant_still_have_an_error():
     assert 0 < estimate.stderr < 0.1
 
 
+def share_held(make, truth, n_runs=500):
+    """Return the share of runs whose interval holds the truth: ours, and that of s / sqrt(n)."""
+    rng = np.random.default_rng(12)
+    ours = naive = 0
+    for _ in range(n_runs):
+        series = make(rng)
+        estimate = mean_with_error(series)
+        low, high = confidence_interval(estimate.mean, estimate.stderr, estimate.n_independent)
+        ours += low < truth < high
+        naive += abs(series.mean() - truth) < 1.96 * series.std(ddof=1) / np.sqrt(series.size)
+    return ours / n_runs, naive / n_runs
+
+
+def test_intervals_hold_the_truth_where_ions_exchange_slowly():
+    """The number is one of two for 2 % of the run, and an atom goes in and out at the cutoff in every frame."""
+
+    def numbers(rng):
+        return 4 + exchanging(rng, 1000, 8, 20) + (rng.random((1000, 8)) < 0.3)
+
+    ours, naive = share_held(numbers, 4.8)
+    assert 0.92 <= ours <= 0.99  # of 500 runs fewer than 0.92 would be three errors below 0.95
+    assert naive < 0.5
+
+
+def test_intervals_see_a_weak_slow_change_under_fast_noise():
+    def noisy(rng):
+        return ar1(rng, 1000, np.exp(-1 / 50), n_series=8) + 3 * rng.normal(size=(1000, 8))
+
+    ours, naive = share_held(noisy, 0.0)
+    assert 0.92 <= ours <= 0.99
+    assert naive < 0.6
+
+
+def test_a_run_of_a_few_exchanges_is_not_resolved():
+    rng = np.random.default_rng(14)
+    assert not any(mean_with_error(exchanging(rng, 1000, 8, 200)).is_resolved for _ in range(50))
+
+
+def test_the_interval_of_a_mean_is_that_of_student():
+    values = np.random.default_rng(15).normal(size=7)
+    expected = stats.t.interval(0.95, 6, values.mean(), stats.sem(values))
+    assert confidence_interval(values.mean(), stats.sem(values), 7) == pytest.approx(expected)
+    assert confidence_interval(0.0, 1.0, 1.2) == pytest.approx((-12.706, 12.706), abs=1e-3)
+
+
+def test_the_interval_of_a_share_is_that_of_wilson():
+    wilson = stats.binomtest(3, 40).proportion_ci(method="wilson")
+    share = 3 / 40
+    found = confidence_interval(share, np.sqrt(share * (1 - share) / 40), 1e9, is_share=True)
+    assert found == pytest.approx((wilson.low, wilson.high))
+
+
+def test_the_interval_of_a_rare_state_holds_it():
+    rng = np.random.default_rng(16)
+    held = symmetric = n_seen = 0
+    for _ in range(400):
+        estimate = mean_with_error(exchanging(rng, 1000, 8, 10, share=0.02))
+        if estimate.stderr is not None:
+            numbers = (estimate.mean, estimate.stderr, estimate.n_independent)
+            low, high = confidence_interval(*numbers, is_share=True)
+            held += low < 0.02 < high
+            low, high = confidence_interval(*numbers)
+            symmetric += low < 0.02 < high
+            n_seen += 1
+    assert held / n_seen > 0.93
+    assert symmetric < held
+
+
 def test_equilibration_drops_the_approach_and_no_more_than_half():
     rng = np.random.default_rng(4)
     starts = np.linspace(0, 640, 65).astype(int)
@@ -92,6 +209,15 @@ def test_equilibration_drops_the_approach_and_no_more_than_half():
     assert 10 <= approached.n_blocks <= 32
     assert not approached.clipped
     assert equilibration([np.ones(640)], starts) == Equilibration(0, clipped=False)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equilibration_is_that_of_pymbar(timeseries, seed):
+    rng = np.random.default_rng(seed)
+    values = ar1(rng, 640, 0.7)[:, 0] + 8 * np.exp(-np.arange(640) / rng.uniform(20, 100))
+    first, _, _ = timeseries.detect_equilibration(values, fast=False, nskip=10)
+    assert 0 < first <= 320
+    assert equilibration([values], np.arange(0, 641, 10)) == Equilibration(first // 10, clipped=False)
 
 
 def test_without_a_plateau_the_second_half_is_kept_and_it_says_so():
@@ -158,3 +284,70 @@ def test_an_interval_leaves_out_samples_without_a_number():
     low, high = bootstrap.interval(1.0, np.array([0.9, np.nan, 1.0, 1.1, np.nan]))
     assert low < 0.9
     assert high > 1.1
+
+
+def of_blocks(rng, n_replicas, n_blocks=16, n_samples=400):
+    return [bootstrap_blocks(n_blocks, 1, n_samples, rng) for _ in range(n_replicas)]
+
+
+def test_every_run_is_in_every_sample_of_runs():
+    rng = np.random.default_rng(17)
+    runs = [bootstrap_blocks(12, 2, 30, rng), bootstrap_blocks(4, 1, 20, rng)]
+    pooled = bootstrap_runs(runs)
+    assert pooled.weights.shape == (20, 16)
+    np.testing.assert_array_equal(pooled.weights, np.hstack([run.weights[:20] for run in runs]))
+    assert (pooled.weights[:, 12:].sum(axis=1) == 4).all()
+    assert pooled.n_draws == 8 + 4
+    assert pooled.shorter_than_asked  # 6 draws of two blocks would be too few
+    assert pooled.n_replicas is None
+
+
+def test_whole_replicas_are_drawn_before_their_blocks():
+    rng = np.random.default_rng(18)
+    drawn = bootstrap_replicas(of_blocks(rng, 4), rng)
+    weight = drawn.weights.reshape(400, 4, 16).sum(axis=2)
+    assert set(np.unique(weight)) == {0, 16, 32, 48, 64}
+    np.testing.assert_array_equal(weight.sum(axis=1), 64)
+    assert weight.mean(axis=0) == pytest.approx(16, rel=0.15)
+    assert drawn.n_replicas == 4
+    # A replica drawn twice brings two samples, not one sample twice.
+    twice = drawn.weights.reshape(400, 4, 16)[weight == 32]
+    assert (twice % 2 == 1).any(axis=1).mean() > 0.9
+
+
+def test_fewer_than_three_replicas_say_nothing_of_their_scatter():
+    rng = np.random.default_rng(19)
+    runs = of_blocks(rng, 2)
+    drawn = bootstrap_replicas(runs, rng)
+    assert drawn.n_replicas is None
+    np.testing.assert_array_equal(drawn.weights, bootstrap_runs(runs).weights)
+
+
+def test_the_error_from_replicas_that_differ_is_their_standard_error():
+    rng = np.random.default_rng(20)
+    values = rng.normal(size=5)
+    blocks = np.repeat(values, 16) + 0.01 * rng.normal(size=80)
+    drawn = bootstrap_replicas(of_blocks(rng, 5, n_samples=4000), rng)
+    assert drawn.stderr(drawn.resample(blocks) / 80) == pytest.approx(stats.sem(values), rel=0.03)
+    alone = bootstrap_runs(of_blocks(rng, 5))
+    assert alone.stderr(alone.resample(blocks) / 80) < 0.01
+
+
+def test_the_interval_of_replicas_holds_the_truth_where_runs_hide_that_boxes_differ():
+    rng = np.random.default_rng(21)
+    held = alone = 0
+    for _ in range(200):
+        blocks = (rng.normal(size=(4, 1)) + rng.normal(size=(4, 16))).ravel()
+        runs = of_blocks(rng, 4)
+        intervals = [
+            bootstrap.interval(blocks.mean(), bootstrap.resample(blocks) / 64)
+            for bootstrap in (bootstrap_replicas(runs, rng), bootstrap_runs(runs))
+        ]
+        held += intervals[0][0] < 0 < intervals[0][1]
+        alone += intervals[1][0] < 0 < intervals[1][1]
+    assert held / 200 > 0.92
+    assert alone / 200 < 0.5
+
+
+def test_one_draw_has_no_error():
+    assert np.isnan(Bootstrap(np.ones((5, 1)), 1, shorter_than_asked=False).widening)
