@@ -13,11 +13,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from solvshell import figures
+from solvshell.analysis.analyze import TABLES
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
 from solvshell.run import Run
-
-TABLES = ("rdf", "peaks", "coordination", "shells", "speciation", "residence")
 
 
 @dataclass(frozen=True)

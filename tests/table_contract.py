@@ -9,4 +9,13 @@ COLUMNS = {
     "shells": "center,composition,fraction,stderr,n,example_frame",
     "speciation": "center,state,fraction,stderr",
     "residence": "center,partner,site,method,time_ps,stderr_ps",
+    "residence_decays": "center,partner,site,time_ps,continuous,continuous_stderr,intermittent,intermittent_stderr",
+    "exchange": "center,leaving,entering,n,rate_per_ns,ci95_low,ci95_high",
+    "clusters": "composition,n_centers,n_anions,mean_per_frame,mean_per_frame_stderr,fraction_of_centers,"
+    "fraction_of_centers_stderr,fraction_of_anions,fraction_of_anions_stderr,n,n_independent,example_frame",
+    "population": "n_centers,n_anions,mean_per_frame,mean_per_frame_stderr,probability,probability_stderr",
+    "denticity": "center,partner,n_atoms,fraction,stderr,mean_per_center,mean_per_center_stderr,n,n_independent",
+    "angles": "center,partner,site,angle_degrees,density,stderr",
+    "coordination_free_energy": "center,partner,n,probability,probability_stderr,free_energy_kt,free_energy_kt_stderr,"
+    "free_energy_kj_mol,free_energy_kj_mol_stderr,n_independent",
 }

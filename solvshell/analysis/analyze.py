@@ -1,6 +1,6 @@
 """From a trajectory to tables: one pass, then functions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,18 @@ import pandas as pd
 from MDAnalysis import Universe
 from MDAnalysis.analysis.results import Results
 
+from solvshell.analysis.angles import angle_table, mean_angle_table
+from solvshell.analysis.clusters import cluster_table, find_clusters, population_matrix
 from solvshell.analysis.coordination import coordination_table, total_coordination, total_per_center
+from solvshell.analysis.coordination_free_energy import coordination_free_energy
 from solvshell.analysis.cutoffs import cutoff_of, find_cutoffs
+from solvshell.analysis.denticity import denticity_table
+from solvshell.analysis.exchange import exchange_table
 from solvshell.analysis.findings import Findings, Settings
 from solvshell.analysis.geometry import CAPTURE_ANGSTROM, SolvationGeometry
 from solvshell.analysis.peaks import Shell, first_shell, independent_frames
 from solvshell.analysis.rdf import PairCounts, fine_counts, rdf_table
-from solvshell.analysis.residence import METHOD, RESIDENCE_COLUMNS, Residence, residence_time
+from solvshell.analysis.residence import residence_times
 from solvshell.analysis.shells import (
     FirstShells,
     ShellDefinition,
@@ -55,7 +60,10 @@ UNKNOWN_DYNAMICS = "dynamics of the source unknown: residence times are taken as
 
 @dataclass(frozen=True)
 class Analysis:
-    """The tables of one trajectory, and `summary`: the same numbers and every setting, as plain JSON values."""
+    """The tables of one trajectory, and `summary`: the same numbers and every setting, as plain JSON values.
+
+    `first_shells` is what the tables from `coordination` on are counted from; functions of one's own can start there.
+    """
 
     rdf: pd.DataFrame
     peaks: pd.DataFrame
@@ -63,7 +71,19 @@ class Analysis:
     shells: pd.DataFrame
     speciation: pd.DataFrame
     residence: pd.DataFrame
+    residence_decays: pd.DataFrame
+    exchange: pd.DataFrame
+    clusters: pd.DataFrame
+    population: pd.DataFrame
+    denticity: pd.DataFrame
+    angles: pd.DataFrame
+    coordination_free_energy: pd.DataFrame
+    first_shells: FirstShells
     summary: dict[str, Any]
+
+
+#: The tables of an `Analysis`, which are files of these names.
+TABLES = tuple(field.name for field in fields(Analysis) if field.name not in ("first_shells", "summary"))
 
 
 def _pass(sites: Sites, capture: float, r_max: float | None, how: dict[str, Any]) -> Results:
@@ -112,22 +132,10 @@ def _peak_samples(
     return samples
 
 
-def _residence(shells: FirstShells) -> tuple[pd.DataFrame, list[Residence | None]]:
-    rows, stays = [], []
-    for center in shells.sites.centers:
-        for j, site in enumerate(shells.sites.sites):
-            if site.coordinating:
-                stay = residence_time(shells.of_pair(center, j), shells.n_frames, shells.timestep_ps)
-                times = (stay.time_ps, stay.stderr_ps) if stay else (None, None)
-                rows.append((center.name, site.partner, site.name, METHOD, *times))
-                stays.append(stay)
-    return pd.DataFrame(rows, columns=RESIDENCE_COLUMNS), stays
-
-
 def write_tables(analysis: Analysis, directory: Path) -> None:
     """Write the tables as ``rdf.csv``, ``peaks.csv``, ... and the summary as ``summary.json``."""
     directory.mkdir(parents=True, exist_ok=True)
-    for name in ("rdf", "peaks", "coordination", "shells", "speciation", "residence"):
+    for name in TABLES:
         table: pd.DataFrame = getattr(analysis, name)
         write_atomically(directory / f"{name}.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     write_json(directory / "summary.json", analysis.summary)
@@ -144,6 +152,7 @@ def analyze(
     n_bootstrap: int = 500,
     seed: int = 0,
     shell: ShellDefinition | None = None,
+    temperature_k: float | None = None,
     backend: str = "serial",
     n_workers: int = 1,
     verbose: bool = False,
@@ -173,6 +182,8 @@ def analyze(
     shell
         What a first shell is, in place of the first minima of g(r): radii in Å by center, partner and site, or a
         function of contacts and sites that returns a mask; see `first_shells`.
+    temperature_k
+        For free energies in kJ/mol; that of the species file if left out, and in kT alone where that has none.
     backend, n_workers
         Of the pass: ``serial``, ``multiprocessing`` or ``dask``.
     verbose
@@ -186,6 +197,7 @@ def analyze(
         If no partner has a first shell.
     """
     rng = np.random.default_rng(seed)
+    temperature_k = temperature_k or species.temperature_k
     how = {"verbose": verbose, "backend": backend, "n_workers": n_workers}
     sites = select_sites(universe, species)
     farthest = species.capture_angstrom or CAPTURE_ANGSTROM
@@ -218,7 +230,8 @@ def analyze(
     of_peaks = _peak_samples(fine, found, captured, total_per_center(shells), capture)
     shell_fractions, of_shells = shell_table(shells)
     speciation, of_states = speciation_table(shells)
-    residence, stays = _residence(shells)
+    residence = residence_times(shells, rng)
+    clusters = find_clusters(shells)
     settings = Settings(
         source=source or {},
         dynamics=dynamics or UNKNOWN_DYNAMICS,
@@ -235,7 +248,13 @@ def analyze(
     )
     findings = Findings(
         peaks, found, of_peaks, coordination, total_coordination(shells), shell_fractions, of_shells,
-        shell_shares(shells), speciation, of_states, residence, stays,
+        shell_shares(shells), speciation, of_states, residence, exchange_table(shells), cluster_table(clusters),
+        population_matrix(clusters).to_dataframe(), denticity_table(shells), mean_angle_table(shells),
+        coordination_free_energy(shells, temperature_k),
     )  # fmt: skip
     summary = summarize(universe, sites, geometry, log, settings, findings)
-    return Analysis(rdf, peaks, coordination, shell_fractions, speciation, residence, summary)
+    return Analysis(
+        rdf, peaks, coordination, shell_fractions, speciation, residence.to_dataframe(), residence.decays(),
+        findings.exchange, findings.clusters, findings.population, findings.denticity, angle_table(shells),
+        findings.free_energy, shells, summary,
+    )  # fmt: skip

@@ -1,12 +1,12 @@
 """What an analysis found, and what is behind each row: the input of the summary."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from solvshell.analysis.peaks import Shell
-from solvshell.analysis.residence import Residence
+from solvshell.analysis.residence import METHOD, ResidenceTimes
 from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT, Estimate
 
 
@@ -42,8 +42,13 @@ class Findings:
     shell_shares: list[dict[str, Any]]
     speciation: pd.DataFrame
     of_speciation: list[Estimate | None]
-    residence: pd.DataFrame
-    of_residence: list[Residence | None]
+    residence: ResidenceTimes
+    exchange: pd.DataFrame
+    clusters: pd.DataFrame
+    population: pd.DataFrame
+    denticity: pd.DataFrame
+    mean_angles: pd.DataFrame
+    free_energy: pd.DataFrame
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -79,5 +84,14 @@ def peak_rows(found: Findings) -> list[dict[str, Any]]:
 
 def residence_rows(found: Findings) -> list[dict[str, Any]]:
     """Return the rows of the summary for residence times; the independent samples are the departures."""
-    extra = [(asdict(stay) if stay else {}) | samples(stay.n_departures if stay else 0) for stay in found.of_residence]
-    return rows_with(found.residence, extra)
+    rows = []
+    for pair in found.residence.pairs:
+        stay, everything = pair.exponential, pair.to_dict()
+        rows.append(
+            {key: everything.pop(key) for key in ("center", "partner", "site")}
+            | {"method": METHOD}
+            | (everything.pop("exponential") or {"time_ps": None, "stderr_ps": None})
+            | everything
+            | samples(stay.n_departures if stay else 0)
+        )
+    return rows

@@ -16,12 +16,13 @@ RESIDENCE_TIMES_PER_RUN = 10
 def _longest_stays(found: Findings, run_ps: float) -> list[str]:
     """Return the pairs whose residence time is more than a tenth of the run."""
     pairs = []
-    for row, stay in zip(records(found.residence), found.of_residence, strict=True):
+    for pair in found.residence.pairs:
+        stay = pair.exponential
         if stay is not None:
             time_ps = stay.time_ps or stay.lower_bound_ps or 0.0
             if stay.n_departures == 0 or time_ps * RESIDENCE_TIMES_PER_RUN > run_ps:
                 sign = "" if stay.n_departures else "at least "
-                pairs.append(f"{pair_name(row)} ({sign}{time_ps:.3g} ps)")
+                pairs.append(f"{pair.center}-{pair.partner} {pair.site} ({sign}{time_ps:.3g} ps)")
     return pairs
 
 

@@ -14,9 +14,9 @@ from solvshell.analysis import peaks as peak_settings
 from solvshell.analysis.findings import Findings, Settings, peak_rows, records, residence_rows, rows_with, samples
 from solvshell.analysis.geometry import BIN_ANGSTROM
 from solvshell.analysis.limits import limits
-from solvshell.analysis.residence import BRIDGED_PS
 from solvshell.analysis.sites import Sites
 from solvshell.analysis.statistics import Estimate, mean_with_error
+from solvshell.analysis.stays import BRIDGED_PS
 from solvshell.units import DALTON_PER_NM3, PARTICLE_PER_NM3
 
 _NM3_PER_A3 = 1e-3
@@ -134,6 +134,12 @@ def summarize(
             "speciation": rows_with(found.speciation, _n_independent(found.of_speciation)),
             "residence": residence_rows(found),
             "residence_dynamics": settings.dynamics,
+            "exchange": records(found.exchange),
+            "clusters": records(found.clusters),
+            "population": records(found.population),
+            "denticity": records(found.denticity),
+            "angles": records(found.mean_angles),
+            "coordination_free_energy": records(found.free_energy),
             "energies": {"available": False, "reason": "interaction energies are not computed by this version"},
         }
     )
