@@ -1,75 +1,239 @@
-"""One pass for all pairs and the contact table, against one pass per pair with the packages people use.
+"""How long four g(r) take in the packages people use, and how long ours takes for all it tells; and in how much memory.
 
-    python benchmarks/analysis.py RUN [--repeats 5]
+    python benchmarks/analysis.py --folder runs/analysis --repeats 7 --out docs/results/analysis_speed.md
+    python benchmarks/analysis.py --folder runs/analysis --agreement --out docs/results/analysis_peers.md
 
-Prints a Markdown table of medians; all three are measured in turn, in the same process, on the same files.
+The liquid is made in the folder if it is not there: some minutes on a CPU. All are measured in turn in one process, on
+the same file. `--long` adds a trajectory of 100,000 frames, whose 3 GB are deleted afterwards. Without `--out`, a page
+is printed.
 """
 
 import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
 import time
+import warnings
 from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-import mdtraj
-from MDAnalysis.analysis.rdf import InterRDF
+import freud
+from peers import (
+    CELLS,
+    FREUD,
+    GMX,
+    INTER_RDF,
+    MDTRAJ,
+    Task,
+    agreement,
+    peers,
+    random_task,
+    read_alone,
+    with_gmx,
+)
+from solvation_analysis.solute import Solute
+from trajectories import R_MAX, SPECIES, liquid, repeat_frames
 
-from solvshell.analysis import open_trajectory
+from solvshell.analysis import analyze, open_trajectory
 from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.sites import select_sites
-from solvshell.run import Run
-from solvshell.species import select_species
 
-N_BINS, R_MAX = 1000, 10.0
+EVERYTHING, PASS = "**solvshell, everything**", "solvshell, the pass alone"
+PACKAGES = ("solvshell", "MDAnalysis", "mdtraj", "freud-analysis", "solvation-analysis", "numpy", "numba", "pandas")
 
 
-def contenders(run: Run) -> dict[str, Callable[[], object]]:
-    """Return what to time: each reads the trajectory from disk and counts all pairs of the run up to 10 Å."""
-    sites = select_sites(
-        open_trajectory(run.topology_path, run.trajectory_path), select_species(run.box.recipe.entries)
-    )
-    centers, partners = sites.centers[0].atoms.indices, [site.atoms.indices for site in sites.sites]
-    topology = mdtraj.Topology.from_openmm(run.box.topology)
+def open_task(topology: Path, trajectory: Path) -> Task:
+    """Return four g(r) of the liquid: Li+ with F of PF6 and with the carbonyl oxygens of EC, DMC and EMC."""
+    universe = open_trajectory(topology, trajectory)
+    return Task(universe, select_sites(universe, SPECIES), R_MAX)
 
-    def ours() -> None:
-        universe = open_trajectory(run.topology_path, run.trajectory_path)
-        SolvationGeometry(select_sites(universe, select_species(run.box.recipe.entries)), r_max=R_MAX).run()
 
-    def inter_rdf() -> None:
-        universe = open_trajectory(run.topology_path, run.trajectory_path)
-        for atoms in partners:
-            InterRDF(universe.atoms[centers], universe.atoms[atoms], N_BINS, (0, R_MAX)).run()
+def the_pass(task: Task) -> SolvationGeometry:
+    """Count all pairs, and gather the contacts."""
+    return SolvationGeometry.from_sites(select_sites(task.universe, SPECIES), r_max=R_MAX).run()
 
-    def mdtraj_rdf() -> None:
-        trajectory = mdtraj.load_xtc(str(run.trajectory_path), top=topology)
-        for atoms in partners:
-            pairs = [(i, j) for i in centers for j in atoms]
-            mdtraj.compute_rdf(trajectory, pairs, r_range=(0, R_MAX / 10), n_bins=N_BINS)
 
+def everything(task: Task) -> None:
+    """All tables with their errors: g(r), peaks, coordination, shells, speciation, residence, and the summary."""
+    analyze(task.universe, SPECIES, r_max=R_MAX)
+
+
+def solute(task: Task) -> None:
+    """All that solvation-analysis offers, its own g(r) up to 7.5 Å among it; the cutoffs are given."""
+    solvents = {site.partner: site.atoms for site in task.sites.sites}
+    options = {"radii": dict.fromkeys(solvents, 2.8), "analysis_classes": "all", "networking_solvents": "PF6"}
+    Solute.from_atoms(task.center, solvents, **options).run()
+
+
+@contextmanager
+def freud_threads(n: int):  # type: ignore[no-untyped-def]
+    """Give freud so many threads for a while."""
+    before = freud.parallel.get_num_threads()
+    freud.parallel.set_num_threads(n)
+    yield
+    freud.parallel.set_num_threads(before)
+
+
+def freud_alone(task: Task) -> None:
+    """Run freud with one thread."""
+    with freud_threads(1):
+        FREUD.g(task)
+
+
+def contenders(task: Task) -> dict[str, Callable[[Task], object]]:
+    """Return what to time, by name."""
+    gmx = GMX in peers()
     return {
-        f"solvshell, all {len(partners)} pairs and contacts": ours,
-        "MDAnalysis InterRDF, one pair after the other": inter_rdf,
-        "mdtraj compute_rdf, one pair after the other": mdtraj_rdf,
+        "reading alone, MDAnalysis": read_alone,
+        PASS: the_pass,
+        EVERYTHING: everything,
+        f"{FREUD.name} x 4": FREUD.g,
+        f"{FREUD.name} x 4, one thread": freud_alone,
+        **({GMX.name: GMX.g, f"{GMX.name}, first frame alone": lambda t: with_gmx(t, only_first=True)} if gmx else {}),
+        f"{MDTRAJ.name} x 4": MDTRAJ.g,
+        f"{INTER_RDF.name} x 4": INTER_RDF.g,
+        "solvation-analysis Solute": solute,
     }
 
 
-def main() -> None:
-    """Time the contenders in turn and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--repeats", type=int, default=5)
-    arguments = parser.parse_args()
-    functions = contenders(Run.load(arguments.run))
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(arguments.repeats):
+def _clock() -> tuple[float, float]:
+    used = os.times()
+    return time.perf_counter(), used.user + used.system + used.children_user + used.children_system
+
+
+def timings(task: Task, repeats: int) -> dict[str, list[tuple[float, float]]]:
+    """Return wall and processor seconds of each contender and repeat; a first round, which compiles, is left out."""
+    functions = contenders(task)
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in functions}
+    for repeat in range(repeats + 1):
         for name, function in functions.items():
-            began = time.perf_counter()
-            function()
-            times[name].append(time.perf_counter() - began)
-    ours = median(next(iter(times.values())))
-    print("| what | median of", arguments.repeats, "/ s | ratio |\n| --- | --- | --- |")
-    for name, values in times.items():
-        print(f"| {name} | {median(values):.2f} | {median(values) / ours:.1f} |")
+            began = _clock()
+            function(task)
+            ended = _clock()
+            if repeat > 0:
+                measured[name].append((ended[0] - began[0], ended[1] - began[1]))
+    return measured
+
+
+def speed_table(measured: dict[str, list[tuple[float, float]]]) -> list[str]:
+    """Return the lines of a Markdown table; ratios are those of medians to that of all ours."""
+    ours = median(wall for wall, _ in measured[EVERYTHING])
+    lines = ["| what | median, s | least, s | processor, s | ratio |", "| --- | --- | --- | --- | --- |"]
+    for name, values in measured.items():
+        walls, used = zip(*values, strict=True)
+        numbers = f"{median(walls):.2f} | {min(walls):.2f} | {median(used):.2f} | {median(walls) / ours:.2f}"
+        lines.append(f"| {name} | {numbers} |")
+    return lines
+
+
+def memory_table(topology: Path, trajectory: Path, repetitions: list[int]) -> list[str]:
+    """Return the lines of a Markdown table: a process for each length of the same trajectory repeated."""
+    lines = [
+        "| frames | contact rows | table, MiB | before | the pass | everything | the pass, s | everything, s |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for times in repetitions:
+        with tempfile.TemporaryDirectory(dir=trajectory.parent) as folder:
+            file = repeat_frames(trajectory, times, Path(folder) / "repeated.xtc") if times > 1 else trajectory
+            command = [sys.executable, str(Path(__file__).with_name("memory.py")), str(topology), str(file)]
+            m = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        table = m["n_rows"] * m["row_bytes"] / 2**20
+        sizes = " | ".join(f"{size:.0f}" for size in (table, m["before"], m["pass"], m["everything"]))
+        seconds = f"{m['pass_s']:.1f} | {m['everything_s']:.1f}"
+        lines.append(f"| {m['n_frames']:,} | {m['n_rows']:,} | {sizes} | {seconds} |")
+    return lines
+
+
+def _settings() -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"{datetime.now(UTC):%d %B %Y}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, {versions}."
+    )
+
+
+def speed_page(folder: Path, repeats: int, long: bool) -> str:
+    """Return the page on speed and memory."""
+    run = liquid(folder)
+    task = open_task(run.topology_path, run.trajectory_path)
+    n_pairs = ", ".join(f"{site.partner} ({len(site.atoms)})" for site in task.sites.sites)
+    # before anything large: a child's peak begins with its parent's size
+    memory = memory_table(run.topology_path, run.trajectory_path, [1, 10, *([100] if long else [])])
+    measured = timings(task, repeats)
+    fastest = min((median(w for w, _ in v), name) for name, v in measured.items() if " x 4" in name or name == GMX.name)
+    ours, others = (median(wall for wall, _ in measured[name]) for name in (EVERYTHING, "solvation-analysis Solute"))
+    lines = [
+        "# How long the analysis takes",
+        "",
+        f"`python benchmarks/analysis.py --folder runs/analysis --repeats {repeats}{' --long' * long}`, {_settings()}",
+        "",
+        f"LB-003, {len(task.universe.atoms):,} atoms, {len(task.universe.trajectory):,} frames (XTC); g(r) of "
+        f"{len(task.center)} Li⁺ with four kinds of atoms: {n_pairs}, up to {R_MAX:g} Å in bins of 0.01 Å. Topologies "
+        "are read before the clock starts. Every contender reads the trajectory from the disk's cache, all in turn and "
+        f"{repeats} times; other work may share the machine, so the least of them and the processor time (of all "
+        "threads) stand beside the median.",
+        "",
+        *speed_table(measured),
+        "",
+        f"The fastest g(r) alone is that of {fastest[1]}: {fastest[0] / ours:.1f} times as long as everything of ours; "
+        f"solvation-analysis takes {others / ours:.0f} times as long.",
+        "",
+        "## Memory",
+        "",
+        "The same frames over and over; a process each. Largest resident size in MiB.",
+        "",
+        *memory,
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def agreement_page(folder: Path) -> str:
+    """Return the page on how far the g(r) of others are from ours."""
+    run = liquid(folder)
+    with tempfile.TemporaryDirectory() as name:
+        tasks = {"liquid, orthorhombic": open_task(run.topology_path, run.trajectory_path)}
+        for kind, cell in CELLS.items():
+            (files := Path(name) / kind).mkdir()
+            tasks[f"random points, {kind}"] = random_task(files, cell, seed=1, n_frames=100, n_centers=50, n_sites=1000)
+        rows = [(kind, peer, agreement(task, peer)) for kind, task in tasks.items() for peer in peers()]
+    lines = [
+        "| cell | package | pairs | in another bin | g, relative | g, absolute |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for kind, peer, found in rows:
+        relative = "" if peer.rounding else f"{found.relative:.0e}"
+        numbers = f"{found.n_pairs:,} | {found.n_moved:,.0f} | {relative} | {found.absolute:.0e}"
+        lines.append(f"| {kind} | {peer.name} | {numbers} |")
+    return "\n".join(["# g(r) of other packages", "", *lines, ""])
+
+
+def main() -> None:
+    """Print or write a page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("runs/analysis"), help="where the liquid is kept")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--long", action="store_true", help="100,000 frames too")
+    parser.add_argument("--agreement", action="store_true", help="how far others are from ours, in place of times")
+    parser.add_argument("--out", type=Path, help="the page")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", module="(MDAnalysis|solvation_analysis)")
+    page = (
+        agreement_page(arguments.folder)
+        if arguments.agreement
+        else speed_page(arguments.folder, arguments.repeats, arguments.long)
+    )
+    if arguments.out:
+        arguments.out.write_text(page)
+    else:
+        print(page)
 
 
 if __name__ == "__main__":
