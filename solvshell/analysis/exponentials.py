@@ -124,9 +124,11 @@ def _exponentials(fitted: Resampled, n_independent: int) -> Exponentials:
 
 
 def _integral(t: np.ndarray, decay: Resampled, fitted: Resampled, n_independent: int) -> Estimate:
-    a, slow, end = fitted.values[0], np.exp(fitted.values[2]), t[-1]
-    rest = slow * np.exp(-end / slow)
-    tail = fitted.through(np.array([(1 - a) * rest]), np.array([[-rest, 0, (1 - a) * rest * (1 + end / slow)]]))
+    share = np.array([fitted.values[0], 1 - fitted.values[0]])
+    times = np.exp(fitted.values[1:])
+    rest = times * np.exp(-t[-1] / times)
+    slopes = np.array([rest[0] - rest[1], *(share * rest * (1 + t[-1] / times))])
+    tail = fitted.through(np.array([share @ rest]), slopes[None])
     weights = np.convolve(np.diff(t), [0.5, 0.5])
     total = decay.samples @ weights + tail.samples[..., 0]
     area = Resampled(decay.values @ weights + tail.values, total[..., None], decay.widening)
@@ -138,7 +140,7 @@ def area_of(lags_ps: np.ndarray, decay: Resampled, n_departures: int) -> Area:
 
     Both follow the decay until it has fallen to `FOLLOWED_TO`, or to the last lag. The fit is by least squares with
     equal weights, `lags_ps` being thin where they are long; 0 <= a <= 1, fast <= slow. The integral is by the trapezoid
-    rule, plus the tail beyond by the slow exponential; it needs a decay that has `FALLEN`. Errors come from the samples
+    rule, plus the area beyond under the exponentials; it needs a decay that has `FALLEN`. Errors come from the samples
     of the decay to first order, so they know how the values at different lags move together.
 
     Parameters

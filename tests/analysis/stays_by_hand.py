@@ -29,7 +29,7 @@ def shells_of(bound, timestep_ps=1.0, first_frame=0):
 
 
 def markov(rng, n_frames, shape, stay, away):
-    """Pairs that are bound for `stay` and away for `away` frames on average, shape (n_frames, *shape), in equilibrium."""
+    """Pairs in equilibrium, bound for `stay` and away for `away` frames on average, shape (n_frames, *shape)."""
     leave, come = 1 - np.exp(-1 / stay), 1 - np.exp(-1 / away)
     bound = np.zeros((n_frames, *shape), dtype=bool)
     now = rng.random(shape) < come / (come + leave)

@@ -1,4 +1,5 @@
 from dataclasses import astuple
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_bridging_is_filling_short_gaps():
     for pair in np.ndindex(2, 3):
         frames = np.flatnonzero(bound[(slice(None), *pair)])
         expected = bound[(slice(None), *pair)].copy()
-        for before, after in zip(frames[:-1], frames[1:], strict=True):
+        for before, after in pairwise(frames):
             expected[before:after] |= after - before <= 4
         assert (found[(slice(None), *pair)] == expected).all()
 
