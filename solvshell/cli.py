@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -78,27 +79,65 @@ def _run(arguments: argparse.Namespace) -> None:
     _say(f"done: {run.path}")
 
 
+def _foreign(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what `analyze_trajectory` takes, of the options for a trajectory that is no run of ours."""
+    from solvshell.files import read_yaml, validate
+    from solvshell.species import FrameSettings, SpeciesFile
+
+    missing = [f"--{key}" for key in ("topology", "trajectory", "out") if getattr(arguments, key) is None]
+    if missing:
+        raise InvalidInput(f"{', '.join(missing)}: missing; give a RUN, or all of --topology --trajectory --out")
+    if arguments.species is not None and (arguments.allow_unknown or arguments.write_species):
+        option = "--allow-unknown" if arguments.allow_unknown else "--write-species"
+        raise InvalidInput(f"{option}: is for species that are to be found; --species states them")
+    frames = {key: getattr(arguments, key) for key in ("timestep_ps", "cell_angstrom")}
+    return {
+        "topology": arguments.topology,
+        "trajectory": arguments.trajectory,
+        "species": None if arguments.species is None else read_yaml(arguments.species, SpeciesFile),
+        **validate(FrameSettings, frames, "options").model_dump(),
+    }
+
+
+def _write_species(path: Path, foreign: dict[str, Any]) -> None:
+    from solvshell.analysis.frames import as_universe
+    from solvshell.analysis.recognize import known_species, species_yaml
+    from solvshell.files import write_atomically
+
+    found, _ = known_species(as_universe(**{key: value for key, value in foreign.items() if key != "species"}))
+    write_atomically(path, species_yaml(found))
+    _say(f"species: {path}")
+
+
 def _analyze(arguments: argparse.Namespace) -> None:
     from solvshell.analysis import analyze_run, analyze_trajectory, headline
-    from solvshell.files import read_yaml
     from solvshell.run import Run
-    from solvshell.species import SpeciesFile
 
-    foreign = {key: getattr(arguments, key) for key in ("topology", "trajectory", "species")}
     if arguments.run is not None:
-        if any(foreign.values()):
-            raise InvalidInput("give either a RUN or --topology, --trajectory and --species, not both")
+        options = (
+            "topology",
+            "trajectory",
+            "species",
+            "timestep_ps",
+            "cell_angstrom",
+            "allow_unknown",
+            "write_species",
+        )
+        if any(getattr(arguments, option) for option in options):
+            raise InvalidInput("give either a RUN or --topology and --trajectory with their options, not both")
         out = arguments.out or Run.load(arguments.run).analysis_path
         analysis = analyze_run(Run.load(arguments.run), out, verbose=_OUT.is_terminal)
     else:
-        missing = [f"--{key}" for key, value in {**foreign, "out": arguments.out}.items() if value is None]
-        if missing:
-            raise InvalidInput(
-                f"{', '.join(missing)}: missing; give a RUN, or all of --topology --trajectory --species --out"
-            )
+        foreign = _foreign(arguments)
         out = arguments.out
-        species = read_yaml(arguments.species, SpeciesFile)
-        analysis = analyze_trajectory(arguments.topology, arguments.trajectory, species, out, verbose=_OUT.is_terminal)
+        if arguments.write_species is not None:
+            _write_species(arguments.write_species, foreign)
+        analysis = analyze_trajectory(
+            **foreign, directory=out, allow_unknown=arguments.allow_unknown, verbose=_OUT.is_terminal
+        )
+        for key in ("species", "left_out", "bonds", "elements"):
+            if key in analysis.summary["source"]:
+                _say(f"  {key.replace('_', ' ')}: {analysis.summary['source'][key]}")
     for line in headline(analysis.summary):
         _say(line)
     _say(f"tables: {out}")
@@ -219,12 +258,23 @@ def _parser() -> argparse.ArgumentParser:
         _analyze,
         "measure the solvation in a run, or in anybody's trajectory",
         "solvshell analyze run\n"
+        "  solvshell analyze --topology topol.tpr --trajectory traj.xtc --out tables\n"
         "  solvshell analyze --topology conf.gro --trajectory traj.xtc --species species.yaml --out tables",
     )
     analyze.add_argument("run", type=Path, nargs="?", metavar="RUN", help="folder of a run")
     analyze.add_argument("--topology", type=Path, help="any topology that MDAnalysis reads, or mmCIF")
     analyze.add_argument("--trajectory", type=Path, help="any trajectory that MDAnalysis reads")
-    analyze.add_argument("--species", type=Path, help="YAML: centers, partners and their sites")
+    analyze.add_argument("--species", type=Path, help="YAML: centers, partners; shipped species are found if left out")
+    analyze.add_argument("--allow-unknown", action="store_true", help="leave out molecules of no shipped species")
+    analyze.add_argument("--write-species", type=Path, metavar="FILE", help="write the species found, to go on from")
+    analyze.add_argument("--timestep-ps", type=float, metavar="PS", help="time between frames, where the file has none")
+    analyze.add_argument(
+        "--cell-angstrom",
+        type=float,
+        nargs="+",
+        metavar="L",
+        help="3 lengths, or 3 lengths and 3 angles in degrees, where the file has no unit cell",
+    )
     analyze.add_argument("--out", type=Path, help="folder of the tables (default: RUN/analysis)")
 
     report = command("report", _report, "one page from analyzed runs", "solvshell report run --out report.html")

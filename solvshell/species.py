@@ -180,10 +180,35 @@ def _cell(given: Any) -> Any:
     return [*given, 90, 90, 90] if isinstance(given, list | tuple) and len(given) == 3 else given
 
 
-Lengths3Angles3 = tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat]
+LengthsAndAngles = tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat]
 
 
-class SpeciesFile(BaseModel):
+class FrameSettings(BaseModel):
+    """What a trajectory itself may not say.
+
+    Attributes
+    ----------
+    timestep_ps, cell_angstrom
+        Time between frames, and three lengths and three angles of the cell (the angles 90° if left out), in place of
+        those of the trajectory.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timestep_ps: PositiveFloat | None = None
+    cell_angstrom: Annotated[LengthsAndAngles, BeforeValidator(_cell)] | None = None
+
+    @field_validator("cell_angstrom")
+    @classmethod
+    def _has_a_volume(cls, cell: LengthsAndAngles | None) -> LengthsAndAngles | None:
+        if cell is not None:
+            cosines = [cos(radians(angle)) for angle in cell[3:]]
+            if max(cell[3:]) >= 180 or 1 + 2 * prod(cosines) - sum(c * c for c in cosines) < 1e-6:
+                raise ValueError(f"no cell has the angles {', '.join(f'{angle:g}' for angle in cell[3:])}°")
+        return cell
+
+
+class SpeciesFile(FrameSettings):
     """What to look at in a trajectory: the species file of ``solvshell analyze``.
 
     Shells are those of the `centers`. Around `reference_centers` (the ammonium nitrogens of a polycation) g(r) and its
@@ -191,9 +216,6 @@ class SpeciesFile(BaseModel):
 
     Attributes
     ----------
-    timestep_ps, cell_angstrom
-        Time between frames, and three lengths and three angles of the cell (the angles 90° if left out), in place of
-        those of the trajectory.
     temperature_k
         For free energies; a trajectory does not say it.
     capture_angstrom
@@ -201,25 +223,12 @@ class SpeciesFile(BaseModel):
         as an ammonium N it is longer.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     centers: dict[str, Selection] = Field(min_length=1)
     reference_centers: dict[str, Selection] = {}
     partners: dict[str, Partner] = Field(min_length=1)
     molecules_are: Literal["residues", "fragments"] = "residues"
-    timestep_ps: PositiveFloat | None = None
-    cell_angstrom: Annotated[Lengths3Angles3, BeforeValidator(_cell)] | None = None
     temperature_k: PositiveFloat | None = None
     capture_angstrom: PositiveFloat | None = None
-
-    @field_validator("cell_angstrom")
-    @classmethod
-    def _has_a_volume(cls, cell: Lengths3Angles3 | None) -> Lengths3Angles3 | None:
-        if cell is not None:
-            cosines = [cos(radians(angle)) for angle in cell[3:]]
-            if max(cell[3:]) >= 180 or 1 + 2 * prod(cosines) - sum(c * c for c in cosines) < 1e-6:
-                raise ValueError(f"no cell has the angles {', '.join(f'{angle:g}' for angle in cell[3:])}°")
-        return cell
 
     @model_validator(mode="after")
     def _known_centers(self) -> Self:

@@ -70,7 +70,7 @@ def test_a_ratio_that_does_not_sum(tmp_path: Path, capsys: pytest.CaptureFixture
         ),
         (["run", "nowhere", "--protocol", "fast", "--out", "run"], "protocol 'fast': no such file"),
         (["analyze", "nowhere"], "nowhere: no such folder; make a run with 'solvshell run'"),
-        (["analyze", "--topology", "a.gro"], "--trajectory, --species, --out: missing"),
+        (["analyze", "--topology", "a.gro"], "--trajectory, --out: missing"),
         (["analyze", "run", "--topology", "a.gro"], "give either a RUN or --topology"),
         (["report", "nowhere", "--out", "page.html"], "nowhere: no such folder"),
     ],

@@ -175,7 +175,6 @@ BAD_SPECIES = {
     "no molecules": ("partners.EC.molecules", "resname PC", r"partners\.EC\.molecules: 'resname PC' matches no atom"),
     "no site": ("partners.EC.sites.carbonyl_o", "name OX", r"partners\.EC\.sites\.carbonyl_o: 'name OX' matches no"),
     "no selection": ("centers.Li", "resname LI and (", r"centers\.Li: 'resname LI and \('"),
-    "bonds wanted": ("molecules_are", "fragments", r"molecules_are: fragments need bonds.*allowed: residues"),
     "unknown role": ("partners.PF6.role", "salt", r"partners\.PF6\.role: .*'anion'.*got 'salt'"),
     "cutoff too long": ("partners.EC.cutoff_angstrom", 40.0, r"partners\.EC\.cutoff_angstrom: 40 Å \(allowed: at most"),
     "negative time step": ("timestep_ps", -1.0, r"timestep_ps: .*greater than 0.*got -1"),

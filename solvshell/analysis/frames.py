@@ -97,11 +97,11 @@ def _timestep(universe: Universe) -> float | None:
 def _check_step(step: float | None, name: str) -> None:
     if step is None or not step > 0:
         given = "no time step" if step is None else f"a time step of {step:g} ps"
-        raise InvalidInput(f"{name}: has {given}; give a positive timestep_ps (in the species file)")
+        raise InvalidInput(f"{name}: has {given}; give a positive timestep_ps (species file, or --timestep-ps)")
     if not SHORTEST_STEP_PS <= step <= LONGEST_STEP_PS:
         raise InvalidInput(
             f"{name}: has a time step of {step:g} ps (allowed: {SHORTEST_STEP_PS:g} to {LONGEST_STEP_PS:g} ps); give "
-            "the true one as timestep_ps (in the species file)"
+            "the true one as timestep_ps (species file, or --timestep-ps)"
         )
 
 
@@ -116,7 +116,10 @@ def _check(universe: Universe, name: str, timestep_ps: float | None) -> None:
         raise InvalidInput(f"{name}: has no frames")
     if timestep_ps is None:
         if _is_dcd_of_lammps(trajectory):
-            raise InvalidInput(f"{name}: a DCD of LAMMPS does not say the unit of its times; give timestep_ps")
+            raise InvalidInput(
+                f"{name}: a DCD of LAMMPS does not say the unit of its times; give timestep_ps (species file, or "
+                "--timestep-ps)"
+            )
         _check_step(_timestep(universe), name)
     trajectory[0]
     box_of(trajectory.ts, name)
@@ -132,7 +135,7 @@ def box_of(ts: Timestep, name: str = "trajectory") -> np.ndarray:
     InvalidInput
         If the frame has none, or one without a volume.
     """
-    cure = "give cell_angstrom (in the species file) if it is constant"
+    cure = "if it is constant, give cell_angstrom (species file, or --cell-angstrom)"
     if ts.dimensions is None:
         raise InvalidInput(f"{name}: frame {ts.frame} has no unit cell; {cure}")
     if not (ts.volume > 0 and np.isfinite(ts.dimensions).all()):
@@ -218,7 +221,7 @@ def open_trajectory(
 
 
 def as_universe(
-    source: "Path | str | Universe | mdtraj.Trajectory",
+    topology: "Path | str | Universe | mdtraj.Trajectory",
     trajectory: Path | str | None = None,
     *,
     timestep_ps: float | None = None,
@@ -228,8 +231,8 @@ def as_universe(
 
     Parameters
     ----------
-    source
-        The path of a topology, or an object that has frames already. A Universe is taken as it is, and copied where
+    topology
+        Its path, or an object that has frames already. A Universe is taken as it is, and copied where
         times or a cell are put in place of its own.
     trajectory
         The path of the frames, with a topology only.
@@ -239,21 +242,21 @@ def as_universe(
     Raises
     ------
     InvalidInput
-        As `open_trajectory`; or if `source` is of another kind, or brings frames of its own beside a `trajectory`.
+        As `open_trajectory`; or if `topology` is of another kind, or brings frames of its own beside a `trajectory`.
     """
-    if isinstance(source, Path | str):
+    if isinstance(topology, Path | str):
         if trajectory is None:
-            raise InvalidInput(f"topology {source}: a trajectory is missing")
-        return open_trajectory(Path(source), Path(trajectory), timestep_ps, cell_angstrom)
+            raise InvalidInput(f"topology {topology}: a trajectory is missing")
+        return open_trajectory(Path(topology), Path(trajectory), timestep_ps, cell_angstrom)
     if trajectory is not None:
-        raise InvalidInput(f"trajectory {trajectory}: the {type(source).__name__} given has frames already")
+        raise InvalidInput(f"trajectory {trajectory}: the {type(topology).__name__} given has frames already")
     known = sys.modules.get("mdtraj")  # whoever gives an object of it has imported it
-    if known is not None and isinstance(source, known.Trajectory):
-        return _from_mdtraj(source, timestep_ps, cell_angstrom)
-    if not isinstance(source, Universe):
+    if known is not None and isinstance(topology, known.Trajectory):
+        return _from_mdtraj(topology, timestep_ps, cell_angstrom)
+    if not isinstance(topology, Universe):
         kinds = "two paths, an MDAnalysis Universe or an mdtraj.Trajectory"
-        raise InvalidInput(f"trajectory: expected {kinds}, got a {type(source).__name__}")
-    if not hasattr(source, "trajectory"):
+        raise InvalidInput(f"trajectory: expected {kinds}, got a {type(topology).__name__}")
+    if not hasattr(topology, "trajectory"):
         raise InvalidInput("Universe: has no trajectory")
     replaced = timestep_ps is not None or cell_angstrom is not None
-    return _finish(source.copy() if replaced else source, "Universe", timestep_ps, cell_angstrom)
+    return _finish(topology.copy() if replaced else topology, "Universe", timestep_ps, cell_angstrom)

@@ -3,37 +3,121 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from MDAnalysis import Universe
 
 from solvshell.analysis.analyze import Analysis, analyze, write_tables
-from solvshell.analysis.frames import open_trajectory
+from solvshell.analysis.fragments import complete_bonds
+from solvshell.analysis.frames import as_universe, open_trajectory
+from solvshell.analysis.recognize import is_by_graph, known_species, listed, recognize
+from solvshell.analysis.residues import check_residues
+from solvshell.analysis.sites import select_sites
 from solvshell.errors import InvalidInput
 from solvshell.protocol import Protocol
 from solvshell.run import Run
 from solvshell.species import SpeciesFile, select_species
 from solvshell.xtc import whole_frames
 
+if TYPE_CHECKING:
+    import mdtraj
+
 _SAMPLING = "sampling dynamics, not physical time"
 
 
+def _names(topology: Any, trajectory: Any) -> dict[str, str]:
+    if trajectory is None:
+        return {"topology": type(topology).__name__, "trajectory": "the same"}
+    return {"topology": Path(topology).name, "trajectory": Path(trajectory).name}
+
+
+def _all_known(universe: Universe, allow_unknown: bool) -> tuple[SpeciesFile, dict[str, str]]:
+    """Return the shipped species found in a universe, and notes of what was found and left out."""
+    species, unknown = known_species(universe)
+    if unknown and not allow_unknown:
+        raise InvalidInput(
+            f"topology: {listed(unknown)} of no shipped species; name them in a species file (species: or smiles:), or "
+            "leave them out with --allow-unknown (allow_unknown=True)"
+        )
+    notes = {"species": f"found by molecular graph: {', '.join([*species.centers, *species.partners])}"}
+    return species, notes | ({"left_out": listed(unknown)} if unknown else {})
+
+
+def find_species_in(
+    universe: Universe, species: SpeciesFile | None = None, *, allow_unknown: bool = False
+) -> tuple[SpeciesFile, dict[str, str]]:
+    """Return the selections of a species file in a universe, checked, and notes of what had to be guessed.
+
+    Parameters
+    ----------
+    universe
+        Gets bonds guessed if molecules are fragments and it has none.
+    species
+        What to look for: selections, or molecules by their graph. All shipped species if left out.
+    allow_unknown
+        Whether molecules of no shipped species may be left out, where `species` is.
+
+    Raises
+    ------
+    InvalidInput
+        As `recognize` and `select_sites`; or if residues are no molecules, or molecules are unknown.
+    """
+    by_graph = species is None or is_by_graph(species) or species.molecules_are == "fragments"
+    notes = complete_bonds(universe) if by_graph else {}
+    if species is None:
+        species, found = _all_known(universe, allow_unknown)
+        notes |= found
+    selections = recognize(universe, species)
+    if selections.molecules_are == "residues":
+        check_residues(select_sites(universe, selections))
+    return selections, notes
+
+
 def analyze_trajectory(
-    topology: Path, trajectory: Path, species: SpeciesFile, directory: Path | None = None, *, verbose: bool = False
+    topology: "Path | str | Universe | mdtraj.Trajectory",
+    trajectory: Path | str | None = None,
+    species: SpeciesFile | None = None,
+    directory: Path | None = None,
+    *,
+    timestep_ps: float | None = None,
+    cell_angstrom: Sequence[float] | None = None,
+    allow_unknown: bool = False,
+    **settings: Any,
 ) -> Analysis:
     """Return the solvation in a trajectory of any origin, and write its tables to `directory` if one is given.
+
+    Parameters
+    ----------
+    topology, trajectory
+        Two paths; or a Universe or an ``mdtraj.Trajectory``, and no `trajectory`.
+    species
+        What to look at. If left out, all species of the catalogue are found by their molecular graph.
+    directory
+        Folder of the tables.
+    timestep_ps, cell_angstrom
+        As in a species file, over which they rule.
+    allow_unknown
+        Leave out molecules that the catalogue does not know, where `species` is left out; the summary names them.
+    **settings
+        Of `analyze`, such as ``backend="multiprocessing"``.
 
     Raises
     ------
     InvalidInput
         If the files or the selections are wrong.
     """
-    universe = open_trajectory(topology, trajectory, species.timestep_ps)
-    source = {"topology": topology.name, "trajectory": trajectory.name, "run": "foreign"}
-    analysis = analyze(universe, species, source=source, verbose=verbose)
+    if species is not None:
+        timestep_ps = timestep_ps or species.timestep_ps
+        cell_angstrom = cell_angstrom or species.cell_angstrom
+    universe = as_universe(topology, trajectory, timestep_ps=timestep_ps, cell_angstrom=cell_angstrom)
+    selections, notes = find_species_in(universe, species, allow_unknown=allow_unknown)
+    source = {**_names(topology, trajectory), "run": "foreign", **notes}
+    analysis = analyze(universe, selections, source=source, **settings)
     if directory is not None:
         write_tables(analysis, directory)
     return analysis

@@ -1,0 +1,136 @@
+"""The molecules of a universe as graphs: bonds where the topology has none, and kinds of molecules that are alike."""
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+import networkx as nx  # type: ignore[import-untyped]
+import numpy as np
+from MDAnalysis import Universe
+from MDAnalysis.guesser.default_guesser import DefaultGuesser
+
+from solvshell.analysis.trusted_elements import trusted_elements
+from solvshell.errors import InvalidInput
+
+#: They touch their neighbors nearer than a bond of heavier atoms is long, and are bonded to none.
+_UNBONDED = ["Li", "Na", "K", "Rb", "Cs", "Be", "Mg", "Ca", "Sr", "Ba", "Zn"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Molecules of the same elements, bonded alike in the same order of atoms.
+
+    `atoms` are indices in the universe, shape (n_molecules, n_atoms); `bonds` pairs of the columns.
+    """
+
+    atoms: np.ndarray
+    elements: tuple[str, ...]
+    bonds: tuple[tuple[int, int], ...]
+
+    @property
+    def formula(self) -> str:
+        """The formula, carbon and hydrogen first."""
+        return hill_formula(self.elements)
+
+    @cached_property
+    def graph(self) -> nx.Graph:
+        """The bonded atoms, each with its `element`."""
+        return molecular_graph(self.elements, self.bonds)
+
+
+def hill_formula(elements: tuple[str, ...]) -> str:
+    """Return the formula of some atoms: carbon, hydrogen, and the others by their names."""
+    counts = Counter(elements)
+    first = [element for element in ("C", "H") if "C" in counts and element in counts]
+    order = first + sorted(counts.keys() - set(first))
+    return "".join(element + (str(counts[element]) if counts[element] > 1 else "") for element in order)
+
+
+def molecular_graph(elements: tuple[str, ...], bonds: tuple[tuple[int, int], ...]) -> nx.Graph:
+    """Return a graph of atoms with their `element`, without the orders of bonds, which few topologies know."""
+    graph = nx.Graph()
+    graph.add_nodes_from((i, {"element": element}) for i, element in enumerate(elements))
+    graph.add_edges_from(bonds)
+    return graph
+
+
+def graph_hash(graph: nx.Graph) -> str:
+    """Return a text that is the same for two graphs if they are isomorphic, and hardly ever otherwise."""
+    return nx.weisfeiler_lehman_graph_hash(graph, node_attr="element", iterations=8)
+
+
+def _has_bonds(universe: Universe) -> bool:
+    return hasattr(universe, "bonds") and len(universe.bonds) > 0
+
+
+def _guess_bonds(universe: Universe, elements: np.ndarray) -> np.ndarray:
+    bonded = universe.atoms[~np.isin(elements, _UNBONDED)]
+    universe.trajectory[0]
+    bare = Universe.empty(len(bonded))
+    bare.add_TopologyAttr("types", elements[bonded.indices])
+    try:
+        pairs = DefaultGuesser(None, box=universe.dimensions).guess_bonds(bare.atoms, bonded.positions)
+    except ValueError as error:
+        raise InvalidInput(f"topology: has no bonds, and they cannot be guessed: {error}") from None
+    return bonded.indices[np.array(pairs, dtype=int).reshape(-1, 2)]
+
+
+def complete_bonds(universe: Universe) -> dict[str, str]:
+    """Guess bonds, in place, for a universe that has none, and return notes of what was guessed from what.
+
+    Two atoms are bonded where they are nearer in the first frame, by its cell, than 0.55 of the sum of their van der
+    Waals radii (`MDAnalysis.guesser.default_guesser.DefaultGuesser.guess_bonds`). Alkali and alkaline earth metals
+    and zinc are bonded to nothing.
+
+    Raises
+    ------
+    InvalidInput
+        If the elements are in doubt, or one has no van der Waals radius.
+    """
+    if _has_bonds(universe):
+        return {}
+    elements, origin = trusted_elements(universe)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="MDAnalysis")
+        universe.add_bonds(_guess_bonds(universe, elements), guessed=True)
+    return {
+        "bonds": "guessed by MDAnalysis from elements and distances in the first frame",
+        "elements": f"from the {origin} of the topology" if origin != "topology" else "from the topology",
+    }
+
+
+def molecule_kinds(universe: Universe) -> list[Kind]:
+    """Return the kinds of molecules in a universe with bonds, in the order in which they first appear.
+
+    One look at each molecule in its own order of atoms, so that graphs are compared once for a kind.
+    """
+    elements, _ = trusted_elements(universe)
+    fragment = universe.atoms.fragindices
+    order = np.argsort(fragment, kind="stable")
+    starts = np.searchsorted(fragment[order], np.arange(fragment.max() + 2))
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order)) - starts[fragment[order]]
+
+    ends = np.sort(place[universe.bonds.indices.reshape(-1, 2)], axis=1)
+    of_bond = fragment[universe.bonds.indices.reshape(-1, 2)[:, 0]]
+    by_fragment = np.lexsort((ends[:, 1], ends[:, 0], of_bond))
+    ends = ends[by_fragment]
+    bond_starts = np.searchsorted(of_bond[by_fragment], np.arange(fragment.max() + 2))
+
+    sorted_elements = elements[order]
+    found: dict[tuple[bytes, bytes], list[int]] = {}
+    for i in range(len(starts) - 1):
+        key = (
+            sorted_elements[starts[i] : starts[i + 1]].tobytes(),
+            ends[bond_starts[i] : bond_starts[i + 1]].tobytes(),
+        )
+        found.setdefault(key, []).append(i)
+    return [
+        Kind(
+            atoms=np.stack([order[starts[i] : starts[i + 1]] for i in members]),
+            elements=tuple(sorted_elements[starts[members[0]] : starts[members[0] + 1]].tolist()),
+            bonds=tuple((int(a), int(b)) for a, b in ends[bond_starts[members[0]] : bond_starts[members[0] + 1]]),
+        )
+        for members in found.values()
+    ]
