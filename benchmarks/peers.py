@@ -24,6 +24,8 @@ from solvshell.analysis.sites import Sites, select_sites
 from solvshell.species import SpeciesFile
 
 Array = NDArray[np.float64]
+#: nearer to the edge of a bin than this, single precision may count a pair on either side
+EDGE_ANGSTROM = 3e-5
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,22 @@ def our_counts(task: Task, edges: Array) -> tuple[Array, Array]:
     return counts, even
 
 
+def clear_bins(task: Task, edges: Array) -> NDArray[np.bool_]:
+    """Return which bins have no pair near an edge, (n_partners, n_bins): from all images, in double precision."""
+    images = np.indices((5, 5, 5)).reshape(3, -1).T - 2
+    near = np.zeros((len(task.partners), len(edges)), dtype=int)
+    for ts in task.universe.trajectory:
+        vectors = triclinic_vectors(ts.dimensions).astype(float)
+        fraction = ts.positions @ np.linalg.inv(vectors) % 1
+        for partner, at_edge in zip(task.partners, near, strict=True):
+            apart = (fraction[task.center.indices, None] - fraction[partner.indices])[:, :, None] + images
+            distance = np.sort(np.linalg.norm(apart @ vectors, axis=-1).ravel())
+            at_edge += np.searchsorted(distance, edges + EDGE_ANGSTROM) - np.searchsorted(
+                distance, edges - EDGE_ANGSTROM
+            )
+    return (near[:, :-1] == 0) & (near[:, 1:] == 0)
+
+
 @dataclass(frozen=True)
 class Agreement:
     """How far a peer's g(r) is from ours.
@@ -226,8 +244,8 @@ def random_task(folder: Path, cell: tuple[float, ...], seed: int, n_frames: int,
     vectors = triclinic_vectors(np.array(cell)).astype(float)
     names = ["LI"] * n_centers + ["EC"] * (n_sites // 3) + ["DMC"] * (n_sites - n_sites // 3)
     atoms = Universe.empty(len(names), len(names), atom_resindex=np.arange(len(names)), trajectory=True).atoms
-    for attribute in ("names", "resnames"):
-        atoms.universe.add_TopologyAttr(attribute, names)
+    for attribute, values in (("names", names), ("resnames", names), ("resids", range(1, len(names) + 1))):
+        atoms.universe.add_TopologyAttr(attribute, values)
     with mda.Writer(str(folder / "random.trr"), len(names)) as writer:
         for frame in range(n_frames):
             atoms.positions = (rng.random((len(names), 3)) * 3 - 1) @ vectors
