@@ -13,7 +13,7 @@ from solvshell.analysis.tallies import tally
 
 ANGLE_COLUMNS = ["center", "partner", "site", "angle_degrees", "density", "stderr"]
 MEAN_ANGLE_COLUMNS = ["center", "partner", "site", "mean_degrees", "stderr", "n", "n_independent"]
-BIN_DEGREES = 3.0
+BIN_DEGREES = 5.0
 
 
 def _angles(shells: FirstShells) -> Iterator[tuple[Center, Site, np.ndarray, np.ndarray]]:
@@ -35,7 +35,7 @@ def angle_table(shells: FirstShells) -> pd.DataFrame:
 
     `density` is per unit of the cosine: the probability of a bin over the difference of the cosines of its edges. This
     is P(theta) / sin(theta), normalized: 0.5 everywhere for directions without preference, where P(theta) itself has a
-    maximum at 90 degrees. `angle_degrees` is the middle of a bin of 3 degrees. Errors are those of the ratio of two
+    maximum at 90 degrees. `angle_degrees` is the middle of a bin of 5 degrees. Errors are those of the ratio of two
     series over the frames. A site whose atoms are not bonded to just one other has no angle and no rows.
     """
     n_bins = round(180 / BIN_DEGREES)

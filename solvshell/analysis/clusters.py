@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from solvshell.analysis.geometry import Contacts
-from solvshell.analysis.ratios import long_mean_with_error, ratio_with_error
+from solvshell.analysis.ratios import long_mean_with_error
 from solvshell.analysis.shells import FirstShells
 from solvshell.analysis.sites import Sites
 from solvshell.analysis.statistics import Estimate
@@ -205,26 +205,17 @@ def largest_cluster(clusters: Clusters) -> Estimate | None:
 def population_matrix(clusters: Clusters) -> PopulationMatrix:
     """Return how many clusters of n centers and m anions there are, per frame and per cluster.
 
-    The error of `mean_per_frame` is that of `Clusters.numbers`; compositions of several species that share n and m add
-    theirs in quadrature. That of `probability` is of the ratio of two series over the frames, `ratio_with_error`.
+    The error of a mean is that of `Clusters.numbers`; compositions of several species that share n and m add theirs in
+    quadrature. That of a probability takes the number of all clusters as known: it is smaller by the same factor.
     """
     n, m = clusters.n_centers, clusters.n_anions
     shape = (int(n.max(initial=-1)) + 1, int(m.max(initial=-1)) + 1)
-    per_frame, variance, probability, probability_stderr = (np.zeros(shape) for _ in range(4))
+    mean, variance = np.zeros(shape), np.zeros(shape)
     for cell, number in zip(zip(n, m, strict=True), clusters.numbers, strict=True):
-        per_frame[cell] += number.mean
+        mean[cell] += number.mean
         variance[cell] += np.nan if number.stderr is None else number.stderr**2
-    # each ion is its share of a cluster
-    cells = (n * shape[1] + m)[clusters.kind]
-    of_frame = np.broadcast_to(np.arange(len(cells))[:, None], cells.shape)
-    parts = (1 / (n + m)[clusters.kind]).ravel()
-    in_cells = coo_array((parts, (of_frame.ravel(), cells.ravel())), (len(cells), np.prod(shape))).tocsc()
-    in_all = np.asarray(in_cells.sum(axis=1)).ravel()
-    for cell in zip(*np.nonzero(per_frame), strict=True):
-        share = ratio_with_error(in_cells[:, [np.ravel_multi_index(cell, shape)]].toarray()[:, 0], in_all)
-        probability[cell] = share.mean
-        probability_stderr[cell] = np.nan if share.stderr is None else share.stderr
-    return PopulationMatrix(per_frame, np.sqrt(variance), probability, probability_stderr)
+    stderr, total = np.sqrt(variance), max(float(mean.sum()), 1.0)
+    return PopulationMatrix(mean, stderr, mean / total, stderr / total)
 
 
 def cluster_table(clusters: Clusters) -> pd.DataFrame:

@@ -143,7 +143,10 @@ def test_ions_that_never_exchange_are_one_sample():
     assert row.n_independent == pytest.approx(1, rel=0.01)
     assert row.mean_per_frame_stderr == pytest.approx(8 * np.sqrt(0.25 / 7), rel=0.01)
     assert row.fraction_of_centers_stderr == pytest.approx(row.mean_per_frame_stderr / 9)
-    assert np.isnan(population_matrix(found).probability_stderr[1, 1])
+    population = population_matrix(found)
+    assert population.mean_per_frame_stderr[1, 1] == row.mean_per_frame_stderr
+    # 4 pairs, 4 free Li, 4 free PF6, Na, TFSI
+    assert population.probability_stderr[1, 1] == pytest.approx(row.mean_per_frame_stderr / 14)
 
 
 def test_compositions_of_one_size_add_their_errors_in_quadrature():
