@@ -15,9 +15,9 @@ from MDAnalysis.lib.distances import apply_PBC, capped_distance, minimize_vector
 from MDAnalysis.lib.mdamath import triclinic_vectors
 
 from solvshell.analysis.cube import cube_text
-from solvshell.analysis.elements import atomic_numbers, elements_of
 from solvshell.analysis.frames import box_of, open_trajectory
 from solvshell.analysis.sources import whole_trajectory
+from solvshell.analysis.trusted_elements import SYMBOLS, trusted_elements
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
 from solvshell.run import Run
@@ -27,7 +27,9 @@ SPATIAL_COLUMNS = ["x_angstrom", "y_angstrom", "z_angstrom", "g", "stderr"]
 MAX_R_ANGSTROM = 8.0
 #: The error comes from this many blocks of frames.
 N_BLOCKS = 8
-#: So many neighbors are gathered before they are counted: 12 bytes each here, some 100 in the histogram.
+#: A grid of more voxels along an edge takes gigabytes.
+_MAX_BINS = 256
+#: So many neighbors are gathered before they are counted: some 50 bytes each.
 _GATHERED = 1_000_000
 #: Atoms within this distance of one line, in Å, do not say how a molecule is turned.
 _FLATTEST = 0.1
@@ -115,33 +117,36 @@ def _molecule_idx(atoms: AtomGroup, molecules_are: str) -> np.ndarray:
         ) from None
 
 
+def _fit_atoms(molecule: AtomGroup, selection: str | None) -> np.ndarray:
+    """Return the places of the atoms to superpose, in a molecule."""
+    if selection is not None:
+        try:
+            fit = np.flatnonzero(np.isin(molecule.indices, molecule.select_atoms(selection).indices))
+        except Exception as error:  # a parser of free text: SelectionError, ValueError, AttributeError, ...
+            raise InvalidInput(f"fit_atoms: {selection!r} is not a selection of this topology: {error}") from error
+    else:
+        heavy = getattr(molecule, "masses", np.full(len(molecule), np.inf)) > _HEAVIER_THAN_HYDROGEN
+        fit = np.flatnonzero(heavy)
+    if len(fit) < 3:
+        which = "heavy atoms" if selection is None else f"atoms of {selection!r}"
+        raise InvalidInput(f"fit_atoms: {len(fit)} {which} in a molecule; an orientation takes three or more")
+    return fit
+
+
 def _body(reference: AtomGroup, fit_atoms: str | None, molecules_are: str) -> _Body:
     if len(reference) == 0:
         raise InvalidInput("reference: holds no atom")
     number = _molecule_idx(reference, molecules_are)
-    order = np.argsort(number, kind="stable")
+    atoms = reference[np.argsort(number, kind="stable")]
     found, sizes = np.unique(number, return_counts=True)
     if (sizes != sizes[0]).any():
         raise InvalidInput(
             f"reference: molecules of {sizes.min()} and of {sizes.max()} atoms; they must be of one kind"
         )
-    atoms = reference[order]
     names = getattr(atoms, "names", None)
     if names is not None and (names.reshape(len(found), -1) != names[: sizes[0]]).any():
         raise InvalidInput("reference: the atoms of its molecules differ in names or order; they must be of one kind")
-    first = atoms[: sizes[0]]
-    if fit_atoms is None:
-        fit = np.flatnonzero(first.masses > _HEAVIER_THAN_HYDROGEN) if hasattr(first, "masses") else np.arange(sizes[0])
-    else:
-        try:
-            chosen = first.select_atoms(fit_atoms)
-        except Exception as error:  # a parser of free text: SelectionError, ValueError, AttributeError, ...
-            raise InvalidInput(f"fit_atoms: {fit_atoms!r} is not a selection of this topology: {error}") from error
-        fit = np.flatnonzero(np.isin(first.indices, chosen.indices))
-    if len(fit) < 3:
-        which = "heavy atoms" if fit_atoms is None else f"atoms of {fit_atoms!r}"
-        raise InvalidInput(f"fit_atoms: {len(fit)} {which} in a molecule; an orientation takes three or more")
-    return _Body(atoms.indices.reshape(len(found), -1), found, fit)
+    return _Body(atoms.indices.reshape(len(found), -1), found, _fit_atoms(atoms[: sizes[0]], fit_atoms))
 
 
 def _rotations(bodies: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -314,8 +319,8 @@ def spatial_distribution(
     fluctuates; averaged over directions it is the g(r) around the centroid of the superposed atoms. The error comes
     from 8 blocks of frames: too small where neighbors stay for longer than a block; not a number for a single frame.
 
-    Memory is 9 grids of 8 bytes a voxel (19 MB for r_max 8 Å and spacing 0.25 Å), and about 150 MB of neighbors
-    gathered before they are counted by `MDAnalysis.analysis.density.DensityAnalysis`.
+    Memory is 9 grids of 8 bytes a voxel (19 MB for r_max 8 Å and spacing 0.25 Å) and about 50 MB of neighbors, gathered
+    before they are counted by `MDAnalysis.analysis.density.DensityAnalysis`; it does not grow with the frames.
 
     Parameters
     ----------
@@ -347,6 +352,8 @@ def spatial_distribution(
     universe = reference.universe
     body = _body(reference, fit_atoms, molecules_are)
     neighbors = _Target(target, _molecule_idx(target, molecules_are))
+    if target.universe is not universe:
+        raise InvalidInput("target: is of another universe than the reference")
     frames = range(*slice(start, stop, step).indices(universe.trajectory.n_frames))
     if len(frames) == 0:
         raise InvalidInput(f"start, stop, step: {start}, {stop}, {step} leave none of the frames")
@@ -359,6 +366,8 @@ def spatial_distribution(
             f"spacing, r_max: {spacing:g}, {r_max:g} Å (allowed: 0 < spacing <= r_max <= {half:g} Å, half the width of "
             "the box)"
         )
+    if 2 * r_max / spacing > _MAX_BINS:
+        raise InvalidInput(f"spacing: {spacing:g} Å (allowed for this r_max: {2 * r_max / _MAX_BINS:g} Å or more)")
     molecule, geometry = _typical_geometry(universe, body)
     local = _LocalDensity(universe, body, geometry, neighbors, r_max, spacing)
     local.run(start, stop, step, verbose=verbose)
@@ -454,7 +463,8 @@ def write_spatial(distribution: SpatialDistribution, path: Path) -> None:
     if path.suffix == ".dx":
         write_atomically(path, _dx(density))
     elif path.suffix == ".cube":
-        numbers = atomic_numbers(elements_of(distribution.atoms))
+        elements, _ = trusted_elements(distribution.atoms.universe)
+        numbers = np.array([SYMBOLS.index(symbol) + 1 for symbol in elements[distribution.atoms.indices]])
         title = "density of neighbors around a molecule, 1 in the bulk"
         write_atomically(
             path,

@@ -204,10 +204,18 @@ def test_refusals(tmp_path):
         spatial_distribution(other_order.atoms, other_order.atoms)
     with pytest.raises(InvalidInput, match=r"spacing, r_max: 0.25, 12.5 Å .*12 Å, half the width"):
         spatial_distribution(molecules, ions, r_max=12.5)
+    with pytest.raises(InvalidInput, match=r"spacing: 0.01 Å \(allowed for this r_max: 0.0625 Å or more\)"):
+        spatial_distribution(molecules, ions, r_max=8.0, spacing=0.01)
     with pytest.raises(InvalidInput, match="leave none of the frames"):
         spatial_distribution(molecules, ions, start=100)
     with pytest.raises(InvalidInput, match="no atom outside of a reference molecule"):
         spatial_distribution(molecules[:4], molecules[:2])
+    with pytest.raises(InvalidInput, match="target: is of another universe"):
+        spatial_distribution(molecules, other_order.atoms)
+    with pytest.raises(InvalidInput, match="fit_atoms: 2 atoms of 'name C1 C2' in a molecule"):
+        spatial_distribution(molecules, ions, fit_atoms="name C1 C2")
+    with pytest.raises(InvalidInput, match="fit_atoms: 'nam C1' is not a selection"):
+        spatial_distribution(molecules, ions, fit_atoms="nam C1")
     with pytest.raises(InvalidInput, match="molecules_are: fragments need bonds"):
         spatial_distribution(molecules, ions, molecules_are="fragments")
     found = spatial_distribution(molecules, ions, r_max=4.0)
@@ -217,7 +225,7 @@ def test_refusals(tmp_path):
         write_spatial(found, tmp_path / "missing" / "sdf.dx")
     unknown = make_universe([("EC", NAMES)], np.zeros((4, 3)))
     unknown.atoms.masses = [3.0, 8.0, 16.0, 14.0]
-    with pytest.raises(InvalidInput, match="does not tell the element"):
+    with pytest.raises(InvalidInput, match=r"the mass 3 of atom type .* is of no element"):
         write_spatial(replace(found, atoms=unknown.atoms), tmp_path / "sdf.cube")
 
 
