@@ -100,15 +100,6 @@ def _join_rows(parts: Iterable[_Rows]) -> _Rows:
     return whole
 
 
-def _narrowest_width(box: np.ndarray) -> float:
-    """Return the smallest distance between opposite faces of the cell, in Å: the box length of an orthogonal one."""
-    if (box[3:] == 90).all():
-        return float(box[:3].min())
-    a, b, c = triclinic_vectors(box).astype(float)
-    volume = abs(np.dot(a, np.cross(b, c)))
-    return min(volume / np.linalg.norm(np.cross(u, v)) for u, v in ((a, b), (b, c), (c, a)))
-
-
 def _check_times(times: np.ndarray) -> None:
     if len(times) < 2:
         return
@@ -204,7 +195,7 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
     def _look_at(self, sites: Sites, r_max: float | None, capture_radius: float, verbose: bool) -> None:
         trajectory = sites.centers[0].atoms.universe.trajectory
         super().__init__(trajectory, verbose=verbose)
-        half_width = _narrowest_width(box_of(trajectory[0])) / 2
+        half_width = pairs.cell_of(triclinic_vectors(box_of(trajectory[0]))).widths.min() / 2
         wanted = min(half_width, LARGEST_R_ANGSTROM) if r_max is None else r_max
         if not 0 < wanted <= half_width:
             raise InvalidInput(
@@ -262,14 +253,13 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         if not np.array_equal(box, self._box):
             self._box = box.copy()
             self._cell = pairs.cell_of(triclinic_vectors(box))
-            self._width = _narrowest_width(box)
 
     def _single_frame(self) -> None:
         i, rows = self._frame_index, self.results.contacts
         positions = np.ascontiguousarray(self._ts.positions, dtype=np.float32)
         self._set_box(box_of(self._ts))
         self.results.volumes[i] = self._ts.volume
-        self.results.widths[i] = self._width
+        self.results.widths[i] = self._cell.widths.min()
         for where, points in self._where:
             if isinstance(points, Molecules):
                 points.centers_of_mass(positions, self._cell, out=self._xyz[:, where])

@@ -9,14 +9,20 @@ import numpy as np
 COLUMNS = {"center": np.int32, "point": np.int32, "distance": np.float32, "cosine": np.float32}
 #: A point whose distance is its radius within rounding may still fall into the last bin.
 _SLACK = 1 + 1e-12
+#: With fewer cells along an axis a grid leaves too little out to be worth its sorting.
+_FEWEST_CELLS = 4
 
 
 class Cell(NamedTuple):
-    """A unit cell: rows of the lower triangular matrix in Å, as stored (single precision), and what divides by them."""
+    """A unit cell: its vectors as rows of a lower triangular matrix in Å, what divides by its diagonal, its widths.
+
+    A width is the distance between opposite faces: the length of an orthogonal cell.
+    """
 
     matrix: np.ndarray
     inverse: np.ndarray
     orthogonal: bool
+    widths: np.ndarray
 
 
 class Points(NamedTuple):
@@ -41,7 +47,9 @@ def cell_of(vectors: np.ndarray) -> Cell:
     off_diagonal = matrix[[1, 2, 2], [0, 0, 1]]
     # MDAnalysis multiplies by the inverse in single precision: the same numbers give the same bins.
     inverse = (np.float32(1) / np.diag(matrix)).astype(np.float64)
-    return Cell(matrix.astype(np.float64), inverse, not off_diagonal.any())
+    a, b, c = matrix.astype(np.float64)
+    faces = np.linalg.norm([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
+    return Cell(matrix.astype(np.float64), inverse, not off_diagonal.any(), abs(np.linalg.det([a, b, c])) / faces)
 
 
 @numba.njit(cache=True, inline="always")
@@ -59,10 +67,9 @@ def _nearest(dx: float, dy: float, dz: float, matrix: np.ndarray, inverse: np.nd
 
 
 @numba.njit(cache=True)
-def _squares(xyz: np.ndarray, origin: np.ndarray, cell: Any, squares: np.ndarray) -> None:
-    """Write the squared distances of points (3, n_points) from an origin (3,), nearest images."""
-    matrix, inverse, orthogonal = cell
-    x, y, z = xyz[0], xyz[1], xyz[2]
+def _squares(x: np.ndarray, y: np.ndarray, z: np.ndarray, origin: np.ndarray, cell: Any, squares: np.ndarray) -> None:
+    """Write the squared distances of points (n_points,) from an origin (3,), nearest images."""
+    matrix, inverse, orthogonal = cell.matrix, cell.inverse, cell.orthogonal
     x0, y0, z0 = origin[0], origin[1], origin[2]
     if orthogonal:
         a, b, c = matrix[0, 0], matrix[1, 1], matrix[2, 2]
@@ -116,6 +123,41 @@ def bin_of(distance: float, edges: np.ndarray) -> int:
 
 
 @numba.njit(cache=True)
+def _grid_position(point: np.ndarray, matrix: np.ndarray, shape: np.ndarray) -> tuple[int, int, int]:
+    """Return the grid cell of a point (3,), wherever its image lies."""
+    c = point[2] / matrix[2, 2]
+    b = (point[1] - c * matrix[2, 1]) / matrix[1, 1]
+    a = (point[0] - c * matrix[2, 0] - b * matrix[1, 0]) / matrix[0, 0]
+    # What rounds up to a whole cell belongs to the last one.
+    i = min(int((a - np.floor(a)) * shape[0]), shape[0] - 1)
+    j = min(int((b - np.floor(b)) * shape[1]), shape[1] - 1)
+    k = min(int((c - np.floor(c)) * shape[2]), shape[2] - 1)
+    return i, j, k
+
+
+@numba.njit(cache=True)
+def _sort_into_grid(xyz: np.ndarray, cell: Any, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points in the order of their grid cells, shape (n_points,), and where each cell begins among them."""
+    n_cells = shape[0] * shape[1] * shape[2]
+    starts = np.zeros(n_cells + 1, np.int64)
+    if n_cells == 1:
+        starts[1] = xyz.shape[1]
+        return np.arange(xyz.shape[1]), starts
+    where = np.empty(xyz.shape[1], np.int64)
+    for j in range(len(where)):
+        a, b, c = _grid_position(xyz[:, j], cell.matrix, shape)
+        where[j] = (a * shape[1] + b) * shape[2] + c
+        starts[where[j] + 1] += 1
+    starts = np.cumsum(starts)
+    order = np.empty(len(where), np.int64)
+    filled = starts.copy()
+    for j in range(len(where)):
+        order[filled[where[j]]] = j
+        filled[where[j]] += 1
+    return order, starts
+
+
+@numba.njit(cache=True)
 def count_frame(
     positions: np.ndarray,
     origins: np.ndarray,
@@ -131,7 +173,7 @@ def count_frame(
 ) -> int:
     """Add the pairs of one frame to `counts`, and write its contacts into `rows` behind the first `n_rows`.
 
-    Pairs inside one molecule are left out.
+    Pairs inside one molecule are left out. In a large box only the points in neighboring cells of a grid are looked at.
 
     Parameters
     ----------
@@ -153,34 +195,45 @@ def count_frame(
     int
         How many rows there are now; more than fit if `rows` are full, and then the rest is not written.
     """
-    matrix, inverse, _ = cell
     r_max = edges[-1]
     farthest = r_max * r_max * _SLACK
-    squares = np.empty(xyz.shape[1])
+    shape = (cell.widths / (r_max * 1.0001)).astype(np.int64)
+    shape[shape < _FEWEST_CELLS] = 1
+    around = np.where(shape > 1, 3, 1)
+    order, starts = _sort_into_grid(xyz, cell, shape)
+    x, y, z = xyz[0][order], xyz[1][order], xyz[2][order]
+    squares = np.empty(len(x))
     center_column, point_column, distance_column, cosine_column = rows
     for i in range(len(origins)):
-        _squares(xyz, origins[i], cell, squares)
         species, molecule, has_contacts = centers.species[i], centers.molecule[i], centers.has_contacts[i]
-        for j in range(len(squares)):
-            if squares[j] > farthest or points.molecule[j] == molecule:
-                continue
-            distance = np.sqrt(squares[j])
-            if distance > r_max:
-                continue
-            site = points.site[j]
-            counts[species, site, bin_of(distance, edges)] += 1
-            if has_contacts and distance <= reach[site]:
-                if n_rows < len(center_column):
-                    neighbor = points.neighbor[j]
-                    center_column[n_rows] = i
-                    point_column[n_rows] = j
-                    distance_column[n_rows] = distance
-                    cosine_column[n_rows] = (
-                        _cosine(origins[i], xyz[:, j], positions[neighbor], matrix, inverse)
-                        if neighbor >= 0
-                        else np.nan
-                    )
-                n_rows += 1
+        a, b, c = _grid_position(origins[i], cell.matrix, shape)
+        for neighbor_cell in range(around[0] * around[1] * around[2]):
+            da, rest = divmod(neighbor_cell, around[1] * around[2])
+            db, dc = divmod(rest, around[2])
+            at = ((a + da - 1) % shape[0] * shape[1] + (b + db - 1) % shape[1]) * shape[2] + (c + dc - 1) % shape[2]
+            first, last = starts[at], starts[at + 1]
+            _squares(x[first:last], y[first:last], z[first:last], origins[i], cell, squares)
+            for k in range(last - first):
+                if squares[k] > farthest:
+                    continue
+                j = order[first + k]
+                distance = np.sqrt(squares[k])
+                if distance > r_max or points.molecule[j] == molecule:
+                    continue
+                site = points.site[j]
+                counts[species, site, bin_of(distance, edges)] += 1
+                if has_contacts and distance <= reach[site]:
+                    if n_rows < len(center_column):
+                        neighbor = points.neighbor[j]
+                        center_column[n_rows] = i
+                        point_column[n_rows] = j
+                        distance_column[n_rows] = distance
+                        cosine_column[n_rows] = (
+                            _cosine(origins[i], xyz[:, j], positions[neighbor], cell.matrix, cell.inverse)
+                            if neighbor >= 0
+                            else np.nan
+                        )
+                    n_rows += 1
     return n_rows
 
 
@@ -206,7 +259,7 @@ def centers_of_mass(
     starts
         Where each molecule begins in `atoms`, and their number; shape (n_molecules + 1,).
     """
-    matrix, inverse, _ = cell
+    matrix, inverse = cell.matrix, cell.inverse
     whole = np.empty((len(atoms), 3))
     for m in range(len(starts) - 1):
         x, y, z = 0.0, 0.0, 0.0

@@ -246,3 +246,15 @@ def test_wrong_groups_are_refused(centers, more, message):
     universe = random_universe(np.random.default_rng(13), 1, 5, 20)
     with pytest.raises(InvalidInput, match=message):
         SolvationGeometry(centers(universe), {"EC": universe.select_atoms("name O")}, **more)
+
+
+@pytest.mark.parametrize("angles", [(90.0, 90.0, 90.0), (70.0, 85.0, 110.0)])
+def test_a_grid_misses_nobody(angles):
+    # Short reach in a large cell: only neighboring cells of a grid are searched; molecules lie outside of the cell too.
+    universe = random_triclinic(np.random.default_rng(14), n_centers=40, n_sites=1500, angles=angles)
+    universe.trajectory.coordinate_array += np.float32(1000.0)
+    _, (near,) = run(universe, r_max=4.0)
+    _, (far,) = run(universe)
+    counted = near.counts.sum(axis=0)
+    assert counted.sum() > 1000
+    assert counted.tolist() == far.counts.sum(axis=0)[: len(counted)].tolist()
