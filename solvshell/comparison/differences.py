@@ -8,12 +8,11 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from solvshell.analysis.statistics import MIN_REPLICAS, confidence_interval, mean_with_error
+
 Basis = Literal["one run", "replicas"]
 #: What a control says about a change of a system with polymer.
 Answer = Literal["also", "not shown", "cannot tell"]
-
-#: Replicas from which their scatter is the error; with fewer it is that of the time blocks within the runs.
-MIN_REPLICAS = 3
 
 
 @dataclass(frozen=True)
@@ -68,16 +67,18 @@ class Difference:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
-def from_series(mean: float, stderr: float | None, n_independent: float, highest: float = math.inf) -> Value:
-    """Return a number of one run from the mean of a time series, with a Student interval between 0 and `highest`.
+def from_series(
+    mean: float, stderr: float | None, n_independent: float, highest: float = math.inf, lowest: float = 0.0
+) -> Value:
+    """Return a number of one run from the mean of a time series, with the interval of `confidence_interval`.
 
-    One degree of freedom is the least: a series with fewer than two independent samples has an interval that is too
-    wide to say anything, as it should. Numbers and shares cannot leave their range, so neither does the interval.
+    Numbers and shares cannot leave their range, so neither does the interval; one between 0 and 1 is that of a share.
     """
     if stderr is None or math.isnan(stderr) or math.isnan(n_independent):
         return Value(mean)
-    half = stderr * float(stats.t.ppf(0.975, max(1.0, n_independent - 1)))
-    return Value(mean, max(0.0, mean - half), min(highest, mean + half), float(stderr))
+    is_share = (lowest, highest) == (0.0, 1.0) and 0 < mean < 1
+    low, high = confidence_interval(mean, stderr, n_independent, is_share=is_share)
+    return Value(mean, max(lowest, low), min(highest, high), float(stderr))
 
 
 def average(values: Sequence[Value]) -> Average:
@@ -128,6 +129,31 @@ def difference(system: Average, reference: Average) -> Difference:
     below = math.hypot(system.mean - own_low, its_high - reference.mean)
     above = math.hypot(own_high - system.mean, reference.mean - its_low)
     return Difference(value, value - below, value + above, None, None, basis)
+
+
+def average_of_series(replicas: Sequence[np.ndarray], lowest: float = -math.inf, highest: float = math.inf) -> Average:
+    """Return the mean of a quantity over the replicas of a system, with its 95 % interval; see `average`.
+
+    Parameters
+    ----------
+    replicas
+        The series of each replica, of shape (n_frames,) or (n_frames, n_centers), equilibration taken off. They may
+        differ in length: a replica counts as one, however long.
+    lowest, highest
+        Between which the quantity lies; 0 and 1 for zeros and ones, whose mean is a share.
+    """
+    estimates = [mean_with_error(series) for series in replicas]
+    return average([from_series(e.mean, e.stderr, e.n_independent, highest, lowest) for e in estimates])
+
+
+def difference_of_series(
+    system: Sequence[np.ndarray], reference: Sequence[np.ndarray], lowest: float = -math.inf, highest: float = math.inf
+) -> Difference:
+    """Return the mean of a quantity in a system less that in the reference: interval, and p-value from three replicas.
+
+    See `average_of_series` for the arguments, `difference` for the test.
+    """
+    return difference(average_of_series(system, lowest, highest), average_of_series(reference, lowest, highest))
 
 
 def answer(shift: Difference, control: Difference | None) -> Answer:

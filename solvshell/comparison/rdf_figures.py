@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter1d
 
-from solvshell.comparison.differences import MIN_REPLICAS
+from solvshell.analysis.statistics import MIN_REPLICAS
 from solvshell.comparison.figures import pairs_of, system_color
 from solvshell.comparison.results import Comparison
 from solvshell.comparison.systems import System

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from solvshell.analysis.rdf import PairCounts, fine_counts
 from solvshell.analysis.shells import first_shells, shell_shares, shell_table, speciation_table
 from solvshell.analysis.sites import Sites, select_sites
 from solvshell.analysis.sources import whole_trajectory
-from solvshell.analysis.statistics import Bootstrap, Estimate, bootstrap_blocks
+from solvshell.analysis.statistics import Bootstrap, Estimate, bootstrap_blocks, bootstrap_replicas, bootstrap_runs
 from solvshell.comparison.systems import System
 from solvshell.errors import InvalidInput
 from solvshell.report import Shown
@@ -32,6 +33,7 @@ CUTOFF_STEP_ANGSTROM = 0.2
 class Pass:
     """What one reading of a run gave: its results, pairs in blocks from the first frame used on, and the last frame."""
 
+    system: str
     sites: Sites
     pairs: dict[Key, PairCounts]
     bootstrap: Bootstrap
@@ -71,7 +73,7 @@ class Recount:
     last: Frame
 
 
-def _read(replica: Shown, capture: float) -> Pass:
+def _read(system: str, replica: Shown, capture: float) -> Pass:
     """Read the frames that the run's analysis used: not more, although the run may have gone on since."""
     assert replica.run is not None
     run, frames, settings = replica.run, replica.summary["frames"], replica.summary["settings"]
@@ -92,6 +94,7 @@ def _read(replica: Shown, capture: float) -> Pass:
     rng = np.random.default_rng(settings["seed"])
     per_draw = max(1, n_blocks // max(1, settings["n_draws"]))
     return Pass(
+        system,
         sites,
         {
             (pair.center.name, pair.site.partner, pair.site.name): pair
@@ -106,9 +109,11 @@ def _read(replica: Shown, capture: float) -> Pass:
 
 
 def pool(pairs: Sequence[PairCounts], bootstraps: Sequence[Bootstrap]) -> tuple[PairCounts, Bootstrap]:
-    """Return one pair of several runs as if they were one, each run resampled from its own blocks."""
+    """Return one pair of several runs as if they were one.
+
+    `bootstraps` are those of the runs, each of which is resampled from its own blocks, or of systems of replicas.
+    """
     n_bins = min(len(pair.edges) for pair in pairs) - 1
-    n_samples = min(len(bootstrap.weights) for bootstrap in bootstraps)
     pooled = replace(
         pairs[0],
         counts=np.concatenate([pair.counts[:, :n_bins] for pair in pairs]),
@@ -116,11 +121,7 @@ def pool(pairs: Sequence[PairCounts], bootstraps: Sequence[Bootstrap]) -> tuple[
         edges=pairs[0].edges[: n_bins + 1],
         n_center_frames=sum(pair.n_center_frames for pair in pairs),
     )
-    return pooled, Bootstrap(
-        np.hstack([bootstrap.weights[:n_samples] for bootstrap in bootstraps]),
-        sum(bootstrap.n_draws for bootstrap in bootstraps),
-        any(bootstrap.shorter_than_asked for bootstrap in bootstraps),
-    )
+    return pooled, bootstrap_runs(bootstraps)
 
 
 def _cutoff(pair: PairCounts, shell: Shell) -> Cutoff:
@@ -133,13 +134,20 @@ def _cutoff(pair: PairCounts, shell: Shell) -> Cutoff:
 def common_cutoffs(passes: Sequence[Pass]) -> dict[Key, Cutoff]:
     """Return the cutoff of each center, partner and site: the first minimum of the g(r) of all runs that have it.
 
-    That g(r) is the sum of the counts over the sum of the even counts, so that a run weighs as much as it knows.
+    That g(r) is the sum of the counts over the sum of the even counts, so that a run weighs as much as it knows. Every
+    system is in every sample of its bootstrap; of a system of three or more replicas these are drawn before their
+    blocks.
     """
+    rng = np.random.default_rng(0)
     keys = dict.fromkeys(key for one in passes for key in one.pairs)
     cutoffs = {}
     for key in keys:
         having = [one for one in passes if key in one.pairs]
-        pooled, bootstrap = pool([one.pairs[key] for one in having], [one.bootstrap for one in having])
+        of_systems = [
+            bootstrap_replicas([one.bootstrap for one in replicas], rng)
+            for _, replicas in groupby(having, key=lambda one: one.system)
+        ]
+        pooled, bootstrap = pool([one.pairs[key] for one in having], of_systems)
         cutoffs[key] = _cutoff(pooled, first_shell(pooled, bootstrap))
     return cutoffs
 
@@ -200,11 +208,11 @@ def recount(systems: Sequence[System]) -> tuple[dict[Key, Cutoff], dict[str, lis
     InvalidInput
         If a trajectory is not the one that was analyzed.
     """
-    replicas = [replica for system in systems for replica in system.replicas]
-    capture = max(replica.summary["settings"]["capture_radius_angstrom"] for replica in replicas)
-    passes = [_read(replica, capture) for replica in replicas]
+    replicas = [(system.name, replica) for system in systems for replica in system.replicas]
+    capture = max(replica.summary["settings"]["capture_radius_angstrom"] for _, replica in replicas)
+    passes = [_read(name, replica, capture) for name, replica in replicas]
     cutoffs = common_cutoffs(passes)
     if _longest(cutoffs.values()) > capture:
-        passes = [_read(replica, _longest(cutoffs.values())) for replica in replicas]
-    counted = iter([_recount(replica, one, cutoffs) for replica, one in zip(replicas, passes, strict=True)])
+        passes = [_read(name, replica, _longest(cutoffs.values())) for name, replica in replicas]
+    counted = iter([_recount(replica, one, cutoffs) for (_, replica), one in zip(replicas, passes, strict=True)])
     return cutoffs, {system.name: [next(counted) for _ in system.replicas] for system in systems}

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from solvshell import figures as shared
+from solvshell.analysis.statistics import MIN_REPLICAS
 from solvshell.box import describe_polymer
 from solvshell.comparison import figures, rdf_figures, tables, words
-from solvshell.comparison.differences import MIN_REPLICAS
 from solvshell.comparison.recount import CUTOFF_STEP_ANGSTROM, Recount, recount
 from solvshell.comparison.results import Comparison, compare_systems
 from solvshell.comparison.systems import System, differing_models, limits_of, open_systems
