@@ -21,7 +21,7 @@ def long_mean_with_error(series: np.ndarray) -> Estimate:
     """Return `mean_with_error` of a series, at a cost that hardly grows with its length.
 
     Means of blocks of frames have the same mean and tell the same error of it: what is remembered beyond a block shows
-    as their correlation. The independent samples are blocks, and so never more than `MANY_BLOCKS` twice.
+    as their correlation. Independent samples are counted in blocks, so that there are fewer than twice `MANY_BLOCKS`.
     """
     estimate = mean_with_error(_block_means(series))
     return replace(estimate, mean=float(series.mean()))
@@ -38,7 +38,7 @@ def ratio_with_error(numerator: np.ndarray, denominator: np.ndarray) -> Estimate
     Parameters
     ----------
     numerator, denominator
-        Stationary series of one shape, (n_frames,) or (n_frames, n_centers).
+        Stationary series of one shape, (n_frames,) or (n_frames, n_centers), of any type of number.
     """
     mean = float(denominator.mean()) if denominator.size else 0.0
     if mean == 0:
