@@ -23,7 +23,7 @@ class Exponentials:
     """The fit ``a exp(-t / fast) + (1 - a) exp(-t / slow)``, where `share_fast` is a.
 
     Where the data do not support two exponentials `share_fast` and `fast_ps` are None. `mean_ps` is the area,
-    ``a fast + (1 - a) slow``.
+    ``a fast + (1 - a) slow``. A `fast_ps` without error is an upper limit: a quarter of the time between frames.
     """
 
     share_fast: Estimate | None
@@ -95,7 +95,7 @@ def _with_errors(x: np.ndarray, free: np.ndarray, t: np.ndarray, decay: Resample
 def _fit(t: np.ndarray, decay: Resampled) -> Resampled:
     """Return (a, ln fast, ln slow) with samples; a is 0 unless two exponentials stand apart by two standard errors.
 
-    A fast time below what frames can show is held at its limit; its share is known all the same.
+    A fast time too short to leave a trace in the frames is held there, without error; its share is known all the same.
     """
     y = decay.values
     ln_times = np.linspace(np.log(_SHORTEST_STEPS * t[1]), np.log(100 * t[-1]), _GRID)
@@ -111,7 +111,7 @@ def _fit(t: np.ndarray, decay: Resampled) -> Resampled:
 
 
 def _estimates(numbers: Resampled, n_independent: int) -> list[Estimate]:
-    errors = [float(error) if np.isfinite(error) else None for error in numbers.stderr]
+    errors = [float(error) if error > 0 else None for error in numbers.stderr]
     return [Estimate(float(v), e, float(n_independent)) for v, e in zip(numbers.values, errors, strict=True)]
 
 

@@ -45,8 +45,10 @@ def test_one_exponential_is_not_taken_for_two(seed):
     assert abs(found.fit.slow_ps.mean - 25) < 4 * found.fit.slow_ps.stderr
 
 
-def test_of_a_part_faster_than_frames_the_share_is_known():
-    found = area_of(LAGS_PS, resampled(two(LAGS_PS, 0.4, 0.001, 30.0), 0.01), 1000)
+@pytest.mark.parametrize("noise", [0.01, 0.1])
+@pytest.mark.parametrize("seed", range(6))
+def test_of_a_part_faster_than_frames_the_share_is_known(noise, seed):
+    found = area_of(LAGS_PS, resampled(two(LAGS_PS, 0.4, 0.001, 30.0), noise, seed), 1000)
     assert abs(found.fit.share_fast.mean - 0.4) < 3 * found.fit.share_fast.stderr
     assert found.fit.fast_ps.mean < 0.5
     assert abs(found.fit.mean_ps.mean - 0.6 * 30) < 3 * found.fit.mean_ps.stderr

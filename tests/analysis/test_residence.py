@@ -5,10 +5,14 @@ import numpy as np
 import pytest
 from shells_by_hand import make_shells, molecule_numbers
 from stays_by_hand import contacts_of, markov, shells_of
+from synthetic import make_universe
 
 from solvshell.analysis.geometry import Contacts
 from solvshell.analysis.residence import DECAY_COLUMNS, METHODS, RESIDENCE_COLUMNS, residence_time, residence_times
+from solvshell.analysis.shells import FirstShells
+from solvshell.analysis.sites import select_sites
 from solvshell.analysis.stays import continuous_stays
+from solvshell.species import SpeciesFile
 
 
 @pytest.mark.parametrize(("n_frames", "stay"), [(4000, 50), (60, 50), (100, 200)])
@@ -66,8 +70,7 @@ def test_stays_of_two_centers_and_molecules_are_kept_apart():
     assert (found.n_departures, found.bound_ps) == (4, 8)
 
 
-def of_li_and_ec(shells, seed=0):
-    """The residence of EC at Li, the first pair."""
+def of_first_pair(shells, seed=0):
     return residence_times(shells, np.random.default_rng(seed)).pairs[0]
 
 
@@ -82,7 +85,7 @@ def repeated():
     for seed in range(40):
         rng = np.random.default_rng(seed)
         bound = markov(rng, 400, (25, 30), 40, 800)
-        for method, time in times_of(of_li_and_ec(shells_of(bound, 2.0), seed)).items():
+        for method, time in times_of(of_first_pair(shells_of(bound, 2.0), seed)).items():
             found[method].append(time)
     return {method: np.array(times) for method, times in found.items()}
 
@@ -101,7 +104,7 @@ def test_all_methods_agree_with_the_rates_of_a_two_state_process(repeated, metho
 
 def test_a_run_of_two_residence_times_is_not_biased_where_completed_stays_are():
     bound = markov(np.random.default_rng(1), 100, (40, 60), 50, 1000)
-    pair = of_li_and_ec(shells_of(bound))
+    pair = of_first_pair(shells_of(bound))
     stays = continuous_stays(contacts_of(bound))
     completed = (stays.first > 0) & (stays.last < 99)
     naive = (stays.last - stays.first + 1)[completed]
@@ -117,7 +120,7 @@ def test_errors_know_that_stays_as_long_as_the_run_are_few():
     off = []
     for seed in range(40):
         bound = markov(np.random.default_rng(seed), 200, (8, 20), 200, 3800)
-        pair = of_li_and_ec(shells_of(bound), seed)
+        pair = of_first_pair(shells_of(bound), seed)
         if pair.continuous.area.fit is not None:
             mean = pair.continuous.area.fit.mean_ps
             # The logarithm of so uncertain a time is closer to normal.
@@ -129,7 +132,7 @@ def test_errors_know_that_stays_as_long_as_the_run_are_few():
 def test_two_kinds_of_stays_make_two_exponentials():
     rng = np.random.default_rng(2)
     bound = np.concatenate([markov(rng, 2000, (40, 20), 4, 196), markov(rng, 2000, (40, 4), 80, 720)], axis=2)
-    fit = of_li_and_ec(shells_of(bound)).continuous.area.fit
+    fit = of_first_pair(shells_of(bound)).continuous.area.fit
     # Per center 20 x 4 / 200 = 0.4 bound moments of the quick kind, 4 x 80 / 800 = 0.4 of the slow one.
     for number, expected in ((fit.share_fast, 0.5), (fit.fast_ps, 4), (fit.slow_ps, 80), (fit.mean_ps, 42)):
         assert abs(number.mean - expected) < 3 * number.stderr
@@ -140,7 +143,7 @@ def test_a_flicker_shortens_what_is_continuous_alone():
     rng = np.random.default_rng(3)
     bound = markov(rng, 1000, (30, 20), 100, 1900)
     bound &= rng.random(bound.shape) > 0.03
-    times = times_of(of_li_and_ec(shells_of(bound)))
+    times = times_of(of_first_pair(shells_of(bound)))
     assert times["continuous_integral"][0] == pytest.approx(1 / (0.03 + 0.01), rel=0.15)
     assert times["censored_exponential"][0] == pytest.approx(100, rel=0.15)
     assert times["intermittent_integral"][0] == pytest.approx(95, rel=0.15)
@@ -163,6 +166,20 @@ def test_molecules_count_once_and_sites_apart():
     assert pairs["Li", "EC", "carbonyl_o"].continuous is None
     chance = pairs["Li", "PF6", "f"].intermittent.chance
     assert chance == pytest.approx(10 / (2 * 2 * 40))  # bound frames; centers, molecules and frames
+
+
+def test_the_chance_of_centers_inside_molecules_is_that_of_other_molecules():
+    species = SpeciesFile.model_validate(
+        {
+            "centers": {"N": "name N"},
+            "partners": {"TFSI": {"molecules": "resname TFSI", "sites": {"o": "name O"}, "role": "anion"}},
+        }
+    )
+    sites = select_sites(make_universe([("TFSI", ["N", "O"])] * 5, np.zeros((1, 10, 3))), species)
+    bound = np.zeros((40, 5, 5), dtype=bool)
+    bound[:, 0, 1:] = True
+    shells = FirstShells(sites, np.array([[3.0]]), contacts_of(bound), np.arange(40), 1.0)
+    assert of_first_pair(shells).intermittent.chance == pytest.approx(4 / (5 * 4))
 
 
 def test_the_table_says_what_is_known_and_is_empty_elsewhere():
@@ -197,7 +214,7 @@ def test_the_decays_in_the_table_are_those_of_a_dense_one():
 
 def test_everything_but_the_curves_is_plain_values():
     bound = markov(np.random.default_rng(6), 500, (10, 20), 20, 200)
-    found = of_li_and_ec(shells_of(bound)).to_dict()
+    found = of_first_pair(shells_of(bound)).to_dict()
     assert json.loads(json.dumps(found)) == found
     assert found["continuous"]["fit"]["slow_ps"]["n_independent"] == found["continuous"]["n_departures"]
     assert found["exponential"]["n_departures"] == found["intermittent"]["n_departures"]
