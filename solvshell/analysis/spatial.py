@@ -16,7 +16,7 @@ from MDAnalysis.lib.mdamath import triclinic_vectors
 
 from solvshell.analysis.cube import cube_text
 from solvshell.analysis.frames import box_of, open_trajectory
-from solvshell.analysis.sources import whole_trajectory
+from solvshell.analysis.sources import find_species_in, whole_trajectory
 from solvshell.analysis.trusted_elements import SYMBOLS, trusted_elements
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
@@ -413,12 +413,14 @@ def _target_atoms(universe: Universe, species: SpeciesFile, name: str) -> AtomGr
 
 
 def spatial_of_species(
-    universe: Universe, species: SpeciesFile, around: str, of: str, **settings: Any
+    universe: Universe, species: SpeciesFile | None, around: str, of: str, **settings: Any
 ) -> SpatialDistribution:
-    """Return the spatial distribution by names of a species file, whose molecules are selections.
+    """Return the spatial distribution by names of a species file.
 
     Parameters
     ----------
+    species
+        Selections, or molecules by their graph; all shipped species if None.
     around
         A partner, such as ``EC``.
     of
@@ -429,10 +431,11 @@ def spatial_of_species(
     Raises
     ------
     InvalidInput
-        If a name is not in the file, or as `spatial_distribution`.
+        If a name is not in the file, or as `find_species_in` and `spatial_distribution`.
     """
-    atoms, neighbors = _partner_atoms(universe, species, around), _target_atoms(universe, species, of)
-    return spatial_distribution(atoms, neighbors, molecules_are=species.molecules_are, **settings)
+    selections, _ = find_species_in(universe, species)
+    atoms, neighbors = _partner_atoms(universe, selections, around), _target_atoms(universe, selections, of)
+    return spatial_distribution(atoms, neighbors, molecules_are=selections.molecules_are, **settings)
 
 
 def spatial_of_run(run: Run, around: str, of: str, **settings: Any) -> SpatialDistribution:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,10 +8,12 @@ from MDAnalysis.lib.distances import apply_PBC
 from MDAnalysis.lib.mdamath import triclinic_vectors
 from scipy.spatial.transform import Rotation
 
+from solvshell.analysis.frames import open_trajectory
 from solvshell.analysis.spatial import SPATIAL_COLUMNS, spatial_distribution, spatial_of_species, write_spatial
 from solvshell.errors import InvalidInput
 from tests.synthetic import make_universe, species_file
 
+DATA = Path(__file__).parent.parent / "data" / "gromacs_lb003"
 #: No two axes alike, no mirror plane: a body that can be turned in one way only.
 BODY = np.array([[-1.5, 0.2, 0.1], [1.4, -0.3, 0.2], [0.3, 1.1, -0.4], [-0.2, -1.0, 0.1]])
 NAMES = ["C1", "C2", "O", "N"]
@@ -152,6 +155,19 @@ def test_names_of_a_species_file():
         spatial_of_species(universe, species, "EC", "EC.p")
     with pytest.raises(InvalidInput, match=r"around: 'Li' \(allowed: EC\)"):
         spatial_of_species(universe, species, "Li", "EC")
+
+
+def test_in_a_liquid_lithium_stands_at_the_carbonyl_oxygen():
+    """Species found by their graph; the densest voxel of Li around EC is near O2 and beyond it."""
+    universe = open_trajectory(DATA / "lb003.gro", DATA / "lb003.xtc")
+    found = spatial_of_species(universe, None, "EC", "Li", spacing=0.5, step=4)
+    assert found.fit_rmsd_angstrom < 0.15  # a ring that hardly puckers
+    densest = found.to_dataframe().nlargest(1, "g").iloc[0]
+    assert densest["g"] > 50
+    oxygen, carbon = (found.positions_angstrom[found.atoms.names == name][0] for name in ("O2", "C3"))
+    at = densest[SPATIAL_COLUMNS[:3]].to_numpy(float)
+    assert 1.5 < np.linalg.norm(at - oxygen) < 2.5
+    assert np.linalg.norm(at - carbon) > 2.5
 
 
 def test_dx_reads_back(tmp_path):
