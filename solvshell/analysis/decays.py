@@ -11,6 +11,7 @@ lag. So it makes no difference whether an end of the run cut a stay short: nothi
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 from solvshell.analysis.statistics import Bootstrap
@@ -47,12 +48,34 @@ def _pieces(stays: Stays, borders: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     return stay, block, begin, np.minimum(stays.last[stay] + 1, borders[block + 1])
 
 
+@numba.njit(cache=True)
+def _count(
+    first: np.ndarray, end: np.ndarray, pair: np.ndarray,
+    stay: np.ndarray, cell: np.ndarray, begin: np.ndarray, stop: np.ndarray,
+    lags: np.ndarray, n_frames: int, counts: np.ndarray,
+) -> None:  # fmt: skip
+    """Add the watched, stayed and bound moments of all pieces of stays to `counts` (3, n_cells, n_lags)."""
+    for i in range(len(lags)):
+        lag = lags[i]
+        met = 0  # the first stay that a piece meets when it is shifted by the lag; it only moves forward
+        for k in range(len(stay)):
+            own, a, b = stay[k], begin[k], stop[k]
+            counts[0, cell[k], i] += max(0, min(b, n_frames - lag) - a)
+            counts[1, cell[k], i] += max(0, min(b, end[own] - lag) - a)
+            met = max(met, own)
+            while met < len(first) and pair[met] == pair[own] and end[met] <= a + lag:
+                met += 1
+            other = met
+            while other < len(first) and pair[other] == pair[own] and first[other] < b + lag:
+                counts[2, cell[k], i] += min(end[other], b + lag) - max(first[other], a + lag)
+                other += 1
+
+
 def bound_moments(stays: Stays, lags: np.ndarray, borders: np.ndarray, n_centers: int) -> BoundMoments:
     """Return the bound moments that can be watched for each lag, counted exactly.
 
-    The bound frames before frame x, H(x), are a function of straight lines that bend where stays begin and end. So the
-    moments of a piece of a stay [a, b) that are bound a lag later number H(b + lag) - H(a + lag): the work grows with
-    the number of stays, not with the frames.
+    The moments of a stay at which the molecule is bound a lag later are those that the stay, shifted by the lag, has in
+    common with stays of the same pair: the work grows with the number of stays, not with the frames.
 
     Parameters
     ----------
@@ -64,24 +87,13 @@ def bound_moments(stays: Stays, lags: np.ndarray, borders: np.ndarray, n_centers
         The first frame of each block of frames, and the number of frames, shape (n_blocks + 1,).
     """
     n_frames, n_blocks = int(borders[-1]), len(borders) - 1
-    stay, block, begin, end = _pieces(stays, borders)
-    left = stays.last[stay] + 1
-    # The pairs lie on one axis, each followed by as much emptiness as the longest lag can reach into.
-    axis = np.cumsum(np.append(False, ~stays.follows))[: len(stays.first)] * (n_frames + int(lags[-1]) + 1)
-    bends = np.column_stack([axis + stays.first, axis + stays.last + 1]).ravel()
-    length = stays.last - stays.first + 1
-    before = np.column_stack([np.cumsum(length) - length, np.cumsum(length)]).ravel()
-    cell = stays.center[stay] * n_blocks + block
-    counts = np.zeros((3, len(lags), n_centers * n_blocks))
-    for i, lag in enumerate(lags if len(stay) else []):
-        bound_before_begin, bound_before_end = (
-            np.interp(axis[stay] + frame + lag, bends, before) for frame in (begin, end)
-        )
-        n_watched = np.clip(n_frames - lag, begin, end) - begin
-        n_stayed = np.clip(left - lag, begin, end) - begin
-        for total, number in zip(counts, (n_watched, n_stayed, bound_before_end - bound_before_begin), strict=True):
-            total[i] = np.bincount(cell, number, n_centers * n_blocks)
-    return BoundMoments(*np.moveaxis(counts, 1, 2).reshape(3, n_centers, n_blocks, len(lags)))
+    counts = np.zeros((3, n_centers * n_blocks, len(lags)))
+    if len(stays.first):
+        stay, block, begin, stop = _pieces(stays, borders)
+        pair = np.cumsum(np.append(False, ~stays.follows))
+        cell = stays.center[stay] * n_blocks + block
+        _count(stays.first, stays.last + 1, pair, stay, cell, begin, stop, lags, n_frames, counts)
+    return BoundMoments(*counts.reshape(3, n_centers, n_blocks, len(lags)))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from solvshell.analysis.shells import FirstShells, lacks_cutoff
 from solvshell.analysis.sites import Sites
@@ -174,7 +174,7 @@ def exchange_table(shells: FirstShells, window_ps: float = WINDOW_PS) -> pd.Data
             n = counts.get((center.name, leaving, entering), 0)
             numbers: tuple[float | None, ...] = (None,) * 4
             if known:
-                interval = (chi2.ppf(0.025, 2 * n) / 2 if n else 0.0, chi2.ppf(0.975, 2 * n + 2) / 2)
+                interval = (chdtri(2 * n, 0.975) / 2 if n else 0.0, chdtri(2 * n + 2, 0.025) / 2)
                 numbers = (n, *(number / watched_ns for number in (n, *interval)))
             rows.append((center.name, leaving, entering, *numbers))
     types = {"n": "Int64"} | dict.fromkeys(RATE_COLUMNS[4:], float)
