@@ -3,25 +3,31 @@
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from MDAnalysis import NoDataError, Universe
+from MDAnalysis import Universe
 from MDAnalysis.analysis.base import AnalysisBase
 from MDAnalysis.analysis.density import Density, DensityAnalysis
 from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.distances import apply_PBC, capped_distance, minimize_vectors
 from MDAnalysis.lib.mdamath import triclinic_vectors
 
+from solvshell.analysis.bodies import (
+    Bodies,
+    bodies_of,
+    molecule_idx,
+    rmsd,
+    rotations_onto,
+    typical_geometry,
+    whole_bodies,
+)
 from solvshell.analysis.cube import cube_text
-from solvshell.analysis.frames import box_of, open_trajectory
-from solvshell.analysis.sources import find_species_in, whole_trajectory
+from solvshell.analysis.frames import box_of
 from solvshell.analysis.trusted_elements import SYMBOLS, trusted_elements
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
-from solvshell.run import Run
-from solvshell.species import SpeciesFile, select_species
 
 SPATIAL_COLUMNS = ["x_angstrom", "y_angstrom", "z_angstrom", "g", "stderr"]
 MAX_R_ANGSTROM = 8.0
@@ -31,9 +37,6 @@ N_BLOCKS = 8
 _MAX_BINS = 256
 #: So many neighbors are gathered before they are counted: some 50 bytes each.
 _GATHERED = 1_000_000
-#: Atoms within this distance of one line, in Å, do not say how a molecule is turned.
-_FLATTEST = 0.1
-_HEAVIER_THAN_HYDROGEN = 3.5  # Da; hydrogens of a run with long steps weigh 3
 
 
 @dataclass(frozen=True)
@@ -80,22 +83,13 @@ class SpatialDistribution:
 
 
 @dataclass(frozen=True)
-class _Body:
-    """How the molecules of a kind lie in their atoms (n_molecules, n_atoms), and which of them are superposed."""
-
-    molecules: np.ndarray
-    molecule_idx: np.ndarray
-    fit: np.ndarray
-
-
-@dataclass(frozen=True)
 class _Target:
     """The atoms whose density is wanted, and the molecule of each."""
 
     atoms: AtomGroup
     molecule_idx: np.ndarray
 
-    def n_pairs(self, body: _Body) -> int:
+    def n_pairs(self, body: Bodies) -> int:
         """Return how many pairs of a molecule and an atom outside of it there are."""
         n = max(body.molecule_idx.max(), self.molecule_idx.max()) + 1
         own = np.bincount(body.molecule_idx, minlength=n) @ np.bincount(self.molecule_idx, minlength=n)
@@ -108,102 +102,6 @@ def _narrowest_width(box: np.ndarray) -> float:
     return float(1 / np.linalg.norm(inverse, axis=0).max())
 
 
-def _molecule_idx(atoms: AtomGroup, molecules_are: str) -> np.ndarray:
-    try:
-        return atoms.resindices if molecules_are == "residues" else atoms.fragindices
-    except NoDataError:
-        raise InvalidInput(
-            "molecules_are: fragments need bonds, which this topology lacks (allowed: residues)"
-        ) from None
-
-
-def _fit_atoms(molecule: AtomGroup, selection: str | None) -> np.ndarray:
-    """Return the places of the atoms to superpose, in a molecule."""
-    if selection is not None:
-        try:
-            fit = np.flatnonzero(np.isin(molecule.indices, molecule.select_atoms(selection).indices))
-        except Exception as error:  # a parser of free text: SelectionError, ValueError, AttributeError, ...
-            raise InvalidInput(f"fit_atoms: {selection!r} is not a selection of this topology: {error}") from error
-    else:
-        heavy = getattr(molecule, "masses", np.full(len(molecule), np.inf)) > _HEAVIER_THAN_HYDROGEN
-        fit = np.flatnonzero(heavy)
-    if len(fit) < 3:
-        which = "heavy atoms" if selection is None else f"atoms of {selection!r}"
-        raise InvalidInput(f"fit_atoms: {len(fit)} {which} in a molecule; an orientation takes three or more")
-    return fit
-
-
-def _body(reference: AtomGroup, fit_atoms: str | None, molecules_are: str) -> _Body:
-    if len(reference) == 0:
-        raise InvalidInput("reference: holds no atom")
-    number = _molecule_idx(reference, molecules_are)
-    atoms = reference[np.argsort(number, kind="stable")]
-    found, sizes = np.unique(number, return_counts=True)
-    if (sizes != sizes[0]).any():
-        raise InvalidInput(
-            f"reference: molecules of {sizes.min()} and of {sizes.max()} atoms; they must be of one kind"
-        )
-    names = getattr(atoms, "names", None)
-    if names is not None and (names.reshape(len(found), -1) != names[: sizes[0]]).any():
-        raise InvalidInput("reference: the atoms of its molecules differ in names or order; they must be of one kind")
-    return _Body(atoms.indices.reshape(len(found), -1), found, _fit_atoms(atoms[: sizes[0]], fit_atoms))
-
-
-def _rotations(bodies: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return for each body the rotation R of least squares, so that body @ R lies on the reference (Kabsch 1976).
-
-    Parameters
-    ----------
-    bodies
-        Shape (n_molecules, n_fit, 3), their centroids at the origin.
-    reference
-        Shape (n_fit, 3), likewise.
-    """
-    u, _, vt = np.linalg.svd(np.swapaxes(bodies, 1, 2) @ reference)
-    u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
-    return u @ vt
-
-
-def _rmsd(bodies: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    return np.sqrt(((bodies - reference) ** 2).sum(axis=2).mean(axis=1))
-
-
-def _axes(fit: np.ndarray) -> np.ndarray:
-    """Return the rotation that turns the longest axis of points to x and the shortest to z, so that fit @ R is turned.
-
-    The first point off each axis has a positive coordinate.
-    """
-    _, extents, vt = np.linalg.svd(fit, full_matrices=False)
-    if extents[1] < _FLATTEST:
-        raise InvalidInput("fit_atoms: lie on one line, which leaves the molecule free to turn about it")
-    turned = fit @ vt.T
-    signs = [column[np.abs(column).argmax() if abs(column[0]) < _FLATTEST else 0] for column in turned.T[:2]]
-    rotation = vt.T * np.sign([*signs, 1.0])
-    rotation[:, 2] = np.cross(rotation[:, 0], rotation[:, 1])
-    return rotation
-
-
-def _whole(universe: Universe, body: _Body, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the centroids of the superposed atoms (n_molecules, 3), and all atoms around them, in this frame."""
-    positions = universe.atoms.positions[body.molecules].astype(float)
-    first = positions[:, body.fit[:1]]
-    from_first = minimize_vectors((positions - first).reshape(-1, 3), box=box).reshape(positions.shape)
-    centroid = from_first[:, body.fit].mean(axis=1, keepdims=True)
-    return (first + centroid)[:, 0], from_first - centroid
-
-
-def _typical_geometry(universe: Universe, body: _Body) -> tuple[AtomGroup, np.ndarray]:
-    """Return the molecule of the present frame that is nearest to the mean of all, and its atoms along its axes."""
-    _, whole = _whole(universe, body, box_of(universe.trajectory.ts))
-    bodies = whole[:, body.fit]
-    mean = bodies[0]
-    for _ in range(3):
-        turned = bodies @ _rotations(bodies, mean)
-        mean = turned.mean(axis=0)
-    chosen = int(_rmsd(turned, mean).argmin())
-    return universe.atoms[body.molecules[chosen]], whole[chosen] @ _axes(bodies[chosen])
-
-
 class _LocalDensity(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has no types
     """Counts neighbors in the frames of molecules: one grid of counts for each block of frames, and what it expects.
 
@@ -212,7 +110,7 @@ class _LocalDensity(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has no ty
     """
 
     def __init__(
-        self, universe: Universe, body: _Body, geometry: np.ndarray, target: _Target, r_max: float, spacing: float
+        self, universe: Universe, body: Bodies, geometry: np.ndarray, target: _Target, r_max: float, spacing: float
     ) -> None:
         super().__init__(universe.trajectory)
         self._universe = universe
@@ -237,10 +135,10 @@ class _LocalDensity(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has no ty
         box = box_of(self._ts)
         if self._r_max > (half := _narrowest_width(box) / 2):
             raise InvalidInput(f"r_max: {self._r_max:g} Å is more than half the width of the box, {half:g} Å")
-        centroids, whole = _whole(self._universe, self._body, box)
+        centroids, whole = whole_bodies(self._universe, self._body, box)
         bodies = whole[:, self._body.fit]
-        rotations = _rotations(bodies, self._reference)
-        self.squares += float((_rmsd(bodies @ rotations, self._reference) ** 2).mean())
+        rotations = rotations_onto(bodies, self._reference)
+        self.squares += float((rmsd(bodies @ rotations, self._reference) ** 2).mean())
         self._gathered.append(self._neighbors(centroids, rotations, box))
         block = self._block_of_frame[self._frame_index]
         self.expected[block] += self._n_pairs / self._ts.volume
@@ -350,8 +248,8 @@ def spatial_distribution(
         cell, or no frame is left.
     """
     universe = reference.universe
-    body = _body(reference, fit_atoms, molecules_are)
-    neighbors = _Target(target, _molecule_idx(target, molecules_are))
+    body = bodies_of(reference, fit_atoms, molecules_are)
+    neighbors = _Target(target, molecule_idx(target, molecules_are))
     if target.universe is not universe:
         raise InvalidInput("target: is of another universe than the reference")
     frames = range(*slice(start, stop, step).indices(universe.trajectory.n_frames))
@@ -368,7 +266,7 @@ def spatial_distribution(
         )
     if 2 * r_max / spacing > _MAX_BINS:
         raise InvalidInput(f"spacing: {spacing:g} Å (allowed for this r_max: {2 * r_max / _MAX_BINS:g} Å or more)")
-    molecule, geometry = _typical_geometry(universe, body)
+    molecule, geometry = typical_geometry(universe, body)
     local = _LocalDensity(universe, body, geometry, neighbors, r_max, spacing)
     local.run(start, stop, step, verbose=verbose)
 
@@ -388,61 +286,6 @@ def spatial_distribution(
         local.n_frames,
         int(local.counts.sum()),
     )
-
-
-def _partner_atoms(universe: Universe, species: SpeciesFile, name: str) -> AtomGroup:
-    if name not in species.partners:
-        raise InvalidInput(f"around: {name!r} (allowed: {', '.join(species.partners)})")
-    return universe.select_atoms(species.partners[name].molecules)
-
-
-def _target_atoms(universe: Universe, species: SpeciesFile, name: str) -> AtomGroup:
-    """Return the atoms of a center (``Li``), of a partner's coordinating sites (``EC``), or of one (``EC.ester_o``)."""
-    centers = species.centers | species.reference_centers
-    if name in centers and name not in species.partners:
-        return universe.select_atoms(centers[name])
-    partner, _, site = name.partition(".")
-    entry = species.partners.get(partner)
-    sites = {} if entry is None else (entry.sites | entry.reference_sites if site else entry.sites)
-    if entry is None or (site and site not in sites):
-        known = [*centers, *species.partners]
-        known += [f"{name}.{site}" for name, p in species.partners.items() for site in (*p.sites, *p.reference_sites)]
-        raise InvalidInput(f"of: {name!r} (allowed: {', '.join(dict.fromkeys(known))})")
-    chosen = [sites[site]] if site else list(sites.values())
-    return universe.select_atoms(entry.molecules).select_atoms(*chosen)
-
-
-def spatial_of_species(
-    universe: Universe, species: SpeciesFile | None, around: str, of: str, **settings: Any
-) -> SpatialDistribution:
-    """Return the spatial distribution by names of a species file.
-
-    Parameters
-    ----------
-    species
-        Selections, or molecules by their graph; all shipped species if None.
-    around
-        A partner, such as ``EC``.
-    of
-        A center (``Li``), a partner, which means its coordinating sites (``EC``), or one site of it (``EC.ester_o``).
-    **settings
-        Of `spatial_distribution`.
-
-    Raises
-    ------
-    InvalidInput
-        If a name is not in the file, or as `find_species_in` and `spatial_distribution`.
-    """
-    selections, _ = find_species_in(universe, species)
-    atoms, neighbors = _partner_atoms(universe, selections, around), _target_atoms(universe, selections, of)
-    return spatial_distribution(atoms, neighbors, molecules_are=selections.molecules_are, **settings)
-
-
-def spatial_of_run(run: Run, around: str, of: str, **settings: Any) -> SpatialDistribution:
-    """Return the spatial distribution in the production of a run, finished or not; see `spatial_of_species`."""
-    with whole_trajectory(run) as trajectory:
-        universe = open_trajectory(run.topology_path, trajectory)
-        return spatial_of_species(universe, select_species(run.box.recipe.entries), around, of, **settings)
 
 
 def _dx(density: Density) -> bytes:

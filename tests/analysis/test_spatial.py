@@ -9,7 +9,8 @@ from MDAnalysis.lib.mdamath import triclinic_vectors
 from scipy.spatial.transform import Rotation
 
 from solvshell.analysis.frames import open_trajectory
-from solvshell.analysis.spatial import SPATIAL_COLUMNS, spatial_distribution, spatial_of_species, write_spatial
+from solvshell.analysis.spatial import SPATIAL_COLUMNS, spatial_distribution, write_spatial
+from solvshell.analysis.spatial_by_name import spatial_of_species
 from solvshell.errors import InvalidInput
 from tests.synthetic import make_universe, species_file
 
