@@ -15,7 +15,10 @@ COLUMNS = {
     "fraction_of_centers_stderr,fraction_of_anions,fraction_of_anions_stderr,n,n_independent,example_frame",
     "population": "n_centers,n_anions,mean_per_frame,mean_per_frame_stderr,probability,probability_stderr",
     "denticity": "center,partner,n_atoms,fraction,stderr,mean_per_center,mean_per_center_stderr,n,n_independent",
+    "bridging": "partner,n_centers,fraction,stderr,n,n_independent",
     "angles": "center,partner,site,angle_degrees,density,stderr",
     "coordination_free_energy": "center,partner,n,probability,probability_stderr,free_energy_kt,free_energy_kt_stderr,"
     "free_energy_kj_mol,free_energy_kj_mol_stderr,n_independent",
+    "convergence": "quantity,center,partner,site,value,stderr,wanted,n_independent,run_ps,needed_ps,status",
+    "running_means": "center,time_ps,mean,stderr,low,high,n_independent",
 }

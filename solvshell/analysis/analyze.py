@@ -10,7 +10,9 @@ from MDAnalysis import Universe
 from MDAnalysis.analysis.results import Results
 
 from solvshell.analysis.angles import angle_table, mean_angle_table
+from solvshell.analysis.bridging import bridging_table
 from solvshell.analysis.clusters import cluster_table, find_clusters, population_matrix
+from solvshell.analysis.convergence import RUNNING_MEAN_COLUMNS, convergence, running_mean
 from solvshell.analysis.coordination import coordination_table, total_coordination, total_per_center
 from solvshell.analysis.coordination_free_energy import coordination_free_energy
 from solvshell.analysis.cutoffs import cutoff_of, find_cutoffs
@@ -76,8 +78,11 @@ class Analysis:
     clusters: pd.DataFrame
     population: pd.DataFrame
     denticity: pd.DataFrame
+    bridging: pd.DataFrame
     angles: pd.DataFrame
     coordination_free_energy: pd.DataFrame
+    convergence: pd.DataFrame
+    running_means: pd.DataFrame
     first_shells: FirstShells
     summary: dict[str, Any]
 
@@ -130,6 +135,17 @@ def _peak_samples(
         own = total if pair.center.reference else total[:, pair.center.members]
         samples.append(independent_frames(pair, shell, captured.of_pair(pair.center, j), capture, own))
     return samples
+
+
+def _running_means(shells: FirstShells) -> pd.DataFrame:
+    """Return the running means of the total coordination numbers that can be counted."""
+    total = total_per_center(shells)
+    means = [
+        running_mean(total[:, center.members], shells.timestep_ps, center.name)
+        for center, incomplete in zip(shells.sites.centers, shells.is_incomplete, strict=True)
+        if not incomplete
+    ]
+    return pd.concat(means, ignore_index=True) if means else pd.DataFrame(columns=RUNNING_MEAN_COLUMNS)
 
 
 def write_tables(analysis: Analysis, directory: Path) -> None:
@@ -230,7 +246,6 @@ def analyze(
     of_peaks = _peak_samples(fine, found, captured, total_per_center(shells), capture)
     shell_fractions, of_shells = shell_table(shells)
     speciation, of_states = speciation_table(shells)
-    residence = residence_times(shells, rng)
     clusters = find_clusters(shells)
     settings = Settings(
         source=source or {},
@@ -246,15 +261,46 @@ def analyze(
         draws_shorter_than_memory=bootstrap.shorter_than_asked,
         seed=seed,
     )
+    total = total_coordination(shells)
+    run_ps = (shells.n_frames - 1) * shells.timestep_ps
     findings = Findings(
-        peaks, found, of_peaks, coordination, total_coordination(shells), shell_fractions, of_shells,
-        shell_shares(shells), speciation, of_states, residence, exchange_table(shells), cluster_table(clusters),
-        population_matrix(clusters).to_dataframe(), denticity_table(shells), mean_angle_table(shells),
-        coordination_free_energy(shells, temperature_k),
-    )  # fmt: skip
-    summary = summarize(universe, sites, geometry, log, settings, findings)
+        peaks=peaks,
+        first_shells=found,
+        of_peaks=of_peaks,
+        coordination=coordination,
+        total_coordination=total,
+        shells=shell_fractions,
+        of_shells=of_shells,
+        shell_shares=shell_shares(shells),
+        speciation=speciation,
+        of_speciation=of_states,
+        residence=residence_times(shells, rng),
+        exchange=exchange_table(shells),
+        clusters=cluster_table(clusters),
+        population=population_matrix(clusters).to_dataframe(),
+        denticity=denticity_table(shells),
+        bridging=bridging_table(shells),
+        mean_angles=mean_angle_table(shells),
+        coordination_free_energy=coordination_free_energy(shells, temperature_k),
+        convergence=convergence(peaks.assign(n_independent=of_peaks), coordination, total, run_ps),
+    )
     return Analysis(
-        rdf, peaks, coordination, shell_fractions, speciation, residence.to_dataframe(), residence.decays(),
-        findings.exchange, findings.clusters, findings.population, findings.denticity, angle_table(shells),
-        findings.free_energy, shells, summary,
-    )  # fmt: skip
+        rdf=rdf,
+        peaks=peaks,
+        coordination=coordination,
+        shells=shell_fractions,
+        speciation=speciation,
+        residence=findings.residence.to_dataframe(),
+        residence_decays=findings.residence.decays(),
+        exchange=findings.exchange,
+        clusters=findings.clusters,
+        population=findings.population,
+        denticity=findings.denticity,
+        bridging=findings.bridging,
+        angles=angle_table(shells),
+        coordination_free_energy=findings.coordination_free_energy,
+        convergence=findings.convergence,
+        running_means=_running_means(shells),
+        first_shells=shells,
+        summary=summarize(universe, sites, geometry, log, settings, findings),
+    )

@@ -47,8 +47,10 @@ class Findings:
     clusters: pd.DataFrame
     population: pd.DataFrame
     denticity: pd.DataFrame
+    bridging: pd.DataFrame
     mean_angles: pd.DataFrame
-    free_energy: pd.DataFrame
+    coordination_free_energy: pd.DataFrame
+    convergence: pd.DataFrame
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

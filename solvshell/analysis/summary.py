@@ -138,8 +138,10 @@ def summarize(
             "clusters": records(found.clusters),
             "population": records(found.population),
             "denticity": records(found.denticity),
+            "bridging": records(found.bridging),
             "angles": records(found.mean_angles),
-            "coordination_free_energy": records(found.free_energy),
+            "coordination_free_energy": records(found.coordination_free_energy),
+            "convergence": records(found.convergence),
             "energies": {"available": False, "reason": "interaction energies are not computed by this version"},
         }
     )
