@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,16 +69,6 @@ def read_analyzed(path: Path) -> Shown:
     )
 
 
-def number(value: Any, stderr: Any = None) -> str:
-    """Return a number with its standard error, rounded to two digits of the error: ``4.46 ± 0.12``."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    if stderr is None or math.isnan(stderr) or stderr <= 0:
-        return f"{value:.4g}"
-    digits = max(0, 1 - math.floor(math.log10(stderr)))
-    return f"{value:.{digits}f} ± {stderr:.{digits}f}"
-
-
 def save_and_embed(figure: Figure, name: str, folder: Path) -> str:
     """Write a figure (SVG, PNG) and return its SVG as a data address."""
     figures.save_figure(figure, name, str(folder))
@@ -96,7 +85,7 @@ def page_template(name: str) -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["pair"] = lambda row: figures.pair_name(row["center"], row["partner"], row["site"])
-    environment.globals["number"] = number
+    environment.globals["number"] = figures.number
     return environment.get_template(name)
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from solvshell.figures import pair_name, shell_name
-from solvshell.report import number
+from solvshell.figures import number
 
 
 @pytest.mark.parametrize(

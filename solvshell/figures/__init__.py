@@ -1,0 +1,74 @@
+"""Figures of one analysis.
+
+`draw_...` functions take a table and Axes and draw into them, one idea each, as a notebook wants it; `plot_...` compose
+them into the figures of a page. Matplotlib without pyplot, Okabe-Ito colors. No number is made here.
+"""
+
+from solvshell.figures.bars import draw_clusters, draw_coordination, draw_denticity, draw_shells, draw_speciation
+from solvshell.figures.convergence import draw_convergence, draw_running_means, quantity_name
+from solvshell.figures.decays import draw_residence_decays
+from solvshell.figures.free_energy import draw_coordination_free_energy
+from solvshell.figures.names import SITE_NAMES, number, pair_name, shell_name
+from solvshell.figures.pages import (
+    plot_binding,
+    plot_clusters,
+    plot_convergence,
+    plot_coordination,
+    plot_free_energy,
+    plot_log,
+    plot_other_rdf,
+    plot_rdf,
+    plot_residence,
+    plot_shells,
+)
+from solvshell.figures.population import draw_population
+from solvshell.figures.radial import draw_angles, draw_rdf, draw_running_coordination
+from solvshell.figures.style import (
+    COLORS,
+    LINES,
+    SMOOTHING_BINS,
+    STYLE,
+    new_figure,
+    partner_colors,
+    save_figure,
+    say_none,
+)
+
+__all__ = [
+    "COLORS",
+    "LINES",
+    "SITE_NAMES",
+    "SMOOTHING_BINS",
+    "STYLE",
+    "draw_angles",
+    "draw_clusters",
+    "draw_convergence",
+    "draw_coordination",
+    "draw_coordination_free_energy",
+    "draw_denticity",
+    "draw_population",
+    "draw_rdf",
+    "draw_residence_decays",
+    "draw_running_coordination",
+    "draw_running_means",
+    "draw_shells",
+    "draw_speciation",
+    "new_figure",
+    "number",
+    "pair_name",
+    "partner_colors",
+    "plot_binding",
+    "plot_clusters",
+    "plot_convergence",
+    "plot_coordination",
+    "plot_free_energy",
+    "plot_log",
+    "plot_other_rdf",
+    "plot_rdf",
+    "plot_residence",
+    "plot_shells",
+    "quantity_name",
+    "save_figure",
+    "say_none",
+    "shell_name",
+]

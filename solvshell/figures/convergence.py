@@ -1,0 +1,105 @@
+"""Whether a run is long enough: what it is long enough for, and how much more the rest needs."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from solvshell.figures.lines import draw_band
+from solvshell.figures.names import number, pair_name
+from solvshell.figures.style import COLORS, say_none
+
+_STATUS_COLORS = {"enough": COLORS[2], "longer": COLORS[3], "cannot_tell": "0.5"}
+_RUN_COLOR = "0.35"
+
+
+def quantity_name(row: Any) -> str:
+    """Return how a row of the convergence table is written: ``peak of Li–F of PF6``, ``all around Li``."""
+    if pd.isna(row.partner):
+        return f"coordination, all around {row.center}"
+    return f"{row.quantity} {pair_name(row.center, row.partner, row.site)}"
+
+
+def _said(row: Any) -> str:
+    if row.status == "cannot_tell":
+        few = "no independent sample known" if pd.isna(row.n_independent) else f"{row.n_independent:.2g} samples"
+        return f"cannot tell: {few}"
+    return f"± {number(row.stderr)}, wanted {row.wanted:g}"
+
+
+def draw_convergence(axes: Axes, convergence: pd.DataFrame) -> Axes:
+    """Draw how long a run must be for the wanted standard error of each number; the line is this run.
+
+    Points on its left are reached (green), those on its right need as much more (red). Where the run has too few
+    independent samples to know its own errors, a gray cross stands on the line: it must be longer even to tell.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    convergence : pandas.DataFrame
+        From `solvshell.analysis.convergence.convergence`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    Give tall axes, some 0.22 inches a row, and ``analysis.convergence``.
+    """
+    if convergence.empty:
+        return say_none(axes, "nothing to judge")
+    run_ps = float(convergence.run_ps.max())
+    for place, row in enumerate(convergence.itertuples()):
+        color = _STATUS_COLORS[str(row.status)]
+        known = row.status != "cannot_tell"
+        at = float(row.needed_ps) if known else float(row.run_ps)
+        if known:
+            axes.plot([row.run_ps, at], [place, place], color=color, linewidth=1.2)
+        axes.plot([at], [place], "o" if known else "x", color=color, markersize=5)
+        axes.text(1.01, place, _said(row), transform=axes.get_yaxis_transform(), va="center", fontsize=7.5, color=color)
+    axes.axvline(run_ps, color=_RUN_COLOR, linewidth=1, zorder=0)
+    axes.annotate(
+        "this run", (run_ps, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center",
+        fontsize=8, color=_RUN_COLOR,
+    )  # fmt: skip
+    axes.set_xscale("log")
+    needed = convergence.needed_ps.dropna()
+    axes.set_xlim(min([run_ps, *needed]) / 3, max([run_ps, *needed]) * 3)
+    axes.set_yticks(range(len(convergence)), [quantity_name(row) for row in convergence.itertuples()])
+    axes.set_ylim(len(convergence) - 0.5, -0.5)
+    axes.set_xlabel("length of a run with the wanted error / ps")
+    return axes
+
+
+def draw_running_means(axes: Axes, running_means: pd.DataFrame) -> Axes:
+    """Draw the mean total coordination number up to each time, with its 95 % interval, one line per center species.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    running_means : pandas.DataFrame
+        From `solvshell.analysis.convergence.running_mean`, of all centers.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    Give the axes and ``analysis.running_means``: a line that still drifts out of its own band is not converged,
+    whatever its error.
+    """
+    known = running_means.dropna(subset=["mean"])
+    if known.empty:
+        return say_none(axes, "not available:\na pair has no cutoff")
+    for index, (center, table) in enumerate(known.groupby("center", sort=False)):
+        color = COLORS[index % len(COLORS)]
+        draw_band(axes, table.time_ps, table.low, table.high, color)
+        axes.plot(table.time_ps, table["mean"], color=color, linewidth=1.4, label=str(center))
+    means = known["mean"]
+    span = max(0.5, 3 * float(means.max() - means.min()))
+    axes.set(xlabel="mean up to t / ps", ylabel="coordinating atoms, all partners")
+    axes.set(xlim=(0, known.time_ps.max()), ylim=(max(0, means.min() - span), means.max() + span))
+    axes.legend(loc="upper right", fontsize=8)
+    return axes
