@@ -2,7 +2,20 @@
 
 from solvshell.analysis.analyze import Analysis, analyze, write_tables
 from solvshell.analysis.frames import open_trajectory
+from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.limits import headline
+from solvshell.analysis.shells import FirstShells, first_shells
 from solvshell.analysis.sources import analyze_run, analyze_trajectory
 
-__all__ = ["Analysis", "analyze", "analyze_run", "analyze_trajectory", "headline", "open_trajectory", "write_tables"]
+__all__ = [
+    "Analysis",
+    "FirstShells",
+    "SolvationGeometry",
+    "analyze",
+    "analyze_run",
+    "analyze_trajectory",
+    "first_shells",
+    "headline",
+    "open_trajectory",
+    "write_tables",
+]

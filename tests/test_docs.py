@@ -1,0 +1,29 @@
+"""The Python examples of the documentation run as they are written."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "tests" / "data" / "gromacs_lb003"
+
+
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Guessed:UserWarning")
+def test_the_examples_of_the_analysis_page(tmp_path, monkeypatch):
+    for name in ("lb003.gro", "lb003.xtc"):
+        shutil.copy(DATA / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    examples = blocks(ROOT / "docs" / "analysis.md")
+    assert len(examples) == 2
+    for example in examples:
+        exec(example, names)
+    assert (names["contacts"].distance_angstrom <= 5).all()
+    assert names["nearest_four"].contacts.frame.size == 4 * 8 * len(names["geometry"].results.frames)
+    assert names["analysis"].speciation.fraction.sum() == pytest.approx(1)
