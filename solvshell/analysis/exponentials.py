@@ -12,6 +12,8 @@ from solvshell.analysis.statistics import Estimate
 FOLLOWED_TO = 0.05
 #: It must fall to this within the lags that can be watched, or too much of its area would be extrapolated.
 FALLEN = float(np.exp(-1))
+#: A time of more than so many times the last lag is not given: the fit would be all extrapolation.
+LONGEST_LAGS = 10.0
 _FEWEST_LAGS = 6
 _GRID = 40
 #: Shorter times, in steps between frames, leave no trace in the frames.
@@ -140,7 +142,8 @@ def area_of(lags_ps: np.ndarray, decay: Resampled, n_departures: int) -> Area:
 
     Both follow the decay until it has fallen to `FOLLOWED_TO`, or to the last lag. The fit is by least squares with
     equal weights, `lags_ps` being thin where they are long; 0 <= a <= 1, fast <= slow. The integral is by the trapezoid
-    rule, plus the area beyond under the exponentials; it needs a decay that has `FALLEN`. Errors come from the samples
+    rule, plus the area beyond under the exponentials; it needs a decay that has `FALLEN`. Neither is given where the
+    slow time exceeds the last lag `LONGEST_LAGS` times, or its error is a factor of e. Errors come from the samples
     of the decay to first order, so they know how the values at different lags move together.
 
     Parameters
@@ -163,9 +166,10 @@ def area_of(lags_ps: np.ndarray, decay: Resampled, n_departures: int) -> Area:
     t = lags_ps[:n]
     decay = Resampled(decay.values[:n], decay.samples[..., :n], decay.widening)
     fitted = _fit(t, decay)
-    # A factor of e: the error of a logarithm, and what is worse says nothing of the time.
-    if not fitted.stderr[2] < 1 and np.isfinite(fitted.stderr[2]):
-        return Area(None, None, "the run does not determine the slow time")
+    slow_ps, error = np.exp(fitted.values[2]), fitted.stderr[2]
+    if slow_ps > LONGEST_LAGS * t[-1] or error > 1:  # the error of a logarithm: a factor of e
+        reason = f"the decay is too slow or too noisy for the {t[-1]:g} ps that can be watched: {slow_ps:.3g} ps or so"
+        return Area(None, None, reason)
     fit = _exponentials(fitted, n_departures)
     if decay.values.min() > FALLEN:
         reason = f"it falls to {decay.values.min():.2f} within the {t[-1]:g} ps that can be watched (allowed: 0.37)"

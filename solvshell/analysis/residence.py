@@ -45,7 +45,8 @@ class Residence:
 class Decay:
     """A correlation function, shape (n_lags,), its exponentials and its integral; `area.reason` says what is missing.
 
-    `chance` is the level to which it falls, above which the exponentials and the integral are taken.
+    `chance` is the level to which it falls, above which the exponentials and the integral are taken. `n_departures` is
+    the number of visits whose ends, or flickers, it is made from.
     """
 
     values: np.ndarray
@@ -179,10 +180,12 @@ def _pair_residence(
         area = area_of(lags_ps, above_chance, n_departures)
         return Decay(curve.values, curve.stderr, level, n_departures, area)
 
-    n_ends = int((stays.last < shells.n_frames - 1).sum())
+    # The flickers of one visit come in bursts and are one sample.
+    visits = stays.visits(tolerance_frames(shells.timestep_ps))
+    n_left = len(np.unique(visits[stays.last < shells.n_frames - 1]))
     return PairResidence(
         center.name, site.partner, site.name, exponential,
-        decay(continuous, continuous, 0.0, n_ends),
+        decay(continuous, continuous, 0.0, n_left),
         decay(intermittent, excess, float(chance.values[0]), exponential.n_departures),
     )  # fmt: skip
 

@@ -34,12 +34,15 @@ class Stays:
         columns = (self.group, self.center, self.molecule)
         return np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
 
-    def bridged(self, tolerance: int) -> "Stays":
-        """Return the stays with absences of fewer than `tolerance` frames bridged."""
-        if len(self.first) == 0:
-            return self
+    def visits(self, tolerance: int) -> np.ndarray:
+        """Return the number of the visit of each stay: absences of fewer than `tolerance` frames do not end a visit."""
         bridge = self.follows & (self.first[1:] - self.last[:-1] <= tolerance)
-        begins, ends = np.append(True, ~bridge), np.append(~bridge, True)
+        return np.cumsum(np.append(False, ~bridge))[: len(self.first)]
+
+    def bridged(self, tolerance: int) -> "Stays":
+        """Return one stay for each visit."""
+        visits = self.visits(tolerance)
+        begins, ends = np.diff(visits, prepend=-1) != 0, np.diff(visits, append=-1) != 0
         return replace(self.where(begins), last=self.last[ends])
 
 

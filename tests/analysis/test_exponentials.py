@@ -79,10 +79,16 @@ def test_what_has_not_fallen_has_no_integral_but_exponentials():
 
 
 def test_a_time_that_is_all_noise_is_not_given():
-    noise = resampled(np.exp(-LAGS_PS[:12] / 1000), 0.5)
+    noise = resampled(np.exp(-LAGS_PS[:12] / 30), 0.5)
     found = area_of(LAGS_PS[:12], noise, 3)
     assert (found.fit, found.integral_ps) == (None, None)
-    assert found.reason == "the run does not determine the slow time"
+    assert found.reason.startswith("the decay is too slow or too noisy for the 6 ps that can be watched")
+
+
+@pytest.mark.parametrize(("times_the_last_lag", "given"), [(9, True), (11, False)])
+def test_a_time_far_beyond_the_last_lag_is_not_given(times_the_last_lag, given):
+    slow = times_the_last_lag * LAGS_PS[-1]
+    assert (area_of(LAGS_PS, resampled(np.exp(-LAGS_PS / slow)), 100).fit is not None) == given
 
 
 def test_nobody_left_and_too_few_frames():
