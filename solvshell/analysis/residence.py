@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from solvshell.analysis.censored import Residence, exponential_residence
 from solvshell.analysis.decays import Resampled, bound_moments, decay_functions, thinned_lags
 from solvshell.analysis.exponentials import Area, area_of
-from solvshell.analysis.geometry import Contacts
 from solvshell.analysis.shells import FirstShells
 from solvshell.analysis.sites import Center, Site
 from solvshell.analysis.statistics import bootstrap_blocks
-from solvshell.analysis.stays import BRIDGED_PS as BRIDGED_PS
 from solvshell.analysis.stays import Stays, continuous_stays, tolerance_frames
 
 RESIDENCE_COLUMNS = ["center", "partner", "site", "method", "time_ps", "stderr_ps"]
@@ -28,17 +27,6 @@ METHODS = (
     "intermittent_biexponential",
 )
 _MAX_BLOCKS = 32
-
-
-@dataclass(frozen=True)
-class Residence:
-    """A residence time; where nobody left it is None, and its lower bound (95 %) is all that is known."""
-
-    time_ps: float | None
-    stderr_ps: float | None
-    n_departures: int
-    bound_ps: float
-    lower_bound_ps: float | None
 
 
 @dataclass(frozen=True)
@@ -117,47 +105,11 @@ class ResidenceTimes:
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=DECAY_COLUMNS)
 
 
-def _exponential(stays: Stays, n_frames: int, timestep_ps: float) -> Residence | None:
-    if len(stays.first) == 0:
-        return None
-    tolerance = tolerance_frames(timestep_ps)
-    stays = stays.bridged(tolerance)
-    departed = stays.last + tolerance < n_frames
-    n_departures = int(departed.sum())
-    n_steps = int((stays.last - stays.first + departed).sum())
-    bound_ps = n_steps * timestep_ps
-    if n_departures == 0:
-        return Residence(None, None, 0, bound_ps, bound_ps / 3)
-    # A stay of one frame each: everybody left at once, faster than the frames can tell.
-    share = min(n_departures / n_steps, 1 - 0.5 / n_steps)
-    time_ps = -timestep_ps / np.log1p(-share)
-    return Residence(float(time_ps), float(time_ps / np.sqrt(n_departures)), n_departures, bound_ps, None)
-
-
-def residence_time(contacts: Contacts, n_frames: int, timestep_ps: float) -> Residence | None:
-    """Return the mean stay of a molecule with a center, or None without contacts.
-
-    Leaving is taken as an exponential process. Its maximum likelihood for observations at equal times is
-    tau = -dt / ln(1 - departures / steps), where the steps are all those that start bound and whose end is seen: stays
-    cut off by the end of the run count with the time they were watched (right censoring). For stays long against a
-    time step it is the total bound time over the departures. stderr = tau / sqrt(departures). A stay ends when the
-    molecule is away for two frames and 2 ps at least; an absence that the end of the run cuts short of that leaves it
-    open. Without departures tau > bound time / 3 with 95 % confidence.
-
-    Parameters
-    ----------
-    contacts
-        The contacts of one center species with one site within the cutoff.
-    """
-    one_group = np.zeros(int(contacts.site.max(initial=0)) + 1, dtype=int)
-    return _exponential(continuous_stays(contacts, one_group), n_frames, timestep_ps)
-
-
 def _pair_residence(
     center: Center, site: Site, stays: Stays, shells: FirstShells, lags: np.ndarray, rng: np.random.Generator,
     n_samples: int,
 ) -> PairResidence:  # fmt: skip
-    exponential = _exponential(stays, shells.n_frames, shells.timestep_ps)
+    exponential = exponential_residence(stays, shells.n_frames, shells.timestep_ps)
     if exponential is None:
         return PairResidence(center.name, site.partner, site.name, None, None, None)
     n_blocks = min(_MAX_BLOCKS, shells.n_frames)
@@ -169,10 +121,8 @@ def _pair_residence(
     memory_ps = 2 * (exponential.time_ps or exponential.lower_bound_ps or 0.0)
     run_ps = shells.n_frames * shells.timestep_ps
     blocks_per_draw = int(np.ceil(n_blocks * min(1.0, memory_ps / run_ps))) if run_ps else 1
-    ways = (
-        bootstrap_blocks(n_blocks, blocks_per_draw, n_samples, rng),
-        bootstrap_blocks(len(center.atoms), 1, n_samples, rng),
-    )
+    by_blocks = bootstrap_blocks(n_blocks, blocks_per_draw, n_samples, rng)
+    ways = (by_blocks, bootstrap_blocks(len(center.atoms), 1, n_samples, rng))
     continuous, intermittent, excess, chance = decay_functions(moments, np.outer(others, np.diff(borders)), ways)
     lags_ps = lags * shells.timestep_ps
 
@@ -193,8 +143,8 @@ def _pair_residence(
 def residence_times(shells: FirstShells, rng: np.random.Generator, n_samples: int = 200) -> ResidenceTimes:
     """Return how long molecules stay with the centers, for each center species and coordinating site.
 
-    By three views of the same stays. `censored_exponential` is that of `residence_time`. `continuous_...` belong to
-    S(t), which ends with the first frame of absence and so depends on the time between frames; `intermittent_...` to
+    By three views of the same stays. `censored_exponential` is that of `exponential_residence`. `continuous_...` belong
+    to S(t), which ends with the first frame of absence and so depends on the time between frames; `intermittent_...` to
     C(t), which forgives absences of any length: see `decays`. Their `..._integral` is the area under the decay, their
     `..._biexponential` the area under two exponentials fitted to it: see `exponentials.area_of`. A molecule counts once
     however many of its atoms touch.
