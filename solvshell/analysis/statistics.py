@@ -165,7 +165,7 @@ def mean_with_error(series: np.ndarray) -> Estimate:
     off, over the number of frames; from means of blocks of frames where these are correlated still (slow exchange under
     fast noise). Of a series (n_frames, n_centers) it is the larger of that of the mean over the centers (which sees
     centers that move together), and that of a center over n_centers (which sees that centers differ although none of
-    them changes). The interval is that of `confidence_interval`: ``benchmarks/coverage.py`` says how often it holds
+    them changes). The interval is that of `confidence_interval`: ``benchmarks/intervals.py`` says how often it holds
     the true mean. A constant series has no error, not an error of zero, and one independent sample.
 
     Parameters
@@ -215,6 +215,7 @@ class Bootstrap:
     """Samples of whole blocks of frames: `weights` (n_samples, n_blocks) says how often each block enters.
 
     `shorter_than_asked` says that a draw holds fewer blocks than it should, so that errors come out too small.
+    `memory` is the time in draws after which the liquid has forgotten, half of the statistical inefficiency.
     `n_replicas` is the number of replicas that were drawn before their blocks, None where no replicas were drawn: then
     the samples know only how a run scatters within itself.
     """
@@ -222,6 +223,7 @@ class Bootstrap:
     weights: np.ndarray
     n_draws: int
     shorter_than_asked: bool
+    memory: float = 0.0
     n_replicas: int | None = None
 
     def resample(self, blocks: np.ndarray) -> np.ndarray:
@@ -235,8 +237,16 @@ class Bootstrap:
 
     @property
     def widening(self) -> float:
-        """The factor by which the spread of samples of so few draws is too narrow."""
-        return float(np.sqrt(self._n_first / (self._n_first - 1))) if self._n_first > 1 else np.nan
+        """The factor by which the spread of the samples is too narrow.
+
+        Samples of n draws have a variance that is too small by 1 - 1/n. Draws that remember the one before miss a part
+        m (1 - exp(-1/m)) of the variance, for a correlation that falls exponentially in m draws. (Of replicas, whose
+        scatter is that of whole runs, they miss nothing.)
+        """
+        if self._n_first < 2:
+            return np.nan
+        missed = 0.0 if self.n_replicas or not self.memory else self.memory * -np.expm1(-1 / self.memory)
+        return float(1 / np.sqrt((1 - 1 / self._n_first) * (1 - missed)))
 
     def stderr(self, samples: np.ndarray) -> np.ndarray:
         """Return the standard error of a number from its values in the samples (n_samples, ...)."""
@@ -253,16 +263,25 @@ class Bootstrap:
         return float(low), float(high)
 
 
-def bootstrap_blocks(n_blocks: int, blocks_per_draw: int, n_samples: int, rng: np.random.Generator) -> Bootstrap:
+def bootstrap_blocks(
+    n_blocks: int, blocks_per_draw: int, n_samples: int, rng: np.random.Generator, inefficiency: float = 0.0
+) -> Bootstrap:
     """Return bootstrap samples of the time blocks of a run.
 
-    `blocks_per_draw` neighbouring blocks are drawn together, so that a draw is longer than the memory of the liquid;
-    fewer where less than `MIN_BLOCKS` draws would be left.
+    Parameters
+    ----------
+    blocks_per_draw
+        So many neighbouring blocks are drawn together, so that a draw is longer than the memory of the liquid; fewer
+        where less than `MIN_BLOCKS` draws would be left.
+    inefficiency
+        The statistical inefficiency of what changes most slowly, in blocks. Errors and intervals are widened by what
+        draws miss that remember each other.
     """
     wanted = n_blocks // max(1, blocks_per_draw)
     n_draws = max(wanted, min(MIN_BLOCKS, n_blocks))
     drawn = rng.multinomial(n_draws, np.full(n_draws, 1 / n_draws), size=n_samples)
-    return Bootstrap(drawn[:, np.arange(n_blocks) * n_draws // n_blocks].astype(float), n_draws, wanted < n_draws)
+    weights = drawn[:, np.arange(n_blocks) * n_draws // n_blocks].astype(float)
+    return Bootstrap(weights, n_draws, wanted < n_draws, inefficiency / 2 * n_draws / n_blocks)
 
 
 def bootstrap_runs(runs: Sequence[Bootstrap]) -> Bootstrap:
@@ -276,6 +295,7 @@ def bootstrap_runs(runs: Sequence[Bootstrap]) -> Bootstrap:
         np.hstack([run.weights[:n_samples] for run in runs]),
         sum(run.n_draws for run in runs),
         any(run.shorter_than_asked for run in runs),
+        max(run.memory for run in runs),
     )
 
 
@@ -285,7 +305,7 @@ def bootstrap_replicas(replicas: Sequence[Bootstrap], rng: np.random.Generator) 
     The blocks stand one replica after the other. A replica that is drawn twice brings two samples of its blocks. The
     interval is that of so many replicas, not of so many blocks. As the scatter of the replicas holds that within each
     of them already, and the second drawing adds it again, it is too wide rather than too narrow where replicas differ
-    by no more than their blocks do; ``benchmarks/coverage.py`` says how much.
+    by no more than their blocks do; ``benchmarks/intervals.py`` says how much.
 
     Fewer than `MIN_REPLICAS` replicas say nothing of their scatter: then this is `bootstrap_runs`, and `n_replicas` of
     the result is None.

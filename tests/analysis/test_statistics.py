@@ -279,6 +279,39 @@ def test_intervals_hold_the_truth_in_95_of_100_runs(n_draws):
     assert 0.94 <= held / len(values) <= 0.96
 
 
+def test_draws_that_remember_each_other_miss_a_part_of_the_variance():
+    """The variance of block means of a first-order process is known, and so is that of the mean of all."""
+    rng = np.random.default_rng(22)
+    memory, size, n_runs = 20, 50, 1000
+    runs = ar1(rng, 16 * size, np.exp(-1 / memory), n_series=n_runs)
+    of_blocks = runs.reshape(16, size, n_runs).mean(axis=1)
+    bootstrap = bootstrap_blocks(16, 1, 10, rng, inefficiency=2 * memory / size)
+    assert bootstrap.memory == pytest.approx(memory / size)
+    assert bootstrap_blocks(32, 2, 10, rng, inefficiency=4 * memory / size).memory == pytest.approx(memory / size)
+    naive = of_blocks.var(axis=0).mean() / 16
+    assert naive * bootstrap.widening**2 == pytest.approx(runs.mean(axis=0).var(), rel=0.15)
+    assert naive * 16 / 15 < 0.75 * runs.mean(axis=0).var()
+
+
+@pytest.mark.parametrize(("memory", "least"), [(20, 0.92), (100, 0.85)])
+def test_intervals_of_draws_that_remember_each_other_hold_the_truth(memory, least):
+    """A single series of ten memories is too short to know its memory, so that the interval is too narrow still."""
+    rng = np.random.default_rng(23)
+    held = forgetful = 0
+    for values in ar1(rng, 960, np.exp(-1 / memory), n_series=300).T:
+        blocks = values.reshape(64, 15).mean(axis=1)
+        inefficiency = statistical_inefficiency(values) / 15
+        for known in (inefficiency, 0.0):
+            bootstrap = bootstrap_blocks(64, int(np.ceil(2 * inefficiency)), 200, rng, known)
+            low, high = bootstrap.interval(blocks.mean(), bootstrap.resample(blocks) / 64)
+            if known:
+                held += low < 0 < high
+            else:
+                forgetful += low < 0 < high
+    assert held / 300 > least
+    assert forgetful < held - 6
+
+
 def test_an_interval_leaves_out_samples_without_a_number():
     bootstrap = bootstrap_blocks(8, 1, 5, np.random.default_rng(13))
     low, high = bootstrap.interval(1.0, np.array([0.9, np.nan, 1.0, 1.1, np.nan]))
