@@ -8,13 +8,20 @@ from functools import cached_property
 import networkx as nx  # type: ignore[import-untyped]
 import numpy as np
 from MDAnalysis import Universe
-from MDAnalysis.guesser.default_guesser import DefaultGuesser
+from MDAnalysis.guesser import tables
+from MDAnalysis.lib.distances import self_capped_distance
 
 from solvshell.analysis.trusted_elements import trusted_elements
 from solvshell.errors import InvalidInput
 
 #: They touch their neighbors nearer than a bond of heavier atoms is long, and are bonded to none.
 _UNBONDED = ["Li", "Na", "K", "Rb", "Cs", "Be", "Mg", "Ca", "Sr", "Ba", "Zn"]
+
+#: Atoms of molecules: without a bond where others have some, the bonds of the topology are not whole.
+_NEVER_ALONE = ["H", "B", "C", "N", "O", "Si", "P", "S"]
+#: As in MDAnalysis: the share of the sum of two van der Waals radii (and, in Å, what is one atom twice).
+_FUDGE = 0.55
+_COINCIDENT = 0.1
 
 
 @dataclass(frozen=True)
@@ -65,22 +72,26 @@ def _has_bonds(universe: Universe) -> bool:
 
 
 def _guess_bonds(universe: Universe, elements: np.ndarray) -> np.ndarray:
+    """Return what `DefaultGuesser.guess_bonds` of MDAnalysis does, which takes minutes where this takes seconds."""
     bonded = universe.atoms[~np.isin(elements, _UNBONDED)]
+    symbols, kind = np.unique(np.char.upper(elements[bonded.indices]), return_inverse=True)
+    if lacking := [symbol for symbol in symbols if symbol not in tables.vdwradii]:
+        raise InvalidInput(f"topology: has no bonds, and no radius of {', '.join(lacking)} is known to guess them by")
+    if len(bonded) == 0:
+        return np.empty((0, 2), dtype=int)
+    radii = _FUDGE * np.array([tables.vdwradii[symbol] for symbol in symbols])
     universe.trajectory[0]
-    bare = Universe.empty(len(bonded))
-    bare.add_TopologyAttr("types", elements[bonded.indices])
-    try:
-        pairs = DefaultGuesser(None, box=universe.dimensions).guess_bonds(bare.atoms, bonded.positions)
-    except ValueError as error:
-        raise InvalidInput(f"topology: has no bonds, and they cannot be guessed: {error}") from None
-    return bonded.indices[np.array(pairs, dtype=int).reshape(-1, 2)]
+    pairs, distances = self_capped_distance(
+        bonded.positions, 2 * radii.max(), min_cutoff=_COINCIDENT, box=universe.dimensions
+    )
+    return bonded.indices[pairs[distances < radii[kind[pairs]].sum(axis=1)]]
 
 
 def complete_bonds(universe: Universe) -> dict[str, str]:
     """Guess bonds, in place, for a universe that has none, and return notes of what was guessed from what.
 
     Two atoms are bonded where they are nearer in the first frame, by its cell, than 0.55 of the sum of their van der
-    Waals radii (`MDAnalysis.guesser.default_guesser.DefaultGuesser.guess_bonds`). Alkali and alkaline earth metals
+    Waals radii (the rule and the radii of MDAnalysis). Alkali and alkaline earth metals
     and zinc are bonded to nothing.
 
     Raises
@@ -95,7 +106,7 @@ def complete_bonds(universe: Universe) -> dict[str, str]:
         warnings.filterwarnings("ignore", module="MDAnalysis")
         universe.add_bonds(_guess_bonds(universe, elements), guessed=True)
     return {
-        "bonds": "guessed by MDAnalysis from elements and distances in the first frame",
+        "bonds": "guessed from elements and distances in the first frame",
         "elements": f"from the {origin} of the topology" if origin != "topology" else "from the topology",
     }
 
@@ -104,6 +115,11 @@ def molecule_kinds(universe: Universe) -> list[Kind]:
     """Return the kinds of molecules in a universe with bonds, in the order in which they first appear.
 
     One look at each molecule in its own order of atoms, so that graphs are compared once for a kind.
+
+    Raises
+    ------
+    InvalidInput
+        If elements are in doubt, or some atoms of molecules have no bonds.
     """
     elements, _ = trusted_elements(universe)
     fragment = universe.atoms.fragindices
@@ -119,6 +135,13 @@ def molecule_kinds(universe: Universe) -> list[Kind]:
     bond_starts = np.searchsorted(of_bond[by_fragment], np.arange(fragment.max() + 2))
 
     sorted_elements = elements[order]
+    alone = np.diff(starts) == 1
+    if (loose := np.flatnonzero(alone & np.isin(sorted_elements[starts[:-1]], _NEVER_ALONE))).size:
+        first = order[starts[loose[0]]]
+        raise InvalidInput(
+            f"topology: {len(loose)} atoms have no bonds and others have, such as {elements[first]} of index {first}; "
+            "give a topology with all bonds, or with none"
+        )
     found: dict[tuple[bytes, bytes], list[int]] = {}
     for i in range(len(starts) - 1):
         key = (

@@ -1,9 +1,8 @@
 """The one reader of trajectories: our own boxes, anybody's files and objects become an MDAnalysis Universe (Å, ps)."""
 
-import re
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,10 @@ from MDAnalysis.coordinates.memory import MemoryReader
 from MDAnalysis.coordinates.timestep import Timestep
 from MDAnalysis.guesser import tables
 
+from solvshell.analysis.formats import load_frames, open_topology
 from solvshell.errors import InvalidInput
+from solvshell.files import validate
+from solvshell.species import FrameSettings
 
 if TYPE_CHECKING:
     import mdtraj
@@ -23,62 +25,13 @@ if TYPE_CHECKING:
 SHORTEST_STEP_PS = 1e-4
 LONGEST_STEP_PS = 1e5
 
-#: Names that people give to files of LAMMPS, whose formats MDAnalysis does not tell by the name.
-_FORMATS = {".lammpstrj": "LAMMPSDUMP", ".dump": "LAMMPSDUMP", ".lmp": "DATA", ".lammps": "DATA"}
-_LAMMPS_COLUMNS = {
-    "atomic": "id type x y z",
-    "charge": "id type charge x y z",
-    **dict.fromkeys(("angle", "bond", "molecular"), "id resid type x y z"),
-    "full": "id resid type charge x y z",
-}
 
-
-def _mend(ts: Timestep, times: np.ndarray | None, cell: Sequence[float] | None) -> Timestep:
-    if times is not None:
-        ts.time = times[ts.frame]
+def _mend(ts: Timestep, timestep_ps: float | None, cell: Sequence[float] | None) -> Timestep:
+    if timestep_ps is not None:
+        ts.time = ts.frame * timestep_ps
     if cell is not None:
         ts.dimensions = cell
     return ts
-
-
-def _read(what: str, path: Path, read: Callable[[], object]) -> None:
-    """Call a reader of MDAnalysis or OpenMM, whose errors are of every kind, and say in one line what failed."""
-    if not path.is_file():
-        raise InvalidInput(f"{what} {path}: no such file")
-    try:
-        with warnings.catch_warnings():
-            # Guesses of types and masses, missing attributes: nothing that an analysis of distances needs.
-            warnings.filterwarnings("ignore", module="MDAnalysis")
-            read()
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InvalidInput(f"{what} {path}: cannot be read: {reason}") from error
-
-
-def _format(path: Path) -> dict[str, str]:
-    suffix = path.suffix.lower()
-    return {"format": _FORMATS[suffix]} if suffix in _FORMATS else {}
-
-
-def _open_lammps_data(path: Path) -> Universe:
-    """Read the columns of the style that LAMMPS writes behind ``Atoms``; MDAnalysis goes by their number alone."""
-    stated = re.search(r"^\s*Atoms\s*#\s*(\w+)", path.read_text(), re.MULTILINE)
-    style = stated[1] if stated else ""
-    if style and style not in _LAMMPS_COLUMNS:
-        raise InvalidInput(f"atom_style {style} (known: {', '.join(_LAMMPS_COLUMNS)})")
-    columns = {"atom_style": _LAMMPS_COLUMNS[style]} if style else {}
-    return Universe(str(path), topology_format="DATA", format="DATA", **columns)
-
-
-def _open_topology(path: Path) -> Universe:
-    if path.suffix.lower() == ".cif":
-        from openmm.app import PDBxFile  # the .cif reader of MDAnalysis loses the bonds
-
-        return Universe(PDBxFile(str(path)))
-    if path.suffix.lower() == ".data" or _format(path).get("format") == "DATA":
-        return _open_lammps_data(path)
-    given = _format(path)
-    return Universe(str(path), **given, **{f"topology_{key}": value for key, value in given.items()})
 
 
 def _timestep(universe: Universe) -> float | None:
@@ -152,25 +105,37 @@ def _complete_masses(universe: Universe) -> None:
         atoms.masses = tables.masses.get(atoms.types[0].capitalize(), 0.0)
 
 
+def _replace(universe: Universe, name: str, timestep_ps: float | None, cell: Sequence[float] | None) -> None:
+    """Put a time step and a cell in place of those of all frames."""
+    reader = universe.trajectory
+    if isinstance(reader, MemoryReader):  # it transforms coordinates alone
+        cells = reader.dimensions_array if cell is None else np.tile(np.asarray(cell, np.float32), (len(reader), 1))
+        frames = {"order": reader.stored_format, "dimensions": cells, "dt": timestep_ps or reader.dt}
+        universe.load_new(reader.coordinate_array, format=MemoryReader, **frames)
+    elif reader.transformations:
+        raise InvalidInput(f"{name}: has transformations, after which neither timestep_ps nor cell_angstrom can come")
+    else:
+        reader.add_transformations(partial(_mend, timestep_ps=timestep_ps, cell=cell))
+
+
 def _finish(
-    universe: Universe,
-    name: str,
-    timestep_ps: float | None,
-    cell_angstrom: Sequence[float] | None,
-    times: np.ndarray | None = None,
+    universe: Universe, name: str, timestep_ps: float | None, cell_angstrom: Sequence[float] | None
 ) -> Universe:
     if timestep_ps is not None:
         _check_step(timestep_ps, "timestep_ps")
-        times = np.arange(len(universe.trajectory)) * timestep_ps
-    if times is not None or cell_angstrom is not None:
-        try:
-            universe.trajectory.add_transformations(partial(_mend, times=times, cell=cell_angstrom))
-        except ValueError:
-            raise InvalidInput(
-                f"{name}: has transformations, so timestep_ps and cell_angstrom can only be put in by another of them"
-            ) from None
+    given = None if cell_angstrom is None else [float(number) for number in cell_angstrom]
+    cell = validate(FrameSettings, {"cell_angstrom": given}, name).cell_angstrom
+    if timestep_ps is not None or cell is not None:
+        _replace(universe, name, timestep_ps, cell)
     _check(universe, name, timestep_ps)
     return universe
+
+
+def _step_of_mdtraj(times: np.ndarray) -> float | None:
+    steps = np.diff(times.astype(float))
+    if len(steps) and not np.allclose(steps, steps[0], rtol=1e-3, atol=4 * np.finfo(np.float32).eps * times.max()):
+        raise InvalidInput("mdtraj.Trajectory: frames must be equally spaced in time; give timestep_ps if they are")
+    return float(steps[0]) if len(steps) else None
 
 
 def _from_mdtraj(
@@ -183,8 +148,10 @@ def _from_mdtraj(
     cells = None
     if trajectory.unitcell_lengths is not None:
         cells = np.hstack([10 * trajectory.unitcell_lengths, trajectory.unitcell_angles]).astype(np.float32)
-    universe.load_new(10 * trajectory.xyz, format=MemoryReader, dimensions=cells)
-    return _finish(universe, "mdtraj.Trajectory", timestep_ps, cell_angstrom, np.asarray(trajectory.time, dtype=float))
+    step = _step_of_mdtraj(trajectory.time) if timestep_ps is None else timestep_ps
+    _check_step(step, "mdtraj.Trajectory")
+    universe.load_new(10 * trajectory.xyz, format=MemoryReader, dimensions=cells, dt=step)
+    return _finish(universe, "mdtraj.Trajectory", step, cell_angstrom)
 
 
 def open_trajectory(
@@ -202,7 +169,7 @@ def open_trajectory(
     timestep_ps
         Time between frames, in place of the times of the file (only where it has none or wrong ones).
     cell_angstrom
-        Lengths in Å and angles in degrees, shape (6,), in place of those of the file.
+        Three lengths in Å, and three angles in degrees if they are not right, in place of those of the file.
 
     Raises
     ------
@@ -210,13 +177,9 @@ def open_trajectory(
         If a file is missing or unreadable, the atom counts differ, or the trajectory has no frames, no unit cell or
         no time step between 0.1 fs and 100 ns.
     """
-    opened: list[Universe] = []
-    _read("topology", topology, lambda: opened.append(_open_topology(topology)))
-    universe = opened[0]
+    universe = open_topology(topology)
     _complete_masses(universe)
-    # `dt` reaches only the formats without times, the stamp all.
-    step = {} if timestep_ps is None else {"dt": timestep_ps}
-    _read("trajectory", trajectory, lambda: universe.load_new(str(trajectory), **_format(trajectory), **step))
+    load_frames(universe, trajectory, timestep_ps)
     return _finish(universe, f"trajectory {trajectory}", timestep_ps, cell_angstrom)
 
 
