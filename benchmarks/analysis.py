@@ -1,7 +1,6 @@
 """How long four g(r) take in the packages people use, and how long ours takes for all it tells; and in how much memory.
 
     python benchmarks/analysis.py --folder runs/analysis --repeats 7 --out docs/results/analysis_speed.md
-    python benchmarks/analysis.py --folder runs/analysis --agreement --out docs/results/analysis_peers.md
 
 The liquid is made in the folder if it is not there: some minutes on a CPU. All are measured in turn in one process, on
 the same file. `--long` adds a trajectory of 100,000 frames, whose 3 GB are deleted afterwards. Without `--out`, a page
@@ -11,37 +10,22 @@ is printed.
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 import freud
 import numpy as np
-from peers import (
-    CELLS,
-    FREUD,
-    GMX,
-    INTER_RDF,
-    MDTRAJ,
-    Task,
-    agreement,
-    peers,
-    random_task,
-    read_alone,
-    with_gmx,
-)
+from peers import FREUD, GMX, INTER_RDF, MDTRAJ, Task, open_task, peers, read_alone, settings, with_gmx
 from solvation_analysis.solute import Solute
 from trajectories import R_MAX, SPECIES, liquid, repeat_frames
 
-from solvshell.analysis import analyze, open_trajectory
+from solvshell.analysis import analyze
 from solvshell.analysis.clusters import cluster_table, find_clusters
 from solvshell.analysis.coordination import coordination_table
 from solvshell.analysis.cutoffs import find_cutoffs
@@ -57,13 +41,6 @@ PASS, EVERYTHING = "solvshell, the pass alone", "solvshell, all tables and the s
 LISTED = "**solvshell, g(r) to residence**"
 SOLUTE = "solvation-analysis Solute"
 N_BOOTSTRAP = 500
-PACKAGES = ("solvshell", "MDAnalysis", "mdtraj", "freud-analysis", "solvation-analysis", "numpy", "numba", "pandas")
-
-
-def open_task(topology: Path, trajectory: Path) -> Task:
-    """Return four g(r) of the liquid: Li+ with F of PF6 and with the carbonyl oxygens of EC, DMC and EMC."""
-    universe = open_trajectory(topology, trajectory)
-    return Task(universe, select_sites(universe, SPECIES), R_MAX)
 
 
 def the_pass(task: Task) -> SolvationGeometry:
@@ -173,32 +150,22 @@ def memory_table(topology: Path, trajectory: Path, repetitions: list[int]) -> li
     return lines
 
 
-def _settings() -> str:
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return (
-        f"{datetime.now(UTC):%d %B %Y}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, {versions}."
-    )
-
-
 def speed_page(folder: Path, repeats: int, long: bool) -> str:
     """Return the page on speed and memory."""
     run = liquid(folder)
     task = open_task(run.topology_path, run.trajectory_path)
     n_pairs = ", ".join(f"{site.partner} ({len(site.atoms)})" for site in task.sites.sites)
-    # before anything large: a child's peak begins with its parent's size
-    memory = memory_table(run.topology_path, run.trajectory_path, [1, 10, *([100] if long else [])])
     measured = timings(task, repeats)
     medians = {name: median(wall for wall, _ in values) for name, values in measured.items()}
     fastest = min((name for name in medians if " x 4" in name or name == GMX.name), key=medians.__getitem__)
     lines = [
         "# How long the analysis takes",
         "",
-        f"`python benchmarks/analysis.py --folder runs/analysis --repeats {repeats}{' --long' * long}`, {_settings()}",
+        f"`python benchmarks/analysis.py --folder runs/analysis --repeats {repeats}{' --long' * long}`, {settings()}",
         "",
         f"LB-003, {len(task.universe.atoms):,} atoms, {len(task.universe.trajectory):,} frames (XTC); g(r) of "
         f"{len(task.center)} Li⁺ with four kinds of atoms: {n_pairs}, up to {R_MAX:g} Å in bins of 0.01 Å. Topologies "
-        "are read before the clock starts. Every contender reads the trajectory from the disk's cache, all in turn and "
+        "are read before the clock starts. Every contender reads the trajectory from the disk's cache, all in turn, "
         f"{repeats} times; other work may share the machine, so the least of them and the processor time (of all "
         "threads) stand beside the median.",
         "",
@@ -211,30 +178,10 @@ def speed_page(folder: Path, repeats: int, long: bool) -> str:
         "",
         "The same frames over and over; a process each. Largest resident size in MiB.",
         "",
-        *memory,
+        *memory_table(run.topology_path, run.trajectory_path, [1, 10, *([100] if long else [])]),
         "",
     ]
     return "\n".join(lines)
-
-
-def agreement_page(folder: Path) -> str:
-    """Return the page on how far the g(r) of others are from ours."""
-    run = liquid(folder)
-    with tempfile.TemporaryDirectory() as name:
-        tasks = {"liquid, orthorhombic": open_task(run.topology_path, run.trajectory_path)}
-        for kind, cell in CELLS.items():
-            (files := Path(name) / kind).mkdir()
-            tasks[f"random points, {kind}"] = random_task(files, cell, seed=1, n_frames=100, n_centers=50, n_sites=1000)
-        rows = [(kind, peer, agreement(task, peer)) for kind, task in tasks.items() for peer in peers()]
-    lines = [
-        "| cell | package | pairs | in another bin | g, relative | g, absolute |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for kind, peer, found in rows:
-        relative = "" if peer.rounding else f"{found.relative:.0e}"
-        numbers = f"{found.n_pairs:,} | {found.n_moved:,.0f} | {relative} | {found.absolute:.0e}"
-        lines.append(f"| {kind} | {peer.name} | {numbers} |")
-    return "\n".join(["# g(r) of other packages", "", *lines, ""])
 
 
 def main() -> None:
@@ -243,15 +190,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/analysis"), help="where the liquid is kept")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--long", action="store_true", help="100,000 frames too")
-    parser.add_argument("--agreement", action="store_true", help="how far others are from ours, in place of times")
     parser.add_argument("--out", type=Path, help="the page")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", module="(MDAnalysis|solvation_analysis)")
-    page = (
-        agreement_page(arguments.folder)
-        if arguments.agreement
-        else speed_page(arguments.folder, arguments.repeats, arguments.long)
-    )
+    page = speed_page(arguments.folder, arguments.repeats, arguments.long)
     if arguments.out:
         arguments.out.write_text(page)
     else:

@@ -1,6 +1,7 @@
 """The largest resident size of one analysis in MiB, as JSON: `python benchmarks/memory.py TOPOLOGY TRAJECTORY`."""
 
 import json
+import re
 import resource
 import sys
 import time
@@ -16,8 +17,10 @@ from solvshell.analysis.sites import select_sites
 
 def peak_mib() -> float:
     """Return the largest resident size of this process so far."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    status = Path("/proc/self/status")
+    if status.exists():  # what getrusage says there begins with the size of the parent
+        return int(re.findall(r"VmHWM:\s+(\d+)", status.read_text())[0]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _timed(function: Callable[[], object]) -> float:

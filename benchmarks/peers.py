@@ -1,11 +1,15 @@
 """g(r) of the same pairs by other packages, each as its own documentation does it: what ours is measured against."""
 
+import os
+import platform
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 
 import freud
@@ -16,6 +20,7 @@ from MDAnalysis import AtomGroup, Universe
 from MDAnalysis.analysis.rdf import InterRDF
 from MDAnalysis.lib.mdamath import triclinic_vectors
 from numpy.typing import NDArray
+from trajectories import R_MAX, SPECIES
 
 from solvshell.analysis.frames import open_trajectory
 from solvshell.analysis.geometry import BIN_ANGSTROM, FINE_BIN_ANGSTROM, LARGEST_R_ANGSTROM, SolvationGeometry
@@ -23,6 +28,7 @@ from solvshell.analysis.rdf import fine_counts
 from solvshell.analysis.sites import Sites, select_sites
 from solvshell.species import SpeciesFile
 
+PACKAGES = ("solvshell", "MDAnalysis", "mdtraj", "freud-analysis", "solvation-analysis", "numpy", "numba", "pandas")
 Array = NDArray[np.float64]
 #: nearer to the edge of a bin than this, single precision may count a pair on either side
 EDGE_ANGSTROM = 3e-5
@@ -64,6 +70,12 @@ class Task:
         for _ in range(len(self.universe.atoms)):
             topology.add_atom("X", None, residue)
         return topology
+
+
+def open_task(topology: Path, trajectory: Path) -> Task:
+    """Return four g(r) of the liquid: Li+ with F of PF6 and with the carbonyl oxygens of EC, DMC and EMC."""
+    universe = open_trajectory(topology, trajectory)
+    return Task(universe, select_sites(universe, SPECIES), R_MAX)
 
 
 def read_alone(task: Task) -> None:
@@ -222,6 +234,15 @@ def agreement(task: Task, peer: Peer) -> Agreement:
     ratio, difference = theirs[filled] * even[filled] / counts[filled], (theirs - counts / even)[moved == 0]
     return Agreement(
         int(counts.sum()), float(moved.sum() / 2), float(np.abs(ratio - 1).max()), float(np.abs(difference).max())
+    )
+
+
+def settings() -> str:
+    """Return when, on what and with which versions."""
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"{datetime.now(UTC):%d %B %Y}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, {versions}."
     )
 
 
