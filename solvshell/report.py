@@ -11,7 +11,7 @@ import jinja2
 import pandas as pd
 from matplotlib.figure import Figure
 
-from solvshell import figures
+from solvshell import figures, report_tables
 from solvshell.analysis.analyze import TABLES
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
@@ -85,27 +85,40 @@ def page_template(name: str) -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["pair"] = lambda row: figures.pair_name(row["center"], row["partner"], row["site"])
-    environment.globals["number"] = figures.number
+    environment.filters["quantity"] = figures.quantity_name
+    environment.globals |= {"number": figures.number, "shell_name": figures.shell_name}
     return environment.get_template(name)
 
 
-def _draw(shown: Shown) -> dict[str, str]:
-    """Write the figures beside the tables and return their SVG as data addresses."""
+def _drawn(shown: Shown) -> dict[str, Figure | None]:
     tables, summary = shown.tables, shown.summary
+    rdf, coordination = tables["rdf"], tables["coordination"]
+    partners = list(dict.fromkeys(coordination.partner))
+    colors = figures.partner_colors(partners)
     drawn = {
-        "rdf": figures.plot_rdf(tables["rdf"], tables["coordination"]),
-        "coordination": figures.plot_coordination(tables["coordination"], summary["coordination"]["total"]),
-        "shells": figures.plot_shells(tables["shells"], tables["speciation"], list(tables["coordination"].partner)),
+        "convergence": figures.plot_convergence(tables["convergence"], tables["running_means"]),
+        "rdf": figures.plot_rdf(rdf, coordination, colors=colors),
+        "other_rdf": figures.plot_other_rdf(rdf, coordination, colors),
+        "coordination": figures.plot_coordination(coordination, summary["coordination"]["total"], colors),
+        "binding": figures.plot_binding(tables["denticity"], tables["angles"], colors),
+        "shells": figures.plot_shells(tables["shells"], tables["speciation"], partners),
+        "clusters": figures.plot_clusters(
+            tables["clusters"], tables["population"], [*summary["composition"]["n_centers"], *partners]
+        ),
+        "residence": figures.plot_residence(tables["residence_decays"], colors),
+        "free_energy": figures.plot_free_energy(tables["coordination_free_energy"], colors),
     }
     if shown.log is not None and shown.run is not None:
         dropped_ps = summary["frames"]["first_time_ps"]
         drawn["log"] = figures.plot_log(shown.log, dropped_ps, shown.run.protocol.production.name)
+    return drawn
+
+
+def _draw(shown: Shown) -> dict[str, str]:
+    """Write the figures beside the tables and return their SVG as data addresses."""
     folder = shown.folder / "figures"
     folder.mkdir(exist_ok=True)
-    addresses = {}
-    for name, figure in drawn.items():
-        addresses[name] = save_and_embed(figure, name, folder)
-    return addresses
+    return {name: save_and_embed(figure, name, folder) for name, figure in _drawn(shown).items() if figure is not None}
 
 
 def _wished_molarity(shown: Shown) -> float | None:
@@ -131,6 +144,10 @@ def _section(shown: Shown) -> dict[str, Any]:
         "figures": _draw(shown),
         "summary": shown.summary,
         "tables": {name: table.to_dict("records") for name, table in shown.tables.items()},
+        "residence": report_tables.residence_rows(shown.tables["residence"], shown.summary["residence"]),
+        "exchange": report_tables.exchange_matrices(shown.tables["exchange"]),
+        "typical_shells": report_tables.typical_shells(shown.folder),
+        "partners": list(shown.tables["coordination"].partner),
         "run": shown.run,
         "provenance": shown.run.provenance if shown.run else None,
         "outdated": is_outdated(shown),

@@ -24,19 +24,23 @@ def _draw_bars(
     *,
     where: Any = None,
     height: float = 0.7,
+    room: float = 1.35,
 ) -> None:
-    """Draw horizontal bars from the top down, each with its number and error behind it; labels cannot overlap."""
+    """Draw horizontal bars from the top down, each with its number and error behind it; labels cannot overlap.
+
+    `room` is for the numbers: the length of the axis in that of the longest bar.
+    """
     values, errors = np.asarray(values, float), np.asarray(errors, float)
     where = np.arange(len(values)) if where is None else where
-    known_errors = np.nan_to_num(errors)
-    axes.barh(where, values, color=colors, height=height, xerr=known_errors, error_kw=_ERROR_BAR)
-    for y, value, error, known in zip(where, values, errors, known_errors, strict=True):
-        behind, said = (value + known, y), number(value, error)
+    errors = np.where(errors > 0, errors, np.nan)
+    axes.barh(where, values, color=colors, height=height, xerr=errors, error_kw=_ERROR_BAR)
+    for y, value, error in zip(where, values, errors, strict=True):
+        behind, said = (value + np.nan_to_num(error), y), number(value, error)
         axes.annotate(said, behind, (5, 0), textcoords="offset points", va="center", fontsize=7.5, color="0.25")
     axes.set_yticks(range(len(labels)), labels)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set_xlim(0, 1.35 * (axes.dataLim.x1 or 1))  # room for the numbers
+    axes.set_xlim(0, room * (axes.dataLim.x1 or 1))
 
 
 def _prefix(centers: Sequence[str], center: str) -> str:
@@ -157,7 +161,7 @@ def draw_speciation(axes: Axes, speciation: pd.DataFrame) -> Axes:
     centers = list(rows.center.unique())
     names = [_prefix(centers, row.center) + str(row.state).upper() for row in rows.itertuples()]
     colors = [_STATE_COLORS.get(state, TOTAL_COLOR) for state in rows.state]
-    _draw_bars(axes, names, 100 * rows.fraction, 100 * rows.stderr, colors)
+    _draw_bars(axes, names, 100 * rows.fraction, 100 * rows.stderr, colors, room=1.8)
     axes.set_xlabel("share of centers / %")
     return axes
 

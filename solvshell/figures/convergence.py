@@ -1,30 +1,33 @@
 """Whether a run is long enough: what it is long enough for, and how much more the rest needs."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FormatStrFormatter, NullFormatter
 
-from solvshell.figures.lines import draw_band
-from solvshell.figures.names import number, pair_name
+from solvshell.figures.lines import add_legend, draw_band
+from solvshell.figures.names import pair_name
 from solvshell.figures.style import COLORS, say_none
 
 _STATUS_COLORS = {"enough": COLORS[2], "longer": COLORS[3], "cannot_tell": "0.5"}
 _RUN_COLOR = "0.35"
 
 
-def quantity_name(row: Any) -> str:
-    """Return how a row of the convergence table is written: ``peak of Li–F of PF6``, ``all around Li``."""
-    if pd.isna(row.partner):
-        return f"coordination, all around {row.center}"
-    return f"{row.quantity} {pair_name(row.center, row.partner, row.site)}"
+def quantity_name(row: Mapping[str, Any]) -> str:
+    """Return how a row of the convergence table is written: ``peak Li–F of PF6``, ``coordination, all around Li``."""
+    if pd.isna(row["partner"]):
+        return f"coordination, all around {row['center']}"
+    return f"{row['quantity']} {pair_name(row['center'], row['partner'], row['site'])}"
 
 
-def _said(row: Any) -> str:
-    if row.status == "cannot_tell":
-        few = "no independent sample known" if pd.isna(row.n_independent) else f"{row.n_independent:.2g} samples"
-        return f"cannot tell: {few}"
-    return f"± {number(row.stderr)}, wanted {row.wanted:g}"
+def _said(row: Mapping[str, Any]) -> str:
+    if row["status"] != "cannot_tell":
+        return f"± {row['stderr']:.2g}, wanted {row['wanted']:g}"
+    few = row["n_independent"]
+    return "cannot tell" + ("" if pd.isna(few) else f": {few:.2g} independent samples")
 
 
 def draw_convergence(axes: Axes, convergence: pd.DataFrame) -> Axes:
@@ -50,12 +53,11 @@ def draw_convergence(axes: Axes, convergence: pd.DataFrame) -> Axes:
     if convergence.empty:
         return say_none(axes, "nothing to judge")
     run_ps = float(convergence.run_ps.max())
-    for place, row in enumerate(convergence.itertuples()):
-        color = _STATUS_COLORS[str(row.status)]
-        known = row.status != "cannot_tell"
-        at = float(row.needed_ps) if known else float(row.run_ps)
-        if known:
-            axes.plot([row.run_ps, at], [place, place], color=color, linewidth=1.2)
+    rows = convergence.to_dict("records")
+    for place, row in enumerate(rows):
+        color, known = _STATUS_COLORS[row["status"]], row["status"] != "cannot_tell"
+        at = row["needed_ps"] if known else row["run_ps"]
+        axes.plot([row["run_ps"], at], [place, place], color=color, linewidth=1.2)
         axes.plot([at], [place], "o" if known else "x", color=color, markersize=5)
         axes.text(1.01, place, _said(row), transform=axes.get_yaxis_transform(), va="center", fontsize=7.5, color=color)
     axes.axvline(run_ps, color=_RUN_COLOR, linewidth=1, zorder=0)
@@ -64,10 +66,12 @@ def draw_convergence(axes: Axes, convergence: pd.DataFrame) -> Axes:
         fontsize=8, color=_RUN_COLOR,
     )  # fmt: skip
     axes.set_xscale("log")
-    needed = convergence.needed_ps.dropna()
-    axes.set_xlim(min([run_ps, *needed]) / 3, max([run_ps, *needed]) * 3)
-    axes.set_yticks(range(len(convergence)), [quantity_name(row) for row in convergence.itertuples()])
-    axes.set_ylim(len(convergence) - 0.5, -0.5)
+    lengths = [run_ps, *convergence.needed_ps.dropna()]
+    axes.set_xlim(min(lengths) / 5, max(lengths) * 5)
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks(range(len(rows)), [quantity_name(row) for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("length of a run with the wanted error / ps")
     return axes
 
@@ -97,9 +101,11 @@ def draw_running_means(axes: Axes, running_means: pd.DataFrame) -> Axes:
         color = COLORS[index % len(COLORS)]
         draw_band(axes, table.time_ps, table.low, table.high, color)
         axes.plot(table.time_ps, table["mean"], color=color, linewidth=1.4, label=str(center))
-    means = known["mean"]
-    span = max(0.5, 3 * float(means.max() - means.min()))
+    # early intervals are as wide as they like; the last ones should be seen
+    last = known.groupby("center").tail(1)
+    low, high = (np.nanmin([*known["mean"], *last.low]), np.nanmax([*known["mean"], *last.high]))
+    margin = 0.1 * (high - low) + 0.1
     axes.set(xlabel="mean up to t / ps", ylabel="coordinating atoms, all partners")
-    axes.set(xlim=(0, known.time_ps.max()), ylim=(max(0, means.min() - span), means.max() + span))
-    axes.legend(loc="upper right", fontsize=8)
+    axes.set(xlim=(0, known.time_ps.max()), ylim=(max(0, low - margin), high + margin))
+    add_legend(axes, loc="upper right")
     return axes

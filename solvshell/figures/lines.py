@@ -1,6 +1,6 @@
 """Lines against distance, angle or time: one for each pair of a center species and a site of a partner."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,13 +12,13 @@ from solvshell.figures.style import LINES, partner_colors
 PAIR = ["center", "partner", "site"]
 
 
-def _linestyles(pairs: pd.DataFrame) -> Iterator[Any]:
+def _linestyles(pairs: pd.DataFrame, order: Sequence[str]) -> Iterator[Any]:
     """Yield a line style for each pair: it tells centers apart where there are several, else it helps the color."""
     sites = {name: list(group.site.unique()) for name, group in pairs.groupby("partner")}
     most_sites = max(map(len, sites.values()), default=1)
-    centers, partners = list(pairs.center.unique()), list(pairs.partner.unique())
+    centers = list(pairs.center.unique())
     for center, partner, site in pairs.itertuples(index=False):
-        first = most_sites * centers.index(center) if len(centers) > 1 else partners.index(partner)
+        first = most_sites * centers.index(center) if len(centers) > 1 else order.index(partner)
         yield LINES[(first + sites[partner].index(site)) % len(LINES)]
 
 
@@ -35,9 +35,9 @@ def pair_lines(
         By partner.
     """
     pairs = (table if only is None else only)[PAIR].drop_duplicates()
-    colors = partner_colors(pairs.partner) | dict(colors or {})
+    colors = partner_colors([*(colors or {}), *pairs.partner]) | dict(colors or {})
     rows = dict(iter(table.groupby(PAIR, sort=False)))
-    for key, linestyle in zip(pairs.itertuples(index=False, name=None), _linestyles(pairs), strict=True):
+    for key, linestyle in zip(pairs.itertuples(index=False, name=None), _linestyles(pairs, list(colors)), strict=True):
         if key in rows:
             yield rows[key], {"color": colors[key[1]], "linestyle": linestyle, "label": pair_name(*key)}
 

@@ -57,6 +57,7 @@ def plot_rdf(rdf: pd.DataFrame, coordination: pd.DataFrame, r_max: float = 6.0, 
             chosen = _of(coordination, center)
             draw_rdf(top, rdf, chosen, r_max=r_max, colors=colors)
             draw_running_coordination(bottom, rdf, chosen, r_max=r_max, colors=colors, legend=False)
+            top.set_xlabel("")
             _titled(top, "Radial distribution functions", center, centers)
             _titled(bottom, "Running coordination numbers", center, centers)
         return figure
@@ -86,7 +87,8 @@ def plot_coordination(
 ) -> Figure:
     """Return bars of the coordination numbers with standard errors, and the total of each center species."""
     with mpl.rc_context(STYLE):
-        figure, ((axes,),) = _panels([_bars_height(len(coordination) + len(total))])
+        figure = new_figure(WIDTH / 2, _bars_height(len(coordination) + len(total)))
+        axes = figure.subplots()
         draw_coordination(axes, coordination, total, colors=colors)
         return figure
 
@@ -161,11 +163,13 @@ def plot_convergence(convergence: pd.DataFrame, running_means: pd.DataFrame | No
     draws: list[tuple[float, Callable[[Axes], Any]]] = []
     draws.append((_bars_height(len(convergence)), lambda axes: draw_convergence(axes, convergence)))
     if running_means is not None:
-        draws.append((2.2, lambda axes: draw_running_means(axes, running_means)))
+        draws.append((2.4, lambda axes: draw_running_means(axes, running_means)))
     with mpl.rc_context(STYLE):
         figure, panels = _panels([height for height, _ in draws])
         for (_, draw), (axes,) in zip(draws, panels, strict=True):
             draw(axes)
+        if running_means is not None:
+            panels[-1][0].set_title("Mean of the total coordination number up to a time (band: 95 % interval)")
         return figure
 
 

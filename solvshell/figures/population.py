@@ -12,8 +12,7 @@ from solvshell.figures.style import say_none
 def draw_population(axes: Axes, population: pd.DataFrame, value: str = "mean_per_frame", *, largest: int = 6) -> Axes:
     """Draw a map of the clusters of n centers (upwards) and m anions (to the right), with numbers and errors.
 
-    Clusters on the dotted line are neutral where centers and anions have one charge each. The shade is logarithmic;
-    empty cells never occurred.
+    The shade is logarithmic; empty cells never occurred.
 
     Parameters
     ----------
@@ -46,7 +45,6 @@ def draw_population(axes: Axes, population: pd.DataFrame, value: str = "mean_per
         said = number(mean, error).replace(" ±", "\n±")
         color = "white" if norm(mean) > 0.6 else "black"
         axes.text(column, row, said, ha="center", va="center", fontsize=7, color=color)
-    axes.axline((0, 0), slope=1, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
     left_out = len(population) - len(shown)
     larger = f"\n({left_out} larger sizes are not shown)" if left_out else ""
     axes.set(xticks=range(cells.shape[1]), yticks=range(cells.shape[0]))
