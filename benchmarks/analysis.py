@@ -139,7 +139,7 @@ def memory_table(topology: Path, trajectory: Path, repetitions: list[int]) -> li
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for times in repetitions:
-        with tempfile.TemporaryDirectory(dir=trajectory.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=trajectory.parents[1]) as folder:
             file = repeat_frames(trajectory, times, Path(folder) / "repeated.xtc") if times > 1 else trajectory
             command = [sys.executable, str(Path(__file__).with_name("memory.py")), str(topology), str(file)]
             m = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
