@@ -2,7 +2,7 @@
 
     python benchmarks/intervals.py [--runs 1000] [--out docs/results/coverage.md]
 
-Prints a Markdown page, and writes it with ``--out``. About ten minutes on one core.
+Prints a Markdown page, and writes it with ``--out``. About five minutes on one core.
 """
 
 import argparse
@@ -39,6 +39,8 @@ N_FRAMES = 1000
 MEMORIES = (0.005, 0.02, 0.10, 0.30)
 N_IONS = (1, 8, 50)
 N_BLOCKS = 64
+#: Of fewer intervals no share is given.
+FEWEST = 20
 Series = Callable[[np.random.Generator, int, float], np.ndarray]
 
 
@@ -110,7 +112,7 @@ class Count:
         self.n += 1
 
     def __str__(self) -> str:
-        if not self.n:
+        if self.n < FEWEST:
             return "–"
         share = self.held / self.n
         return f"{share:.3f} ± {np.sqrt(max(share * (1 - share), 1 / self.n) / self.n):.3f}"
@@ -284,58 +286,64 @@ def table_of_replicas(n_runs: int) -> Iterator[str]:
 HEAD = """# How often the 95 % intervals hold the true value
 
 Made by `python benchmarks/intervals.py --runs {n_runs} --out docs/results/coverage.md` ({today}, Python {python},
-NumPy {numpy}). Runs of {n_frames} frames are made up by processes whose answer is exact, {n_runs} for each row, and it
-is counted how many intervals hold it: 0.95 should, ± is the binomial error of the count. *Memory* is the time after
-which an ion has forgotten its shell (the autocorrelation falls as exp(-t/memory)), in per cent of the run: a run of 2 %
-has 25 independent samples of each ion, one of 10 % has 5.
+NumPy {numpy}). Runs of {n_frames} frames are made up by processes whose answer is exact, and it is counted how many of
+{n_runs} intervals hold it: 0.95 should; ± is the binomial error of the count, and fewer than {fewest} intervals are not
+counted (–). *Memory* is the time after which an ion has forgotten its shell (the autocorrelation falls as
+exp(-t/memory)), in per cent of the run: a run whose memory is 2 % has 25 independent samples of each ion, one of 10 %
+has 5.
 
-- **ours** is `mean_with_error` with the interval of `comparison` (Student, n_independent - 1 degrees of freedom; Wilson
+- **ours** is `mean_with_error` with the interval of `compare` (Student, n_independent - 1 degrees of freedom; Wilson
   for shares). A run in which nothing changes has no interval.
-- **marked** is the share of the runs that say themselves that they are too short (n_independent below
-  {resolved}, or nothing changes), and **ours, not marked** the coverage of the rest.
-- **pymbar** is the mean over the ions with `pymbar.timeseries.statistical_inefficiency`, Student as well; **s/√n**
-  takes every ion in every frame for a sample of its own.
+- **marked** is the share of the runs that say themselves that they are too short: n_independent below {resolved}, or
+  nothing changes. **ours, not marked** is the coverage of the others.
+- **pymbar** is the mean over the ions with the statistical inefficiency of `pymbar.timeseries`, Student as well;
+  **s/√n** takes every ion in every frame for a sample of its own.
+
+What the tables show:
+
+- Eight ions or more, memory up to 2 % of the run: the intervals hold the truth as often as they say, or more often. The
+  error is the larger of two, from the mean over the ions and from each ion, because ions of one box need not be
+  independent; where they are, that is too careful by a tenth.
+- Longer memory: the run marks itself. Its intervals are wide (Student with few degrees of freedom, although there are
+  many ions) and hold the truth too often rather than too seldom; those of pymbar, which sees the mean over the ions
+  alone, too seldom.
+- Rare states: a few visits do not tell how long a visit lasts. Visits to be expected are ions × samples of each × share
+  of the rarer state; with fewer than ten of them the intervals are too narrow, and not all such runs are marked.
+- A single series (a volume, a density, one ion): of a memory of 10 % of the run or more it cannot know, and some such
+  runs are not marked. No method can tell from one run that something is still to come. Replicas can.
+- s/√n is wrong throughout.
 
 ## Means
-"""
-
-READ = """
-How to read this. With eight ions or more and a memory of up to 2 % of the run the intervals hold the truth as often as
-they say or a little more often: of two estimates, from the mean over the ions and from the ions each, the larger is
-taken, because ions of one box need not be independent. With longer memories the runs mark themselves, and the interval
-of so few samples is wide: it holds too often rather than too seldom. Rare states are the exception: a few visits do not
-tell how long a visit lasts. A single series (a volume, a density) knows its memory only if it is shorter than
-about a twentieth of the run, and one that has not moved yet cannot know that it will: no method sees it from one
-run, replicas do. s/√n is wrong throughout.
 """
 
 PEAKS = """
 ## First peaks of g(r)
 
-Ions in two kinds of shell, with peaks at 1.93 and 1.98 Å, that exchange; the interval is that of the block bootstrap,
-with blocks drawn as in `analyze`. {n_runs} runs in each row.
+Ions in two kinds of shell, with peaks at {peaks[0]} and {peaks[1]} Å, that exchange; the truth is the peak of an
+endless run. The interval is that of the block bootstrap: draws of twice the statistical inefficiency but eight at
+least, widened by what neighbouring draws remember of each other. {n_runs} runs in each row.
 """
 
 REPLICAS = """
 ## Replicas
 
 Autoregressive runs with a memory of 0.5 %, in boxes that differ from each other. Student over replicas is what
-`compare` takes for every number that a replica has by itself. Replicas then blocks (`bootstrap_replicas`) is for what
-is made of pooled counts; the scatter within the runs enters it twice, so that it is too wide where boxes hardly differ.
-Blocks alone, which is what one has with fewer than three replicas, do not see that boxes differ.
+`compare` takes for every number that a replica has by itself, from three replicas on. Replicas then blocks
+(`bootstrap_replicas`) is for what is made of pooled counts; the scatter within the runs enters it twice, so that it is
+too wide where boxes hardly differ. Blocks alone, which is all one has with fewer than three replicas, do not see that
+boxes differ.
 """
 
 
 def page(n_runs: int) -> Iterator[str]:
     """Yield the page line by line."""
     yield HEAD.format(
-        n_runs=n_runs, n_frames=N_FRAMES, resolved=RESOLVED_N_INDEPENDENT, today=date.today(),
+        n_runs=n_runs, n_frames=N_FRAMES, resolved=RESOLVED_N_INDEPENDENT, fewest=FEWEST, today=date.today(),
         python=platform.python_version(), numpy=np.__version__,
     )  # fmt: skip
     yield from tables_of_means(n_runs)
-    yield READ
     n_peaks = max(1, n_runs // 2)
-    yield PEAKS.format(n_runs=n_peaks)
+    yield PEAKS.format(n_runs=n_peaks, peaks=PEAKS_ANGSTROM)
     yield from table_of_peaks(n_peaks)
     yield REPLICAS
     yield from table_of_replicas(n_runs)
