@@ -77,7 +77,8 @@ def test_a_time_step_that_is_not_positive_is_refused(gro, tmp_path, times):
 @pytest.mark.parametrize("step", [1e-12, 1e-5, 1e6])
 def test_a_time_step_of_another_unit_is_refused(gro, tmp_path, step):
     path = write(tmp_path / "traj.xtc", [0, step, 2 * step])
-    allowed = rf"has a time step of {re.escape(format(step, 'g'))} ps \(allowed: 0.0001 to 100000 ps\); give the true one as timestep_ps"
+    given = re.escape(f"has a time step of {step:g} ps (allowed: 0.0001 to 100000 ps)")
+    allowed = f"{given}; give the true one as timestep_ps"
     with pytest.raises(InvalidInput, match=rf"traj.xtc: {allowed}"):
         open_trajectory(gro, path)
     with pytest.raises(InvalidInput, match=rf"^timestep_ps: {allowed}"):
@@ -274,7 +275,13 @@ def many(path, n_molecules, n_ions):
 
 
 def many_molecules(path, n_molecules, n_ions):
-    universe = open_trajectory(many(path, n_molecules, n_ions), path, timestep_ps=1.0)
+    many(path, n_molecules, n_ions)
+    frame = path
+    if path.suffix == ".cif":
+        frame = path.with_suffix(".xtc")
+        with XTCWriter(str(frame), n_ions + 2 * n_molecules) as writer:
+            writer.write(Universe.empty(n_ions + 2 * n_molecules, trajectory=True))
+    universe = open_trajectory(path, frame, timestep_ps=1.0, cell_angstrom=(400, 400, 400))
     assert len(universe.atoms) == n_ions + 2 * n_molecules
     content = {
         "centers": {"Li": "resname LI"},
