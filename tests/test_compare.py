@@ -20,7 +20,7 @@ from synthetic import only_ec, random_universe
 
 from solvshell.analysis import analyze_run
 from solvshell.analysis.geometry import SolvationGeometry
-from solvshell.analysis.peaks import first_shell
+from solvshell.analysis.peaks import Shell, first_shell
 from solvshell.analysis.rdf import fine_counts
 from solvshell.analysis.sites import select_sites
 from solvshell.analysis.statistics import bootstrap_blocks, confidence_interval, mean_with_error
@@ -38,7 +38,7 @@ from solvshell.comparison.differences import (
     difference_of_series,
 )
 from solvshell.comparison.differences import from_series as value_of
-from solvshell.comparison.recount import pool, recount
+from solvshell.comparison.recount import Cutoff, Pass, common_cutoffs, pool, recount
 from solvshell.comparison.results import Comparison, Numbers, Row, _attributed, _differences, compare_systems
 from solvshell.comparison.systems import System, controls_of, limits_of, open_systems
 from solvshell.comparison.words import attribution, budget_sentence, interval, missing_control, study_rows
@@ -369,6 +369,28 @@ def test_pooled_g_weighs_runs_by_what_they_know() -> None:
     # Each run is drawn from its own blocks, so that no sample lacks one of them.
     np.testing.assert_array_equal(bootstrap.weights[:, :40].sum(axis=1), 40)
     assert first_shell(pooled, bootstrap).status == "no_shell"
+
+
+def test_replicas_of_one_system_are_drawn_and_systems_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    universe = random_universe(rng, 16, 5, 40, (20.0, 20.0, 20.0, 90.0, 90.0, 90.0))
+    sites = select_sites(universe, only_ec())
+    geometry = SolvationGeometry.from_sites(sites).run().results
+    key = ("Li", "EC", "carbonyl_o")
+    (pair,) = fine_counts(geometry, sites)
+    passes = [
+        Pass(name, sites, {key: pair}, bootstrap_blocks(16, 1, 60, rng), geometry, 0, None)
+        for name in ("lb003", "lb003", "lb003", "gel")
+    ]
+    seen = []
+    monkeypatch.setattr(
+        "solvshell.comparison.recount.first_shell", lambda _, bootstrap: seen.append(bootstrap) or Shell("no_shell")
+    )
+    assert common_cutoffs(passes) == {key: Cutoff(None, None, "no_shell")}
+    of_runs = seen[0].weights.reshape(60, 4, 16).sum(axis=2)
+    assert set(np.unique(of_runs[:, :3])) == {0, 16, 32, 48}
+    np.testing.assert_array_equal(of_runs[:, :3].sum(axis=1), 48)
+    np.testing.assert_array_equal(of_runs[:, 3], 16)
 
 
 # --- the study ---
