@@ -139,7 +139,7 @@ def molecule_kinds(universe: Universe) -> list[Kind]:
     if (loose := np.flatnonzero(alone & np.isin(sorted_elements[starts[:-1]], _NEVER_ALONE))).size:
         first = order[starts[loose[0]]]
         raise InvalidInput(
-            f"topology: {len(loose)} atoms have no bonds and others have, such as {elements[first]} of index {first}; "
+            f"topology: {len(loose)} atoms of molecules have no bonds, such as {elements[first]} of index {first}; "
             "give a topology with all bonds, or with none"
         )
     found: dict[tuple[bytes, bytes], list[int]] = {}

@@ -3,7 +3,6 @@
 import sys
 import warnings
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from MDAnalysis import Universe
 from MDAnalysis.coordinates.memory import MemoryReader
 from MDAnalysis.coordinates.timestep import Timestep
 from MDAnalysis.guesser import tables
+from MDAnalysis.transformations.base import TransformationBase
 
 from solvshell.analysis.formats import load_frames, open_topology
 from solvshell.errors import InvalidInput
@@ -26,12 +26,20 @@ SHORTEST_STEP_PS = 1e-4
 LONGEST_STEP_PS = 1e5
 
 
-def _mend(ts: Timestep, timestep_ps: float | None, cell: Sequence[float] | None) -> Timestep:
-    if timestep_ps is not None:
-        ts.time = ts.frame * timestep_ps
-    if cell is not None:
-        ts.dimensions = cell
-    return ts
+class _Mend(TransformationBase):  # type: ignore[misc]  # MDAnalysis has no types
+    """Puts times and a cell in place of those of each frame; the workers of a parallel pass do it too."""
+
+    def __init__(self, timestep_ps: float | None, cell: Sequence[float] | None) -> None:
+        super().__init__(max_threads=None, parallelizable=True)
+        self.timestep_ps = timestep_ps
+        self.cell = cell
+
+    def _transform(self, ts: Timestep) -> Timestep:
+        if self.timestep_ps is not None:
+            ts.time = ts.frame * self.timestep_ps
+        if self.cell is not None:
+            ts.dimensions = self.cell
+        return ts
 
 
 def _timestep(universe: Universe) -> float | None:
@@ -115,7 +123,7 @@ def _replace(universe: Universe, name: str, timestep_ps: float | None, cell: Seq
     elif reader.transformations:
         raise InvalidInput(f"{name}: has transformations, after which neither timestep_ps nor cell_angstrom can come")
     else:
-        reader.add_transformations(partial(_mend, timestep_ps=timestep_ps, cell=cell))
+        reader.add_transformations(_Mend(timestep_ps, cell))
 
 
 def _finish(

@@ -229,7 +229,7 @@ def liquid_without_bonds(**attributes: object) -> Universe:
     for name, values in attributes.items():
         universe.add_TopologyAttr(name, values)
     cell = np.array([[*(10 * np.diag(box.box_vectors)), 90, 90, 90]], dtype=np.float32)
-    positions = 10 * box.positions[None].astype(np.float32)
+    positions = 10 * (box.positions - box.positions[2])[None].astype(np.float32)  # a P at the corner
     universe.load_new(positions % cell[0, :3], format=MemoryReader, dimensions=cell)
     return universe
 
@@ -279,7 +279,7 @@ def test_bonds_that_are_not_whole_are_refused() -> None:
     universe = Universe.empty(len(whole.atoms), trajectory=True)
     universe.add_TopologyAttr("elements", whole.atoms.elements)
     universe.add_TopologyAttr("bonds", [tuple(pair) for pair in whole.bonds.indices[:10]])
-    with pytest.raises(InvalidInput, match="10 atoms have no bonds and others have, such as C of index 11; give a"):
+    with pytest.raises(InvalidInput, match="10 atoms of molecules have no bonds, such as C of index 11; give a top"):
         recognize(universe, by_graph(["Li"], ["EC"]))
 
 

@@ -1,10 +1,14 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from MDAnalysis import Universe, Writer
+from pandas.testing import assert_frame_equal
+from synthetic import only_ec, shell_universe, species_file
 
-from solvshell.analysis import analyze_run
+from solvshell.analysis import analyze_run, analyze_trajectory
 from solvshell.errors import InvalidInput
-from solvshell.species import Species, find_species
+from solvshell.species import Species, SpeciesFile, find_species
 
 
 def test_a_box_without_a_simple_cation_is_refused():
@@ -13,3 +17,66 @@ def test_a_box_without_a_simple_cation_is_refused():
     run = SimpleNamespace(path="run", box=SimpleNamespace(recipe=SimpleNamespace(entries=entries)))
     with pytest.raises(InvalidInput, match=r"run: no simple cation \(such as Li\) to center on among EC, POTA"):
         analyze_run(run)
+
+
+def lithium_and_oxygen(n_in_shell=4, n_bulk=200):
+    """Some O beside each of eight Li+, and in the bulk; residues are the molecules."""
+    universe = shell_universe(np.random.default_rng(0), 12, n_in_shell, n_bulk=n_bulk)
+    universe.add_TopologyAttr("elements", [{"LI": "Li"}.get(name, name) for name in universe.atoms.names])
+    return universe
+
+
+def test_a_universe_is_analyzed_and_its_tables_are_written(tmp_path):
+    found = analyze_trajectory(lithium_and_oxygen(), species=only_ec(), directory=tmp_path / "tables", n_bootstrap=20)
+    assert found.coordination.cn_atoms_mean.tolist() == [4.0]
+    assert found.summary["source"] == {"topology": "Universe", "trajectory": "the same", "run": "foreign"}
+    assert (tmp_path / "tables" / "coordination.csv").is_file()
+
+
+def test_the_time_step_and_the_cell_of_the_call_rule_over_those_of_the_species_file():
+    file = only_ec().model_copy(update={"timestep_ps": 3.0, "cell_angstrom": (50.0, 50.0, 50.0, 90.0, 90.0, 90.0)})
+    by_file = analyze_trajectory(lithium_and_oxygen(), species=file, n_bootstrap=20).summary
+    assert by_file["frames"]["timestep_ps"] == 3.0
+    assert by_file["thermodynamics"]["volume_nm3"]["mean"] == pytest.approx(125)
+    by_call = analyze_trajectory(
+        lithium_and_oxygen(), species=file, timestep_ps=5.0, cell_angstrom=(45, 45, 45), n_bootstrap=20
+    ).summary
+    assert by_call["frames"]["timestep_ps"] == 5.0
+    assert by_call["thermodynamics"]["volume_nm3"]["mean"] == pytest.approx(91.125)
+
+
+def test_what_is_put_in_place_reaches_the_workers_too(tmp_path):
+    universe = lithium_and_oxygen()
+    universe.atoms.write(tmp_path / "conf.gro")
+    with Writer(str(tmp_path / "traj.xtc"), len(universe.atoms)) as writer:
+        for ts in universe.trajectory:
+            ts.time, ts.dimensions = 0.0, None
+            writer.write(universe.atoms)
+    files = tmp_path / "conf.gro", tmp_path / "traj.xtc"
+    given = {"species": only_ec(), "timestep_ps": 2.0, "cell_angstrom": (40, 40, 40), "n_bootstrap": 20}
+    serial = analyze_trajectory(*files, **given)
+    parallel = analyze_trajectory(*files, **given, backend="multiprocessing", n_workers=2)
+    assert_frame_equal(serial.rdf, parallel.rdf)
+    assert_frame_equal(serial.residence, parallel.residence)
+    assert serial.summary["frames"]["timestep_ps"] == 2.0
+    assert serial.coordination.cn_atoms_mean.tolist() == [4.0]
+
+
+def test_bonds_that_were_guessed_are_noted():
+    content = {"centers": {"Li": {"species": "Li"}}, "partners": {"F": {"smiles": "[F-]", "cutoff_angstrom": 3.0}}}
+    universe = lithium_and_oxygen(1, 0)
+    universe.atoms[universe.atoms.names == "O"].elements = "F"
+    found = analyze_trajectory(universe, species=SpeciesFile.model_validate(content), n_bootstrap=20)
+    assert found.coordination.cn_atoms_mean.tolist() == [1.0]
+    assert found.summary["source"]["bonds"] == "guessed from elements and distances in the first frame"
+    assert found.summary["source"]["elements"] == "from the topology"
+
+
+def test_a_wrong_selection_is_refused_before_residues_are_looked_at():
+    with pytest.raises(InvalidInput, match=r"centers.Li: 'resname XX' matches no atom"):
+        analyze_trajectory(lithium_and_oxygen(), species=species_file(centers={"Li": "resname XX"}))
+
+
+def test_an_empty_universe_is_no_trajectory():
+    with pytest.raises(InvalidInput, match="Universe: has no trajectory"):
+        analyze_trajectory(Universe.empty(2), species=only_ec())
