@@ -96,7 +96,8 @@ def _drawn(shown: Shown) -> dict[str, Figure | None]:
     partners = list(dict.fromkeys(coordination.partner))
     colors = figures.partner_colors(partners)
     drawn = {
-        "convergence": figures.plot_convergence(tables["convergence"], tables["running_means"]),
+        "convergence": figures.plot_convergence(tables["convergence"]),
+        "running_means": figures.plot_running_means(tables["running_means"]),
         "rdf": figures.plot_rdf(rdf, coordination, colors=colors),
         "other_rdf": figures.plot_other_rdf(rdf, coordination, colors),
         "coordination": figures.plot_coordination(coordination, summary["coordination"]["total"], colors),

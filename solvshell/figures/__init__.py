@@ -19,6 +19,7 @@ from solvshell.figures.pages import (
     plot_other_rdf,
     plot_rdf,
     plot_residence,
+    plot_running_means,
     plot_shells,
 )
 from solvshell.figures.population import draw_population
@@ -66,6 +67,7 @@ __all__ = [
     "plot_other_rdf",
     "plot_rdf",
     "plot_residence",
+    "plot_running_means",
     "plot_shells",
     "quantity_name",
     "save_figure",

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch
 
 from solvshell.figures.names import number, pair_name, shell_name
 from solvshell.figures.style import COLORS, TOTAL_COLOR, partner_colors, say_none
@@ -41,6 +40,13 @@ def _draw_bars(
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_xlim(0, room * (axes.dataLim.x1 or 1))
+
+
+def _name_share(axes: Axes, of: str, remark: str = "") -> None:
+    """Name an axis of shares, whose numbers end at 100 %."""
+    axes.set_xlabel(f"share of {of} / %{remark}")
+    last = min(100, axes.get_xlim()[1])
+    axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= last])
 
 
 def _prefix(centers: Sequence[str], center: str) -> str:
@@ -129,10 +135,7 @@ def draw_shells(axes: Axes, shells: pd.DataFrame, partners: Iterable[str] = (), 
     ]
     colors = [COLORS[centers.index(center) % len(COLORS)] for center in rows.center]
     _draw_bars(axes, names, 100 * rows.fraction, 100 * rows.stderr, colors)
-    axes.set_xlabel("share of centers / %")
-    if len(rows) < len(shells):
-        said = f"{len(rows)} of {len(shells)} compositions"
-        axes.text(0.99, 0.02, said, ha="right", va="bottom", fontsize=7.5, color="0.4", transform=axes.transAxes)
+    _name_share(axes, "centers", f"; {len(rows)} of {len(shells)} compositions" * (len(rows) < len(shells)))
     return axes
 
 
@@ -162,7 +165,7 @@ def draw_speciation(axes: Axes, speciation: pd.DataFrame) -> Axes:
     names = [_prefix(centers, row.center) + str(row.state).upper() for row in rows.itertuples()]
     colors = [_STATE_COLORS.get(state, TOTAL_COLOR) for state in rows.state]
     _draw_bars(axes, names, 100 * rows.fraction, 100 * rows.stderr, colors, room=1.8)
-    axes.set_xlabel("share of centers / %")
+    _name_share(axes, "centers")
     return axes
 
 
@@ -195,12 +198,12 @@ def draw_denticity(axes: Axes, denticity: pd.DataFrame, *, colors: Mapping[str, 
     ]
     of_bars = [colors[partner] for partner in denticity.partner]
     _draw_bars(axes, names, 100 * denticity.fraction, 100 * denticity.stderr, of_bars)
-    axes.set_xlabel("share of the molecules in shells / %")
+    _name_share(axes, "the molecules in shells")
     return axes
 
 
 def draw_clusters(axes: Axes, clusters: pd.DataFrame, species: Iterable[str] = (), *, n_shown: int = 10) -> Axes:
-    """Draw in which clusters of centers and anions the centers are, and in which the anions.
+    """Draw in which clusters of centers and anions the centers are (upper bars), and in which the anions (lower bars).
 
     Parameters
     ----------
@@ -231,7 +234,5 @@ def draw_clusters(axes: Axes, clusters: pd.DataFrame, species: Iterable[str] = (
         has = (values > 0).to_numpy()
         where = np.flatnonzero(has) + shift
         _draw_bars(axes, names, 100 * values[has], 100 * errors[has], [color] * len(where), where=where, height=0.36)
-    handles = [Patch(color=color, label=name) for name, color in (("centers", COLORS[0]), ("anions", COLORS[1]))]
-    axes.legend(handles=handles, loc="lower right", fontsize=8)
-    axes.set_xlabel("share of the centers, or of the anions / %")
+    _name_share(axes, "centers (blue), of anions (orange)")
     return axes

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FormatStrFormatter, NullFormatter
 
-from solvshell.figures.lines import add_legend, draw_band
+from solvshell.figures.lines import draw_band
 from solvshell.figures.names import pair_name
 from solvshell.figures.style import COLORS, say_none
 
@@ -27,7 +27,7 @@ def _said(row: Mapping[str, Any]) -> str:
     if row["status"] != "cannot_tell":
         return f"± {row['stderr']:.2g}, wanted {row['wanted']:g}"
     few = row["n_independent"]
-    return "cannot tell" + ("" if pd.isna(few) else f": {few:.2g} independent samples")
+    return "cannot tell" + ("" if pd.isna(few) else f": {few:.1f} independent samples")
 
 
 def draw_convergence(axes: Axes, convergence: pd.DataFrame) -> Axes:
@@ -105,7 +105,7 @@ def draw_running_means(axes: Axes, running_means: pd.DataFrame) -> Axes:
     last = known.groupby("center").tail(1)
     low, high = (np.nanmin([*known["mean"], *last.low]), np.nanmax([*known["mean"], *last.high]))
     margin = 0.1 * (high - low) + 0.1
-    axes.set(xlabel="mean up to t / ps", ylabel="coordinating atoms, all partners")
+    axes.set(xlabel="mean up to t / ps", ylabel="coordination number")
     axes.set(xlim=(0, known.time_ps.max()), ylim=(max(0, low - margin), high + margin))
-    add_legend(axes, loc="upper right")
+    axes.legend(loc="upper right", fontsize=8)
     return axes

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from solvshell.figures.lines import add_legend, draw_band, pair_lines
 from solvshell.figures.style import say_none
@@ -63,6 +64,9 @@ def draw_residence_decays(
     if logarithmic:
         axes.set_yscale("log")
         axes.set_ylim(max(_LOWEST, lowest / 1.5), 1.1)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_ylim(0, 1.03)
     axes.set(xlabel="t / ps", ylabel=_LETTERS[function])

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from solvshell.figures.lines import add_legend
+from solvshell.figures.names import CENTER_AND_PAIR
 from solvshell.figures.style import LINES, TOTAL_COLOR, partner_colors, say_none
 
 _COLUMNS = {"kT": "free_energy_kt", "kJ/mol": "free_energy_kj_mol"}
@@ -59,7 +60,7 @@ def draw_coordination_free_energy(
     for (center, partner), table in rows.groupby(["center", "partner"], sort=False):
         F, stderr = table[_COLUMNS[unit]], table[f"{_COLUMNS[unit]}_stderr"].fillna(0)
         linestyle = LINES[centers.index(center) % len(LINES)]
-        label = f"all around {center}" if partner == _ALL else f"{center}–{partner}"
+        label = f"{center}{CENTER_AND_PAIR}{'all partners' if partner == _ALL else partner}"
         axes.errorbar(
             table.n, F, stderr, color=colors[partner], linestyle=linestyle, marker="o", markersize=4, capsize=2.5,
             linewidth=1.2, elinewidth=1, label=label,

@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
-from solvshell.figures.names import pair_name
+from solvshell.figures.names import CENTER_AND_PAIR, pair_name
 from solvshell.figures.style import LINES, partner_colors
 
 PAIR = ["center", "partner", "site"]
@@ -47,7 +48,28 @@ def draw_band(axes: Axes, x: Any, low: Any, high: Any, color: str) -> None:
     axes.fill_between(x, low, high, color=color, alpha=0.22, linewidth=0)
 
 
+def _split_by_center(handles: Sequence[Any], labels: Sequence[str]) -> dict[str, Any]:
+    """Return handles of pairs by color and of centers by line style, by label; none if those do not tell them apart."""
+    pairs: dict[str, Any] = {}
+    centers: dict[str, Any] = {}
+    for handle, label in zip(handles, labels, strict=True):
+        # an error bar is a container, whose first child is the line
+        line = handle[0] if isinstance(handle, tuple) else handle
+        center, pair = label.split(CENTER_AND_PAIR, 1)
+        pairs.setdefault(pair, set()).add(line.get_color())
+        centers.setdefault(center, set()).add(line.get_linestyle())
+    looks = [*pairs.values(), *centers.values()]
+    if len(centers) < 2 or any(len(look) > 1 for look in looks):
+        return {}
+    of_pairs = {pair: Line2D([], [], color=color) for pair, (color,) in pairs.items()}
+    return of_pairs | {
+        f"around {name}": Line2D([], [], color="0.3", linestyle=look) for name, (look,) in centers.items()
+    }
+
+
 def add_legend(axes: Axes, **where: Any) -> None:
-    """Add a legend that stays legible with many lines."""
-    n = len(axes.get_legend_handles_labels()[1])
-    axes.legend(fontsize=8, ncols=2 if n > 9 else 1, **where)
+    """Add a legend, with pairs by color and centers by line style where several centers are drawn."""
+    handles, labels = axes.get_legend_handles_labels()
+    split = _split_by_center(handles, labels)
+    legend = axes.legend(split.values() or handles, split.keys() or labels, fontsize=8, **where)
+    legend.set_in_layout(False)  # a layout must not shrink the axes for it

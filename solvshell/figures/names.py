@@ -21,11 +21,13 @@ SITE_NAMES = {
     "cl": "Cl",
     "any": "any atom",
 }
+#: Stands between a center and what is around it.
+CENTER_AND_PAIR = "–"
 
 
 def pair_name(center: str, partner: str, site: str) -> str:
     """Return how a pair is written in figures and pages: ``Li–O(C=O) of EC``."""
-    return f"{center}–{SITE_NAMES.get(site, site)} of {partner}"
+    return f"{center}{CENTER_AND_PAIR}{SITE_NAMES.get(site, site)} of {partner}"
 
 
 def shell_name(composition: str, partners: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 """The figures of a page: panels of `draw_...` functions, a row of them for each center species."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -14,6 +14,7 @@ from solvshell.figures.convergence import draw_convergence, draw_running_means
 from solvshell.figures.decays import draw_residence_decays
 from solvshell.figures.free_energy import draw_coordination_free_energy
 from solvshell.figures.lines import PAIR
+from solvshell.figures.names import CENTER_AND_PAIR
 from solvshell.figures.population import draw_population
 from solvshell.figures.radial import draw_angles, draw_rdf, draw_running_coordination
 from solvshell.figures.style import COLORS, STYLE, new_figure
@@ -42,6 +43,18 @@ def _panels(heights: Sequence[float], widths: Sequence[float] = (1,)) -> tuple[F
 
 def _bars_height(*numbers: int) -> float:
     return max(1.9, _BAR * max(numbers) + _AROUND)
+
+
+def _name_below(figure: Figure, panels: Sequence[Axes]) -> None:
+    """Name the lines of panels below the figure, each pair once: panels around other centers draw it alike."""
+    named: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(label.split(CENTER_AND_PAIR, 1)[1], handle)
+    if named:
+        figure.legend(
+            list(named.values()), list(named), loc="outside lower center", ncols=min(4, len(named)), fontsize=8
+        )
 
 
 def _titled(axes: Axes, title: str, center: str, centers: Sequence[str]) -> None:
@@ -101,9 +114,10 @@ def plot_binding(denticity: pd.DataFrame, angles: pd.DataFrame, colors: Colors |
         figure, panels = _panels(heights, (1, 1))
         for center, (left, right) in zip(centers, panels, strict=True):
             draw_denticity(left, _of(denticity, center), colors=colors)
-            draw_angles(right, _of(angles, center), colors=colors)
+            draw_angles(right, _of(angles, center), colors=colors, legend=False)
             _titled(left, "Denticity", center, centers)
             _titled(right, "Angle at the coordinating atom", center, centers)
+        _name_below(figure, [right for _, right in panels])
         return figure
 
 
@@ -135,12 +149,13 @@ def plot_residence(decays: pd.DataFrame, colors: Colors | None = None) -> Figure
     """Return the continuous and the intermittent decay of the bonds to each center species side by side."""
     with mpl.rc_context(STYLE):
         centers = _centers(decays)
-        figure, panels = _panels([2.8] * len(centers), (1, 1))
+        figure, panels = _panels([3.0] * len(centers), (1, 1))
         for center, (left, right) in zip(centers, panels, strict=True):
-            draw_residence_decays(left, _of(decays, center), "continuous", colors=colors)
+            draw_residence_decays(left, _of(decays, center), "continuous", colors=colors, legend=False)
             draw_residence_decays(right, _of(decays, center), "intermittent", colors=colors, legend=False)
             _titled(left, "Never away", center, centers)
             _titled(right, "There, or back", center, centers)
+        _name_below(figure, [left for left, _ in panels])
         return figure
 
 
@@ -149,27 +164,32 @@ def plot_free_energy(free_energy: pd.DataFrame, colors: Colors | None = None) ->
     with mpl.rc_context(STYLE):
         centers = _centers(free_energy)
         named = [partner for partner in free_energy.partner.unique() if partner != "all"]
-        figure, panels = _panels([2.8] * len(centers), (1, 1))
+        figure, panels = _panels([3.0] * len(centers), (1, 1))
         for center, (left, right) in zip(centers, panels, strict=True):
             draw_coordination_free_energy(left, _of(free_energy, center), ["all"], colors=colors, legend=False)
-            draw_coordination_free_energy(right, _of(free_energy, center), named, colors=colors)
+            draw_coordination_free_energy(right, _of(free_energy, center), named, colors=colors, legend=False)
             _titled(left, "All partners", center, centers)
             _titled(right, "Each partner", center, centers)
+        _name_below(figure, [right for _, right in panels])
         return figure
 
 
-def plot_convergence(convergence: pd.DataFrame, running_means: pd.DataFrame | None) -> Figure:
-    """Return what the run is long enough for, above the running mean of the total coordination number."""
-    draws: list[tuple[float, Callable[[Axes], Any]]] = []
-    draws.append((_bars_height(len(convergence)), lambda axes: draw_convergence(axes, convergence)))
-    if running_means is not None:
-        draws.append((2.4, lambda axes: draw_running_means(axes, running_means)))
+def plot_convergence(convergence: pd.DataFrame) -> Figure:
+    """Return what the run is long enough for."""
     with mpl.rc_context(STYLE):
-        figure, panels = _panels([height for height, _ in draws])
-        for (_, draw), (axes,) in zip(draws, panels, strict=True):
-            draw(axes)
-        if running_means is not None:
-            panels[-1][0].set_title("Mean of the total coordination number up to a time (band: 95 % interval)")
+        figure, ((axes,),) = _panels([_bars_height(len(convergence))])
+        draw_convergence(axes, convergence)
+        return figure
+
+
+def plot_running_means(running_means: pd.DataFrame) -> Figure:
+    """Return the running mean of the total coordination number of each center species, a panel each."""
+    with mpl.rc_context(STYLE):
+        centers = _centers(running_means)
+        figure, panels = _panels([2.0] * len(centers))
+        for center, (axes,) in zip(centers, panels, strict=True):
+            draw_running_means(axes, _of(running_means, center))
+            _titled(axes, "Mean of the total coordination number up to a time (band: 95 % interval)", center, centers)
         return figure
 
 

@@ -8,11 +8,15 @@ from matplotlib.colors import LogNorm
 from solvshell.figures.names import number
 from solvshell.figures.style import say_none
 
+#: With more columns there is no room for errors.
+_COLUMNS_WITH_ERRORS = 5
 
-def draw_population(axes: Axes, population: pd.DataFrame, value: str = "mean_per_frame", *, largest: int = 6) -> Axes:
-    """Draw a map of the clusters of n centers (upwards) and m anions (to the right), with numbers and errors.
 
-    The shade is logarithmic; empty cells never occurred.
+def draw_population(axes: Axes, population: pd.DataFrame, value: str = "mean_per_frame", *, largest: int = 5) -> Axes:
+    """Draw a map of the clusters of n centers (upwards) and m anions (to the right), with numbers.
+
+    Standard errors stand below the numbers where there are few enough columns for them. The shade is logarithmic;
+    empty cells never occurred.
 
     Parameters
     ----------
@@ -42,7 +46,7 @@ def draw_population(axes: Axes, population: pd.DataFrame, value: str = "mean_per
     norm = LogNorm(values.min() / 3, values.max() * 3)
     axes.imshow(cells, cmap="Blues", norm=norm, origin="lower", aspect="auto")
     for row, column, mean, error in zip(n, m, values, errors, strict=True):
-        said = number(mean, error).replace(" ±", "\n±")
+        said = number(mean, error).replace(" ±", "\n±") if cells.shape[1] <= _COLUMNS_WITH_ERRORS else f"{mean:.2g}"
         color = "white" if norm(mean) > 0.6 else "black"
         axes.text(column, row, said, ha="center", va="center", fontsize=7, color=color)
     left_out = len(population) - len(shown)
