@@ -20,6 +20,7 @@ from openmm import Vec3, app, unit
 from pandas.testing import assert_frame_equal
 
 from solvshell.analysis import Analysis, analyze_trajectory, open_trajectory
+from solvshell.cli import main
 from solvshell.errors import InvalidInput
 from solvshell.export import export_box
 from solvshell.files import validate
@@ -330,6 +331,63 @@ def test_styles_of_lammps_data_are_read_by_their_name(tmp_path: Path) -> None:
         InvalidInput, match=r"atom_style sphere \(known: atomic, charge, angle, bond, molecular, full\)"
     ):
         open_trajectory(path, dump, timestep_ps=1.0)
+
+
+def command(files: Files, out: Path, *options: str) -> int:
+    return main(["analyze", "--topology", str(files[0]), "--trajectory", str(files[1]), "--out", str(out), *options])
+
+
+def test_the_command_finds_species_says_so_and_writes_a_file_to_go_on_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = _xyz(tmp_path)
+    frame = ["--timestep-ps", "2", "--cell-angstrom", *(str(length) for length in frames().cell[:3])]
+    species = tmp_path / "species.yaml"
+    assert command(files, tmp_path / "found", *frame, "--write-species", str(species)) == 0
+    said = capsys.readouterr().out
+    assert "  species: found by molecular graph: Li, PF6, EC, DMC, DOL\n" in said
+    assert "  bonds: guessed from elements and distances in the first frame\n" in said
+    assert command(files, tmp_path / "given", *frame, "--species", str(species)) == 0
+    for table in (tmp_path / "found").glob("*.csv"):
+        assert table.read_text() == (tmp_path / "given" / table.name).read_text()
+
+
+def test_the_command_refuses_unknown_molecules_unless_told_to_leave_them_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An EC whose carbonyl O has become a sulfur is no species of ours."""
+    path, _ = _xyz(tmp_path)
+    lines = path.read_text().splitlines()
+    n_atoms = int(lines[0])
+    names = [atom.name for atom in small_boxes.liquid().topology.atoms()]
+    carbonyl = next(i for i, name in enumerate(names) if i > 15 and name == "O2")
+    for first in range(0, len(lines), n_atoms + 2):
+        row = first + 2 + carbonyl
+        lines[row] = "S" + lines[row][1:]
+    path.write_text("\n".join(lines) + "\n")
+    frame = ["--timestep-ps", "2", "--cell-angstrom", *(str(length) for length in frames().cell[:3])]
+    assert command((path, path), tmp_path / "out", *frame) == 2
+    assert "topology: C3H4O2S x 1 of no shipped species; name them in a species file" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert command((path, path), tmp_path / "out", *frame, "--allow-unknown") == 0
+    assert "  left out: C3H4O2S x 1\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--species", "x.yaml", "--allow-unknown"], "--allow-unknown: is for species that are to be found; --species"),
+        (["--species", "x.yaml", "--write-species", "y"], "--write-species: is for species that are to be found"),
+        (["--timestep-ps", "-1"], "options: timestep_ps: Input should be greater than 0, got -1"),
+        (["--cell-angstrom", "10", "10"], "options: cell_angstrom.2: missing"),
+        (["--cell-angstrom", "9", "9", "9", "90", "90", "200"], "options: cell_angstrom: no cell has the angles"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(_xyz(tmp_path), tmp_path / "out", *options) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow

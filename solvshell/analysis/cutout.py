@@ -125,10 +125,9 @@ def _known_species() -> dict[tuple[str, frozenset[tuple[str, int]]], int]:
 
 def _charge(pieces: list[AtomGroup], elements: np.ndarray) -> int | None:
     """Return the sum of formal charges, or None if a molecule is none of the shipped species."""
-    charges = [
-        _known_species().get((piece.residues[0].resname, frozenset(Counter(elements[piece.indices].tolist()).items())))
-        for piece in pieces
-    ]
+    formulas = [frozenset(Counter(elements[piece.indices].tolist()).items()) for piece in pieces]
+    names = [getattr(piece.residues[0], "resname", "") for piece in pieces]  # .xyz and LAMMPS have none
+    charges = [_known_species().get(key) for key in zip(names, formulas, strict=True)]
     known = [charge for charge in charges if charge is not None]
     return sum(known) if len(known) == len(charges) else None
 
