@@ -58,8 +58,9 @@ def _split_by_center(handles: Sequence[Any], labels: Sequence[str]) -> dict[str,
         center, pair = label.split(CENTER_AND_PAIR, 1)
         pairs.setdefault(pair, set()).add(line.get_color())
         centers.setdefault(center, set()).add(line.get_linestyle())
-    looks = [*pairs.values(), *centers.values()]
-    if len(centers) < 2 or any(len(look) > 1 for look in looks):
+    told_apart = all(len(looks) == len(set().union(*looks.values())) for looks in (pairs, centers) if looks)
+    alike = all(len(look) == 1 for look in (*pairs.values(), *centers.values()))
+    if len(centers) < 2 or not (alike and told_apart):
         return {}
     of_pairs = {pair: Line2D([], [], color=color) for pair, (color,) in pairs.items()}
     return of_pairs | {

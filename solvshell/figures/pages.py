@@ -137,7 +137,7 @@ def plot_shells(shells: pd.DataFrame, speciation: pd.DataFrame, partners: Sequen
 def plot_clusters(clusters: pd.DataFrame, population: pd.DataFrame, species: Sequence[str]) -> Figure:
     """Return in which clusters the ions are, beside the numbers of clusters of each size."""
     with mpl.rc_context(STYLE):
-        figure, ((left, right),) = _panels([max(3.2, _bars_height(2 * min(10, len(clusters)) // 3))], (1, 1))
+        figure, ((left, right),) = _panels([max(3.2, _bars_height(3 * min(10, len(clusters)) // 2))], (1, 1))
         draw_clusters(left, clusters, species)
         draw_population(right, population)
         left.set_title("Where the ions are")
