@@ -1,6 +1,7 @@
 """The same frames in files of every engine, in objects of two packages, wrapped in every way: the same tables."""
 
 import copy
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import small_boxes
+import yaml
 from MDAnalysis import Universe, Writer
 from MDAnalysis.coordinates.memory import MemoryReader
 from MDAnalysis.lib.formats.libdcd import DCDFile
@@ -20,11 +22,12 @@ from openmm import Vec3, app, unit
 from pandas.testing import assert_frame_equal
 
 from solvshell.analysis import Analysis, analyze_trajectory, open_trajectory
+from solvshell.analysis.frames import LONGEST_STEP_PS, SHORTEST_STEP_PS
 from solvshell.cli import main
 from solvshell.errors import InvalidInput
 from solvshell.export import export_box
 from solvshell.files import validate
-from solvshell.species import SpeciesFile
+from solvshell.species import Partner, SpeciesFile
 
 STEP_PS = 2.0
 N_FRAMES = 6
@@ -414,3 +417,14 @@ def test_a_run_of_lammps_is_read_with_its_own_files(tmp_path: Path) -> None:
     found = tables(tmp_path / "lammps" / "box.data", tmp_path / "lammps" / "trajectory.lammpstrj", timestep_ps=0.01)
     assert found.summary["composition"]["n_molecules"] == dict.fromkeys(("PF6", "EC", "DMC", "DOL"), 2)
     assert found.summary["frames"]["n_frames"] == 11
+
+
+def test_the_species_files_of_the_page_can_be_read() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "analysis_input.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    read = [validate(SpeciesFile, yaml.safe_load(block), "page") for block in blocks]
+    assert [list(file.partners) for file in read] == [["EC", "PF6", "GVL"], ["PF6", "EC"]]
+    fields = set(re.findall(r"`(\w+)`", page))
+    assert set(SpeciesFile.model_fields) | set(Partner.model_fields) <= fields
+    assert f"{SHORTEST_STEP_PS:f}".rstrip("0") in page
+    assert f"{LONGEST_STEP_PS:.0f} ps" in page
