@@ -174,6 +174,21 @@ def _export(arguments: argparse.Namespace) -> None:
     _say(f"run it: cd {arguments.out} && {FORMATS[arguments.format].command}")
 
 
+def _spatial(arguments: argparse.Namespace) -> None:
+    from solvshell.analysis.spatial import check_path, write_spatial
+    from solvshell.analysis.spatial_by_name import spatial_of_run
+    from solvshell.run import Run
+
+    check_path(arguments.out)
+    settings = {key: getattr(arguments, key) for key in ("r_max", "spacing", "fit_atoms", "step")}
+    given = {key: value for key, value in settings.items() if value is not None}
+    found = spatial_of_run(Run.load(arguments.run), arguments.around, arguments.of, verbose=_OUT.is_terminal, **given)
+    write_spatial(found, arguments.out)
+    highest = found.density.grid.max()
+    _say(f"  {found.n_molecules} {arguments.around} in {found.n_frames} frames; highest: {highest:.3g} times the bulk")
+    _say(f"spatial distribution: {arguments.out}")
+
+
 def _doctor(arguments: argparse.Namespace) -> None:
     from solvshell.doctor import examine
 
@@ -305,6 +320,23 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("box", type=Path, metavar="BOX", help="folder of a box, or of a run")
     export.add_argument("--format", metavar="{gromacs,amber,lammps}", required=True, help="the engine to write for")
     export.add_argument("--out", type=Path, required=True, help="folder of the files; must not exist")
+
+    spatial = command(
+        "spatial",
+        _spatial,
+        "where a species stands around a molecule, as a density in space",
+        "solvshell spatial run --around EC --of Li --out li-around-ec.cube",
+    )
+    spatial.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
+    spatial.add_argument("--around", required=True, metavar="PARTNER", help="the molecule in whose frame one looks")
+    spatial.add_argument(
+        "--of", required=True, metavar="NAME", help="a center (Li), the sites of a partner (EC), or one (EC.ester_o)"
+    )
+    spatial.add_argument("--r-max", type=float, metavar="A", help="radius in Å (default: 8, less in a small box)")
+    spatial.add_argument("--spacing", type=float, metavar="A", help="edge of a voxel in Å (default: 0.25)")
+    spatial.add_argument("--fit-atoms", metavar="SELECTION", help="atoms to superpose (default: all heavy ones)")
+    spatial.add_argument("--step", type=int, metavar="N", help="every Nth frame")
+    spatial.add_argument("--out", type=Path, required=True, metavar="FILE", help=".cube or .dx")
 
     doctor = command("doctor", _doctor, "what this machine has, and what to install next", "solvshell doctor")
     doctor.add_argument("--no-speed", action="store_true", help="leave out the speed check of five seconds")

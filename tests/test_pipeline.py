@@ -70,6 +70,24 @@ def test_the_demo_writes_what_it_promises(demo: Path, run: Run, capsys: pytest.C
     assert str(demo / "report.html") in capsys.readouterr().out
 
 
+def test_typical_shells_lie_beside_the_tables(run: Run) -> None:
+    index = pd.read_csv(run.analysis_path / "shells" / "index.csv")
+    assert set(index.composition) <= set(pd.read_csv(run.analysis_path / "shells.csv").composition)
+    for row in index.itertuples():
+        lines = (run.analysis_path / "shells" / str(row.file)).read_text().splitlines()
+        assert int(lines[0]) == row.n_atoms == len(lines) - 2
+        assert lines[2].split() == ["Li", "0.00000", "0.00000", "0.00000"]
+        assert f"charge={row.charge:d}" in lines[1]
+
+
+def test_a_spatial_distribution_of_a_run(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["spatial", str(run.path), "--around", "EC", "--of", "Li"]
+    assert main([*words, "--spacing", "0.5", "--out", str(tmp_path / "li.dx")]) == 0
+    assert "times the bulk" in capsys.readouterr().out
+    assert main([*words, "--out", str(tmp_path / "li.vtk")]) == 2
+    assert "ends on '.vtk' (allowed: .dx, .cube)" in capsys.readouterr().err
+
+
 def test_the_page_stands_alone_and_says_what_it_is(demo: Path) -> None:
     page = (demo / "lb003" / "report.html").read_text()
     assert "A demonstration, not a measurement." in page

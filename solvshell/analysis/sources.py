@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from solvshell.analysis.fragments import complete_bonds
 from solvshell.analysis.frames import as_universe, open_trajectory
 from solvshell.analysis.recognize import is_by_graph, known_species, listed, recognize
 from solvshell.analysis.residues import check_residues
+from solvshell.analysis.shell_export import export_shells
 from solvshell.analysis.sites import select_sites
 from solvshell.errors import InvalidInput
 from solvshell.protocol import Protocol
@@ -27,7 +29,20 @@ from solvshell.xtc import whole_frames
 if TYPE_CHECKING:
     import mdtraj
 
+SHELLS = "shells"
 _SAMPLING = "sampling dynamics, not physical time"
+
+
+def _written(analysis: Analysis, universe: Universe, directory: Path) -> Analysis:
+    """Write tables and typical shells, and return the analysis with a word on the latter in its summary."""
+    try:
+        files = export_shells(universe, analysis.first_shells, directory / SHELLS)
+        shells = {"available": True, "folder": SHELLS, "n_files": 2 * len(files)}
+    except InvalidInput as error:  # no elements, a polymer without bonds: the tables are right all the same
+        shells = {"available": False, "reason": str(error)}
+    analysis = replace(analysis, summary=analysis.summary | {"shell_files": shells})
+    write_tables(analysis, directory)
+    return analysis
 
 
 def _names(topology: Any, trajectory: Any) -> dict[str, str]:
@@ -98,7 +113,7 @@ def analyze_trajectory(
     species
         What to look at. If left out, all species of the catalogue are found by their molecular graph.
     directory
-        Folder of the tables.
+        Folder of the tables, and of the typical shells of the most frequent compositions as XYZ and PDB.
     timestep_ps, cell_angstrom
         As in a species file, over which they rule.
     allow_unknown
@@ -118,9 +133,7 @@ def analyze_trajectory(
     selections, notes = find_species_in(universe, species, allow_unknown=allow_unknown)
     source = {**_names(topology, trajectory), "run": "foreign", **notes}
     analysis = analyze(universe, selections, source=source, **settings)
-    if directory is not None:
-        write_tables(analysis, directory)
-    return analysis
+    return analysis if directory is None else _written(analysis, universe, directory)
 
 
 @contextmanager
@@ -157,10 +170,16 @@ def _dynamics(protocol: Protocol) -> str:
     return f"{thermostat}, {masses}{times}"
 
 
-def analyze_run(run: Run, directory: Path | None = None, *, verbose: bool = False) -> Analysis:
+def analyze_run(run: Run, directory: Path | None = None, **settings: Any) -> Analysis:
     """Return the solvation in the production of a run, and write its tables (to the run's ``analysis`` if left out).
 
-    An unfinished run is analyzed as far as it is, and its summary says so.
+    An unfinished run is analyzed as far as it is, and its summary says so. The typical shells of the most frequent
+    compositions are written beside the tables as XYZ and PDB: see `export_shells`.
+
+    Parameters
+    ----------
+    **settings
+        Of `analyze`, such as ``backend="multiprocessing"``.
 
     Raises
     ------
@@ -184,7 +203,7 @@ def analyze_run(run: Run, directory: Path | None = None, *, verbose: bool = Fals
             log=_read_log(run),
             source=source,
             dynamics=_dynamics(run.protocol),
-            verbose=verbose,
+            temperature_k=run.protocol.production.temperature,
+            **settings,
         )
-    write_tables(analysis, directory or run.analysis_path)
-    return analysis
+        return _written(analysis, universe, directory or run.analysis_path)

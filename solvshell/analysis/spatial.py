@@ -252,6 +252,8 @@ def spatial_distribution(
     neighbors = _Target(target, molecule_idx(target, molecules_are))
     if target.universe is not universe:
         raise InvalidInput("target: is of another universe than the reference")
+    if step is not None and step < 1:
+        raise InvalidInput(f"step: {step} (allowed: 1 or more)")
     frames = range(*slice(start, stop, step).indices(universe.trajectory.n_frames))
     if len(frames) == 0:
         raise InvalidInput(f"start, stop, step: {start}, {stop}, {step} leave none of the frames")
@@ -295,6 +297,14 @@ def _dx(density: Density) -> bytes:
         return path.read_bytes()
 
 
+def check_path(path: Path) -> None:
+    """Raise InvalidInput if no spatial distribution can be written there: before the long work, not after."""
+    if not path.absolute().parent.is_dir():
+        raise InvalidInput(f"{path}: no folder {path.absolute().parent}")
+    if path.suffix not in (".dx", ".cube"):
+        raise InvalidInput(f"{path}: ends on {path.suffix!r} (allowed: .dx, .cube)")
+
+
 def write_spatial(distribution: SpatialDistribution, path: Path) -> None:
     """Write g as ``.dx`` (OpenDX, without the molecule) or ``.cube`` (Gaussian cube, with the molecule in its frame).
 
@@ -303,12 +313,11 @@ def write_spatial(distribution: SpatialDistribution, path: Path) -> None:
     InvalidInput
         If the ending is neither, the folder is missing, or a cube wants elements that the topology does not tell.
     """
-    if not path.absolute().parent.is_dir():
-        raise InvalidInput(f"{path}: no folder {path.absolute().parent}")
+    check_path(path)
     density = distribution.density
     if path.suffix == ".dx":
         write_atomically(path, _dx(density))
-    elif path.suffix == ".cube":
+    else:
         elements, _ = trusted_elements(distribution.atoms.universe)
         numbers = np.array([SYMBOLS.index(symbol) + 1 for symbol in elements[distribution.atoms.indices]])
         title = "density of neighbors around a molecule, 1 in the bulk"
@@ -316,5 +325,3 @@ def write_spatial(distribution: SpatialDistribution, path: Path) -> None:
             path,
             cube_text(density.grid, density.origin, density.delta, numbers, distribution.positions_angstrom, title),
         )
-    else:
-        raise InvalidInput(f"{path}: ends on {path.suffix!r} (allowed: .dx, .cube)")
