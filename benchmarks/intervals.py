@@ -301,16 +301,17 @@ has 5.
 
 What the tables show:
 
-- Eight ions or more, memory up to 2 % of the run: the intervals hold the truth as often as they say, or more often. The
-  error is the larger of two, from the mean over the ions and from each ion, because ions of one box need not be
-  independent; where they are, that is too careful by a tenth.
-- Longer memory: the run marks itself. Its intervals are wide (Student with few degrees of freedom, although there are
-  many ions) and hold the truth too often rather than too seldom; those of pymbar, which sees the mean over the ions
-  alone, too seldom.
+- Eight ions or more, memory up to 2 % of the run: within two binomial errors the intervals hold the truth as often as
+  they say, or more often (rare states apart). The error is the larger of two, from the mean over the ions and from each
+  ion, because ions of one box need not be independent; where they are, that is too careful by a tenth.
+- Longer memory: nearly all runs mark themselves. Their intervals are wide (Student with few degrees of freedom,
+  although there are many ions) and hold the truth too often rather than too seldom; those of pymbar, which sees the
+  mean over the ions alone, too seldom.
 - Rare states: a few visits do not tell how long a visit lasts. Visits to be expected are ions × samples of each × share
-  of the rarer state; with fewer than ten of them the intervals are too narrow, and not all such runs are marked.
-- A single series (a volume, a density, one ion): of a memory of 10 % of the run or more it cannot know, and some such
-  runs are not marked. No method can tell from one run that something is still to come. Replicas can.
+  of the rarer state; with fewer than ten of them the intervals are too narrow, and few such runs are marked.
+- A single series (a volume, a density, one ion): of a memory of 10 % of the run or more it cannot know, under noise
+  not even of 2 %, and not all such runs are marked. No method can tell from one run that something is still to come.
+  Replicas can.
 - s/√n is wrong throughout.
 
 ## Means
