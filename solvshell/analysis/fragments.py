@@ -99,12 +99,13 @@ def complete_bonds(universe: Universe) -> dict[str, str]:
     InvalidInput
         If the elements are in doubt, or one has no van der Waals radius.
     """
-    if _has_bonds(universe):
+    if _has_bonds(universe) and not universe.bonds[0].is_guessed:
         return {}
     elements, origin = trusted_elements(universe)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="MDAnalysis")
-        universe.add_bonds(_guess_bonds(universe, elements), guessed=True)
+    if not _has_bonds(universe):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="MDAnalysis")
+            universe.add_bonds(_guess_bonds(universe, elements), guessed=True)
     return {
         "bonds": "guessed from elements and distances in the first frame",
         "elements": f"from the {origin} of the topology" if origin != "topology" else "from the topology",

@@ -254,7 +254,9 @@ def test_bonds_are_guessed_across_the_boundary_from_whatever_tells_elements(know
     assert notes == {"bonds": "guessed from elements and distances in the first frame", "elements": origin}
     across = np.ptp(universe.atoms.positions[universe.bonds.indices], axis=1).max()
     assert across > 8  # some bond crosses the boundary
-    assert complete_bonds(universe) == {}
+    assert complete_bonds(universe) == notes
+    assert {frozenset(pair) for pair in universe.bonds.indices.tolist()} == expected
+    assert complete_bonds(molecules(["EC"])) == {}
 
 
 def test_guessed_bonds_are_those_of_mdanalysis_but_for_the_metals() -> None:
