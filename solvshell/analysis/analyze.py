@@ -105,17 +105,22 @@ def _pass(sites: Sites, capture: float, r_max: float | None, how: dict[str, Any]
     return geometry.results
 
 
-def _settled(geometry: Results, shells: FirstShells) -> tuple[Equilibration, int]:
-    """Return what to drop from the start, and how many frames a draw of the bootstrap should hold.
+def _about_means(total: np.ndarray, sites: Sites) -> np.ndarray:
+    """Return numbers (n_frames, n_centers) about the mean of each species: that species differ is no memory."""
+    return np.hstack([total[:, center.members] - total[:, center.members].mean() for center in sites.centers])
 
-    That is twice the statistical inefficiency of the volume or the total coordination number, whichever remembers
-    longer. A constant volume remembers nothing; numbers that never change may remember all the run.
+
+def _settled(geometry: Results, shells: FirstShells) -> tuple[Equilibration, float]:
+    """Return what to drop from the start, and the statistical inefficiency of the rest, in frames.
+
+    That is the one of the volume or the total coordination number, whichever remembers longer. A constant volume
+    remembers nothing; numbers that never change may remember all the run.
     """
-    total = total_per_center(shells).astype(float)
+    total = _about_means(total_per_center(shells), shells.sites)
     dropped = equilibration([geometry.volumes, total.mean(axis=1)], geometry.block_starts)
     kept = slice(geometry.block_starts[dropped.n_blocks], None)
     fluctuating = [total[kept]] + ([] if is_constant(geometry.volumes[kept]) else [geometry.volumes[kept]])
-    return dropped, int(np.ceil(2 * max(statistical_inefficiency(series) for series in fluctuating)))
+    return dropped, max(statistical_inefficiency(series) for series in fluctuating)
 
 
 def _peak_table(fine: list[PairCounts], shells: list[Shell]) -> pd.DataFrame:
@@ -229,12 +234,13 @@ def analyze(
         capture = longest + 1.0
         geometry = _pass(sites, capture, r_max, how)
 
-    equilibrated, draw_frames = _settled(geometry, first_shells(geometry, sites, cutoffs if shell is None else shell))
+    equilibrated, inefficiency = _settled(geometry, first_shells(geometry, sites, cutoffs if shell is None else shell))
     first_block = equilibrated.n_blocks
     first_frame = int(geometry.block_starts[first_block])
     fine = fine_counts(geometry, sites, first_block)
-    blocks_per_draw = int(np.ceil(draw_frames / (len(geometry.volumes) / n_blocks)))
-    bootstrap = bootstrap_blocks(n_blocks - first_block, blocks_per_draw, n_bootstrap, rng)
+    # A draw should be longer than the memory of the liquid.
+    in_blocks = inefficiency / (len(geometry.volumes) / n_blocks)
+    bootstrap = bootstrap_blocks(n_blocks - first_block, int(np.ceil(2 * in_blocks)), n_bootstrap, rng, in_blocks)
     found = [first_shell(pair, bootstrap, farthest) for pair in fine]
     cutoffs = find_cutoffs(fine, found, sites)
 
@@ -243,7 +249,7 @@ def analyze(
     rdf = rdf_table(fine, bootstrap)
     peaks = _peak_table(fine, found)
     coordination = coordination_table(shells)
-    of_peaks = _peak_samples(fine, found, captured, total_per_center(shells), capture)
+    of_peaks = _peak_samples(fine, found, captured, _about_means(total_per_center(shells), sites), capture)
     shell_fractions, of_shells = shell_table(shells)
     speciation, of_states = speciation_table(shells)
     clusters = find_clusters(shells)
