@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from solvshell import figures, report_tables
 from solvshell.analysis.analyze import TABLES
+from solvshell.analysis.sources import SHELLS
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
 from solvshell.run import Run
@@ -59,8 +60,9 @@ def read_analyzed(path: Path) -> Shown:
     if missing:
         raise InvalidInput(f"{path}: not analyzed, {', '.join(missing)} missing (make them with 'solvshell analyze')")
     summary = _read_file(folder / "summary.json", lambda file: json.loads(file.read_text()))
+    files = [summary["source"][name] for name in ("topology", "trajectory") if name in summary["source"]]
     return Shown(
-        title=run.box.recipe.title if run else f"{summary['source']['topology']}, {summary['source']['trajectory']}",
+        title=run.box.recipe.title if run else ", ".join(files) or path.resolve().name,
         folder=folder,
         tables={name: _read_file(folder / f"{name}.csv", _read_table) for name in TABLES},
         summary=summary,
@@ -90,6 +92,11 @@ def page_template(name: str) -> jinja2.Template:
     return environment.get_template(name)
 
 
+def _typical_shells(shown: Shown, partners: Sequence[str]) -> Figure | None:
+    index = report_tables.typical_shells(shown.folder)
+    return None if index is None else figures.plot_typical_shells(index, shown.folder / SHELLS, partners)
+
+
 def _drawn(shown: Shown) -> dict[str, Figure | None]:
     tables, summary = shown.tables, shown.summary
     rdf, coordination = tables["rdf"], tables["coordination"]
@@ -103,6 +110,7 @@ def _drawn(shown: Shown) -> dict[str, Figure | None]:
         "coordination": figures.plot_coordination(coordination, summary["coordination"]["total"], colors),
         "binding": figures.plot_binding(tables["denticity"], tables["angles"], colors),
         "shells": figures.plot_shells(tables["shells"], tables["speciation"], partners),
+        "typical_shells": _typical_shells(shown, partners),
         "clusters": figures.plot_clusters(
             tables["clusters"], tables["population"], [*summary["composition"]["n_centers"], *partners]
         ),
@@ -139,6 +147,7 @@ def is_outdated(shown: Shown) -> bool:
 
 
 def _section(shown: Shown) -> dict[str, Any]:
+    shells = report_tables.typical_shells(shown.folder)
     return {
         "title": shown.title,
         "folder": shown.folder,
@@ -147,7 +156,7 @@ def _section(shown: Shown) -> dict[str, Any]:
         "tables": {name: table.to_dict("records") for name, table in shown.tables.items()},
         "residence": report_tables.residence_rows(shown.tables["residence"], shown.summary["residence"]),
         "exchange": report_tables.exchange_matrices(shown.tables["exchange"]),
-        "typical_shells": report_tables.typical_shells(shown.folder),
+        "typical_shells": [] if shells is None else shells.to_dict("records"),
         "partners": list(shown.tables["coordination"].partner),
         "run": shown.run,
         "provenance": shown.run.provenance if shown.run else None,

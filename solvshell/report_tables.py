@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from solvshell.analysis.residence import METHODS
+from solvshell.analysis.typical.export import INDEX_NAME
+from solvshell.analysis.sources import SHELLS
 from solvshell.figures import number
 
 _PAIR = ["center", "partner", "site"]
-#: Where the files of typical shells and their table lie, beside the tables.
-SHELL_INDEX = Path("shells", "index.csv")
 
 
 def residence_rows(residence: pd.DataFrame, summary: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -51,9 +51,7 @@ def exchange_matrices(exchange: pd.DataFrame) -> list[dict[str, Any]]:
     return matrices
 
 
-def typical_shells(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of the index of exported shells, none if there are none."""
-    path = folder / SHELL_INDEX
-    if not path.is_file():
-        return []
-    return pd.read_csv(path, keep_default_na=False, na_values=[""]).to_dict("records")
+def typical_shells(folder: Path) -> pd.DataFrame | None:
+    """Return the index of the shells that `analyze` exported beside its tables, or None if there is none."""
+    path = folder / SHELLS / INDEX_NAME
+    return pd.read_csv(path, keep_default_na=False, na_values=[""]) if path.is_file() else None

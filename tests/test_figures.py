@@ -2,19 +2,22 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import EllipseCollection
 from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from table_contract import COLUMNS
 
 from solvshell import figures
 from solvshell.figures import pages
-from tests.table_contract import COLUMNS
+from solvshell.figures.typical import read_typical_shell
 
 PAIRS = [("Li", "PF6", "f"), ("Li", "EC", "carbonyl_o"), ("Na", "PF6", "f"), ("Na", "EC", "carbonyl_o")]
 R = np.arange(0.005, 8, 0.01)
@@ -315,6 +318,49 @@ def test_running_means_with_their_intervals(axes: Axes, running_means: pd.DataFr
     assert line(axes, "Na").get_xydata().tolist() == [[100, 6], [200, 6]]
     assert [band.get_paths()[0].vertices[:, 1].max() for band in axes.collections] == pytest.approx([4.2, 6.2])
     assert axes.get_ylim()[0] < 3.8 < 6.2 < axes.get_ylim()[1]
+
+
+XYZ = """5
+center={center} composition="EC1" distances_angstrom="1.950" pbc="F F F"
+{center} 0.0 0.0 0.0
+O 1.95 0.0 0.0
+C 3.15 0.0 0.0
+H 3.75 0.9 0.0
+F 0.0 2.6 0.0
+"""
+
+
+@pytest.fixture
+def typical(tmp_path: Path) -> pd.DataFrame:
+    rows = [("Li", 1, 1), ("Li", 2, 1), ("Li", 1, 2), ("Na", 1, 1)]
+    index = pd.DataFrame(rows, columns=["center", "rank", "instance"]).assign(
+        composition="EC1", fraction=0.5, stderr=0.02
+    )
+    index["file"] = [f"{center}-{rank}-{instance}.xyz" for center, rank, instance in rows]
+    for row in index.itertuples():
+        (tmp_path / row.file).write_text(XYZ.format(center=row.center))
+    return index
+
+
+def test_a_typical_shell_has_its_bonds_and_contacts(axes: Axes, typical: pd.DataFrame, tmp_path: Path) -> None:
+    shell = read_typical_shell(tmp_path / typical.file[0])
+    assert shell.bonds.tolist() == [[1, 2], [2, 3]]
+    assert shell.touching.tolist() == [1]
+    figures.draw_typical_shell(axes, tmp_path / typical.file[0])
+    (contact,) = axes.lines
+    ends = contact.get_xydata()
+    assert 0 < np.linalg.norm(ends[1] - ends[0]) < 1.95 - 0.7  # between the balls, as seen
+    n_balls = sum(len(one.get_offsets()) for one in axes.collections if isinstance(one, EllipseCollection))
+    assert n_balls == 2 * 5  # each with its light spot
+
+
+def test_typical_shells_of_each_center(typical: pd.DataFrame, tmp_path: Path) -> None:
+    figure = pages.plot_typical_shells(typical, tmp_path, ["EC"])
+    said = [axes.get_title() for axes in figure.axes]
+    assert said == [*["Li: 1 EC\n50.0 ± 2.0 %"] * 2, "", "", "Na: 1 EC\n50.0 ± 2.0 %", "", "", ""]
+    of_one = pages.plot_typical_shells(typical[typical.center == "Li"], tmp_path, ["EC"])
+    assert len(of_one.axes) == 4
+    assert pages.plot_typical_shells(typical, tmp_path / "elsewhere", ["EC"]) is None
 
 
 EMPTY: dict[str, tuple[Callable[..., Axes], str]] = {

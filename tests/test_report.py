@@ -1,9 +1,18 @@
+import json
 import math
+import re
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from synthetic import make_universe, species_file
 
-from solvshell.figures import pair_name, shell_name
-from solvshell.figures import number
+from solvshell.analysis import analyze, write_tables
+from solvshell.cli import main
+from solvshell.figures import number, pair_name, shell_name
+from solvshell.report import write_report
+from solvshell.report_tables import exchange_matrices, residence_rows
 
 
 @pytest.mark.parametrize(
@@ -31,3 +40,138 @@ def test_shells_of_species_whose_names_end_in_digits() -> None:
 def test_pairs_are_written_as_chemists_do() -> None:
     assert pair_name("Li", "EC", "carbonyl_o") == "Li–O(C=O) of EC"
     assert pair_name("Li", "POTA", "ring_n") == "Li–ring_n of POTA"
+
+
+DATA = Path(__file__).parent / "data" / "gromacs_lb003"
+SECTIONS = [
+    "Is the run long enough",
+    "Where the neighbors are",
+    "How many there are",
+    "How they bind",
+    "What the shells are made of",
+    "Pairs and clusters of ions",
+    "How long they stay",
+    "Free energy of coordination",
+    "How these numbers were made",
+]
+
+
+def text_of(page: Path) -> str:
+    """The words of a page, without marks, pictures and settings."""
+    html = re.sub(r"<style>.*?</style>|<pre>.*?</pre>", "", page.read_text(), flags=re.S)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html).replace("&#39;", "'"))
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("foreign") / "tables"
+    files = {"topology": "lb003.gro", "trajectory": "lb003.xtc", "species": "species.yaml"}
+    options = [word for option, name in files.items() for word in (f"--{option}", str(DATA / name))]
+    assert main(["analyze", *options, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def page(tables: Path) -> Path:
+    out = tables.parent / "page.html"
+    assert main(["report", str(tables), "--out", str(out)]) == 0
+    return out
+
+
+def test_a_page_of_tables_without_a_run_has_the_sections_in_order(page: Path) -> None:
+    assert re.findall("<h2>(.*?)</h2>", page.read_text()) == SECTIONS
+
+
+def test_the_page_stands_alone_and_every_figure_is_explained(tables: Path, page: Path) -> None:
+    html = page.read_text()
+    addresses = re.findall(r'(?:src|href)="([^"]{0,30})', html)
+    assert addresses
+    assert all(address.startswith("data:image/svg+xml;base64,") for address in addresses)
+    assert len(addresses) == len(list((tables / "figures").glob("*.svg"))) == html.count("<figcaption>")
+    assert all(len(caption) > 60 for caption in re.findall("<figcaption>(.*?)</figcaption>", html, re.S))
+
+
+def test_the_page_says_the_numbers_of_the_tables(tables: Path, page: Path) -> None:
+    said = text_of(page)
+    summary = json.loads((tables / "summary.json").read_text())
+    total = summary["coordination"]["total"]["Li"]
+    assert f"{number(total['mean'], total['stderr'])} atoms around Li" in said
+    coordination = pd.read_csv(tables / "coordination.csv").iloc[1]
+    numbers = [number(coordination[f"cn_{of}_mean"], coordination[f"cn_{of}_stderr"]) for of in ("atoms", "molecules")]
+    assert f"Li–O(C=O) of EC {numbers[0]} {numbers[1]}" in said
+    stays = pd.read_csv(tables / "residence.csv")
+    of_ec = stays[stays.partner == "EC"]
+    departures = next(row["n_departures"] for row in summary["residence"] if row["partner"] == "EC")
+    times = " ".join(number(row.time_ps, row.stderr_ps) for row in of_ec.itertuples())
+    assert f"Li–O(C=O) of EC {departures} {times}" in said
+    rate = pd.read_csv(tables / "exchange.csv").query("leaving == 'EC' and entering == 'EC'").iloc[0]
+    assert f"{rate.rate_per_ns:.2g} ({rate.ci95_low:.2g} – {rate.ci95_high:.2g})" in said
+    angle = next(row for row in summary["angles"] if row["partner"] == "EC")
+    assert f"Li–O(C=O) of EC {number(angle['mean_degrees'], angle['stderr'])} {angle['n']}" in said
+    judged = pd.read_csv(tables / "convergence.csv")
+    assert f"Of {len(judged)} numbers, {(judged.status == 'enough').sum()} have the wanted standard error" in said
+    assert f"{(judged.status == 'cannot_tell').sum()} have fewer than ten independent samples" in said
+
+
+def test_typical_shells_are_shown_and_listed_where_they_lie(tables: Path, page: Path) -> None:
+    index = pd.read_csv(tables / "shells" / "index.csv")
+    said = text_of(page)
+    for row in index.itertuples():
+        share = number(100 * row.fraction, 100 * row.stderr)
+        assert f"{row.file} {share} {row.frame} {row.n_atoms}" in said
+    assert (tables / "figures" / "typical_shells.svg").is_file()
+
+
+def test_a_page_about_two_kinds_of_centers(tmp_path: Path) -> None:
+    molecules = [*[("LI", ["LI"])] * 3, *[("NA", ["NA"])] * 2, *[("PF6", ["F"])] * 5, *[("EC", ["O"])] * 30]
+    positions = np.random.default_rng(0).random((20, len(molecules), 3)) * 14
+    universe = make_universe(molecules, positions, (14, 14, 14, 90, 90, 90))
+    partners = {
+        "PF6": {"molecules": "resname PF6", "sites": {"f": "name F"}, "role": "anion", "cutoff_angstrom": 3.5},
+        "EC": {"molecules": "resname EC", "sites": {"carbonyl_o": "name O"}, "cutoff_angstrom": 3.5},
+    }
+    species = species_file(centers={"Li": "name LI", "Na": "name NA"}, partners=partners)
+    write_tables(analyze(universe, species, n_bootstrap=20), tmp_path)
+    write_report([tmp_path], tmp_path / "page.html")
+    said = text_of(tmp_path / "page.html")
+    for center in ("Li", "Na"):
+        assert f"atoms around {center}, all partners" in said
+        assert f"{center}–O(C=O) of EC" in said
+    assert "No angles" not in said
+    assert len(list((tmp_path / "figures").glob("*.svg"))) == 9
+
+
+def test_a_page_without_anions_and_angles(tmp_path: Path) -> None:
+    molecules = [*[("LI", ["LI"])] * 3, *[("EC", ["O"])] * 30]
+    positions = np.random.default_rng(0).random((3, len(molecules), 3)) * 14
+    universe = make_universe(molecules, positions, (14, 14, 14, 90, 90, 90))
+    partners = {"EC": {"molecules": "resname EC", "sites": {"carbonyl_o": "name O"}, "cutoff_angstrom": 3.5}}
+    write_tables(analyze(universe, species_file(partners=partners), n_bootstrap=20), tmp_path)
+    write_report([tmp_path], tmp_path / "page.html")
+    said = text_of(tmp_path / "page.html")
+    assert "No anions: no ion pair states." in said
+    assert "Exchange rates: not available" in said
+    assert "mean angle" not in said
+
+
+def test_who_never_leaves_has_a_lower_bound() -> None:
+    pair = {"center": "Li", "partner": "EC", "site": "carbonyl_o"}
+    times = {"method": ["censored_exponential", "intermittent_integral"], "time_ps": [np.nan, 7.0]}
+    table = pd.DataFrame(times).assign(stderr_ps=2.0, **pair)
+    (row,) = residence_rows(table, [pair | {"n_departures": 0, "lower_bound_ps": 200.0}])
+    assert row["times"] == ["longer than 200", "–", "7.0 ± 2.0", "–", "–"]
+    assert row["n_departures"] == 0
+
+
+def test_exchange_is_laid_out_by_who_leaves_and_who_comes() -> None:
+    columns = ["center", "leaving", "entering", "n", "rate_per_ns", "ci95_low", "ci95_high"]
+    rows = [
+        ("Li", "EC", "EC", 2, 1.0, 0.5, 2.0),
+        ("Li", "EC", "none", 1, 0.5, 0.1, 1.0),
+        ("Li", "none", "EC", 0, 0.0, 0.0, 0.7),
+        ("Na", "EC", "EC", np.nan, np.nan, np.nan, np.nan),
+    ]
+    (matrix,) = exchange_matrices(pd.DataFrame(rows, columns=columns))
+    assert (matrix["center"], matrix["names"]) == ("Li", ["EC", "none"])
+    cells = [[cell and cell["rate_per_ns"] for cell in row["cells"]] for row in matrix["rows"]]
+    assert cells == [[1.0, 0.5], [0.0, None]]

@@ -21,6 +21,7 @@ from solvshell.figures.pages import (
     plot_residence,
     plot_running_means,
     plot_shells,
+    plot_typical_shells,
 )
 from solvshell.figures.population import draw_population
 from solvshell.figures.radial import draw_angles, draw_rdf, draw_running_coordination
@@ -34,6 +35,7 @@ from solvshell.figures.style import (
     save_figure,
     say_none,
 )
+from solvshell.figures.typical import draw_typical_shell
 
 __all__ = [
     "COLORS",
@@ -54,6 +56,7 @@ __all__ = [
     "draw_running_means",
     "draw_shells",
     "draw_speciation",
+    "draw_typical_shell",
     "new_figure",
     "number",
     "pair_name",
@@ -69,6 +72,7 @@ __all__ = [
     "plot_residence",
     "plot_running_means",
     "plot_shells",
+    "plot_typical_shells",
     "quantity_name",
     "save_figure",
     "say_none",

@@ -1,6 +1,8 @@
 """The figures of a page: panels of `draw_...` functions, a row of them for each center species."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -14,10 +16,11 @@ from solvshell.figures.convergence import draw_convergence, draw_running_means
 from solvshell.figures.decays import draw_residence_decays
 from solvshell.figures.free_energy import draw_coordination_free_energy
 from solvshell.figures.lines import PAIR
-from solvshell.figures.names import CENTER_AND_PAIR
+from solvshell.figures.names import CENTER_AND_PAIR, number, shell_name
 from solvshell.figures.population import draw_population
 from solvshell.figures.radial import draw_angles, draw_rdf, draw_running_coordination
 from solvshell.figures.style import COLORS, STYLE, new_figure
+from solvshell.figures.typical import draw_typical_shell
 
 WIDTH = 7.2
 #: Height of a bar and of what is around the bars, in inches.
@@ -131,6 +134,38 @@ def plot_shells(shells: pd.DataFrame, speciation: pd.DataFrame, partners: Sequen
             draw_speciation(right, _of(speciation, center))
             _titled(left, "First-shell compositions, molecules", center, centers)
             _titled(right, "Ion pairing", center, centers)
+        return figure
+
+
+def plot_typical_shells(index: pd.DataFrame, folder: Path, partners: Sequence[str]) -> Figure | None:
+    """Return pictures of typical shells, the most frequent first, with their shares in %; None if there is no file.
+
+    Eight of one center species, or four of each of several, and one of each composition.
+
+    Parameters
+    ----------
+    index
+        From `solvshell.analysis.typical.export.export_shells`.
+    folder
+        With its files.
+    """
+    first = index[index.instance == 1]
+    first = first[[(folder / name).is_file() for name in first.file]]
+    if first.empty:
+        return None
+    with mpl.rc_context(STYLE):
+        centers = list(first.center.unique())
+        shown = first.groupby("center", sort=False).head(8 if len(centers) == 1 else 4)
+        n_rows = -(-len(shown) // 4) if len(centers) == 1 else len(centers)
+        figure, panels = _panels([1.95] * n_rows, (1, 1, 1, 1))
+        for axes in chain.from_iterable(panels):
+            axes.set_axis_off()
+        for center, rows in zip(centers, [panels] if len(centers) == 1 else [[row] for row in panels], strict=True):
+            for row, axes in zip(_of(shown, center).itertuples(), chain.from_iterable(rows), strict=False):
+                draw_typical_shell(axes, folder / str(row.file))
+                name = shell_name(str(row.composition), partners)
+                share = number(100 * float(row.fraction), 100 * float(row.stderr))
+                axes.set_title(f"{center}: {name}\n{share} %", fontsize=7, loc="center")
         return figure
 
 
