@@ -22,9 +22,9 @@ from MDAnalysis.lib.mdamath import triclinic_vectors
 from numpy.typing import NDArray
 from trajectories import R_MAX, SPECIES
 
-from solvshell.analysis.frames import open_trajectory
 from solvshell.analysis.geometry import BIN_ANGSTROM, FINE_BIN_ANGSTROM, LARGEST_R_ANGSTROM, SolvationGeometry
 from solvshell.analysis.rdf import fine_counts
+from solvshell.analysis.reading.frames import open_trajectory
 from solvshell.analysis.sites import Sites, select_sites
 from solvshell.species import SpeciesFile
 

@@ -100,8 +100,8 @@ def _foreign(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _write_species(path: Path, foreign: dict[str, Any]) -> None:
-    from solvshell.analysis.frames import as_universe
-    from solvshell.analysis.recognize import known_species, species_yaml
+    from solvshell.analysis.reading.frames import as_universe
+    from solvshell.analysis.reading.recognize import known_species, species_yaml
     from solvshell.files import write_atomically
 
     found, _ = known_species(as_universe(**{key: value for key, value in foreign.items() if key != "species"}))
@@ -175,8 +175,8 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _spatial(arguments: argparse.Namespace) -> None:
-    from solvshell.analysis.spatial import check_path, write_spatial
-    from solvshell.analysis.spatial_by_name import spatial_of_run
+    from solvshell.analysis.spatial.by_name import spatial_of_run
+    from solvshell.analysis.spatial.density import check_path, write_spatial
     from solvshell.run import Run
 
     check_path(arguments.out)

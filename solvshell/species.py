@@ -117,7 +117,7 @@ class Partner(BaseModel):
 
     All strings are MDAnalysis selections; those of the sites are taken inside the molecules. In place of `molecules`
     may stand ``species: EC``, a shipped species with its sites and role, or ``smiles: O=C1OCCO1``, whose `sites` are
-    SMARTS: `solvshell.analysis.recognize` finds such molecules by their graph and puts selections in their place.
+    SMARTS: `analysis.reading.recognize` finds such molecules by their graph and puts selections in their place.
 
     Attributes
     ----------

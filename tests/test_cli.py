@@ -124,7 +124,9 @@ def test_a_failed_packing_shows_packmols_output(tmp_path: Path, capsys: pytest.C
     assert "STOP 173" in errors
 
 
-@pytest.mark.parametrize("command", ["demo", "build", "run", "analyze", "spatial", "report", "compare", "export", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["demo", "build", "run", "analyze", "spatial", "report", "compare", "export", "doctor"]
+)
 def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])

@@ -22,7 +22,7 @@ from openmm import Vec3, app, unit
 from pandas.testing import assert_frame_equal
 
 from solvshell.analysis import Analysis, analyze_trajectory, open_trajectory
-from solvshell.analysis.frames import LONGEST_STEP_PS, SHORTEST_STEP_PS
+from solvshell.analysis.reading.frames import LONGEST_STEP_PS, SHORTEST_STEP_PS
 from solvshell.cli import main
 from solvshell.errors import InvalidInput
 from solvshell.export import export_box

@@ -1,10 +1,10 @@
 """From a run, or from anybody's trajectory, to tables of Li+ solvation."""
 
 from solvshell.analysis.analyze import Analysis, analyze, write_tables
-from solvshell.analysis.frames import as_universe, open_trajectory
 from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.limits import headline
-from solvshell.analysis.recognize import known_species, recognize
+from solvshell.analysis.reading.frames import as_universe, open_trajectory
+from solvshell.analysis.reading.recognize import known_species, recognize
 from solvshell.analysis.shells import FirstShells, first_shells
 from solvshell.analysis.sources import analyze_run, analyze_trajectory
 

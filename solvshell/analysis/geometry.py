@@ -13,8 +13,8 @@ from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.mdamath import triclinic_vectors
 
 from solvshell.analysis import pairs
-from solvshell.analysis.frames import box_of
 from solvshell.analysis.molecules import Molecules
+from solvshell.analysis.reading.frames import box_of
 from solvshell.analysis.sites import MoleculesAre, Sites, sites_from_atoms
 from solvshell.errors import InvalidInput
 

@@ -14,12 +14,12 @@ import pandas as pd
 from MDAnalysis import Universe
 
 from solvshell.analysis.analyze import Analysis, analyze, write_tables
-from solvshell.analysis.fragments import complete_bonds
-from solvshell.analysis.frames import as_universe, open_trajectory
-from solvshell.analysis.recognize import is_by_graph, known_species, listed, recognize
-from solvshell.analysis.residues import check_residues
-from solvshell.analysis.shell_export import export_shells
+from solvshell.analysis.reading.fragments import complete_bonds
+from solvshell.analysis.reading.frames import as_universe, open_trajectory
+from solvshell.analysis.reading.recognize import is_by_graph, known_species, listed, recognize
+from solvshell.analysis.reading.residues import check_residues
 from solvshell.analysis.sites import select_sites
+from solvshell.analysis.typical.export import export_shells
 from solvshell.errors import InvalidInput
 from solvshell.protocol import Protocol
 from solvshell.run import Run

@@ -9,10 +9,10 @@ import pandas as pd
 from MDAnalysis.analysis.results import Results
 
 from solvshell.analysis.coordination import coordination_table, total_coordination
-from solvshell.analysis.frames import open_trajectory
 from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.peaks import Shell, Status, first_shell
 from solvshell.analysis.rdf import PairCounts, fine_counts
+from solvshell.analysis.reading.frames import open_trajectory
 from solvshell.analysis.shells import first_shells, shell_shares, shell_table, speciation_table
 from solvshell.analysis.sites import Sites, select_sites
 from solvshell.analysis.sources import whole_trajectory

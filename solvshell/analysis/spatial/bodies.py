@@ -7,7 +7,7 @@ from MDAnalysis import NoDataError, Universe
 from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.distances import minimize_vectors
 
-from solvshell.analysis.frames import box_of
+from solvshell.analysis.reading.frames import box_of
 from solvshell.errors import InvalidInput
 
 #: Atoms within this distance of one line, in Å, do not say how a molecule is turned.

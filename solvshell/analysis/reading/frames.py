@@ -13,7 +13,7 @@ from MDAnalysis.coordinates.timestep import Timestep
 from MDAnalysis.guesser import tables
 from MDAnalysis.transformations.base import TransformationBase
 
-from solvshell.analysis.formats import load_frames, open_topology
+from solvshell.analysis.reading.formats import load_frames, open_topology
 from solvshell.errors import InvalidInput
 from solvshell.files import validate
 from solvshell.species import FrameSettings

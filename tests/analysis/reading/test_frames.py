@@ -10,8 +10,8 @@ from MDAnalysis.coordinates.XTC import XTCWriter
 from openmm import Vec3, app, unit
 from synthetic import CUBE, make_universe, only_ec
 
-from solvshell.analysis.frames import as_universe, box_of, open_trajectory
 from solvshell.analysis.geometry import SolvationGeometry
+from solvshell.analysis.reading.frames import as_universe, box_of, open_trajectory
 from solvshell.analysis.sites import select_sites
 from solvshell.errors import InvalidInput
 from solvshell.species import SpeciesFile

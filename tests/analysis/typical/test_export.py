@@ -10,9 +10,9 @@ from rdkit import Chem
 from synthetic import make_universe, species_file
 
 from solvshell.analysis.geometry import SolvationGeometry
-from solvshell.analysis.shell_export import EXPORT_COLUMNS, export_shells
 from solvshell.analysis.shells import first_shells
 from solvshell.analysis.sites import select_sites
+from solvshell.analysis.typical.export import EXPORT_COLUMNS, export_shells
 from solvshell.errors import InvalidInput
 
 BOX = np.array([20.0, 20.0, 20.0, 90.0, 90.0, 90.0], np.float32)

@@ -11,10 +11,10 @@ from MDAnalysis.lib.distances import minimize_vectors
 from MDAnalysis.lib.mdamath import make_whole
 from rdkit import Chem
 
-from solvshell.analysis.frames import box_of
+from solvshell.analysis.reading.frames import box_of
+from solvshell.analysis.reading.trusted_elements import trusted_elements
 from solvshell.analysis.shells import FirstShells
-from solvshell.analysis.trusted_elements import trusted_elements
-from solvshell.analysis.typical import Instance
+from solvshell.analysis.typical.instances import Instance
 from solvshell.errors import InvalidInput
 from solvshell.species import catalogue
 

@@ -16,7 +16,14 @@ from networkx.algorithms.isomorphism import (  # type: ignore[import-untyped]
 )
 from rdkit import Chem, rdBase
 
-from solvshell.analysis.fragments import Kind, complete_bonds, graph_hash, hill_formula, molecular_graph, molecule_kinds
+from solvshell.analysis.reading.fragments import (
+    Kind,
+    complete_bonds,
+    graph_hash,
+    hill_formula,
+    molecular_graph,
+    molecule_kinds,
+)
 from solvshell.errors import InvalidInput
 from solvshell.files import validate
 from solvshell.species import REFERENCE_CENTER_SITE, Partner, SpeciesFile, catalogue, find_species

@@ -8,9 +8,9 @@ from MDAnalysis.lib.distances import apply_PBC
 from MDAnalysis.lib.mdamath import triclinic_vectors
 from scipy.spatial.transform import Rotation
 
-from solvshell.analysis.frames import open_trajectory
-from solvshell.analysis.spatial import SPATIAL_COLUMNS, spatial_distribution, write_spatial
-from solvshell.analysis.spatial_by_name import spatial_of_species
+from solvshell.analysis.reading.frames import open_trajectory
+from solvshell.analysis.spatial.by_name import spatial_of_species
+from solvshell.analysis.spatial.density import SPATIAL_COLUMNS, spatial_distribution, write_spatial
 from solvshell.errors import InvalidInput
 from tests.synthetic import make_universe, species_file
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from MDAnalysis import Universe
 
-from solvshell.analysis.cutout import Cluster, cut_out
 from solvshell.analysis.shells import FirstShells, compositions, shell_table
-from solvshell.analysis.typical import Instance, typical_instances
+from solvshell.analysis.typical.cutout import Cluster, cut_out
+from solvshell.analysis.typical.instances import Instance, typical_instances
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
 

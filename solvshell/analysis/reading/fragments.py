@@ -11,7 +11,7 @@ from MDAnalysis import Universe
 from MDAnalysis.guesser import tables
 from MDAnalysis.lib.distances import self_capped_distance
 
-from solvshell.analysis.trusted_elements import trusted_elements
+from solvshell.analysis.reading.trusted_elements import trusted_elements
 from solvshell.errors import InvalidInput
 
 #: They touch their neighbors nearer than a bond of heavier atoms is long, and are bonded to none.

@@ -14,7 +14,9 @@ from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.distances import apply_PBC, capped_distance, minimize_vectors
 from MDAnalysis.lib.mdamath import triclinic_vectors
 
-from solvshell.analysis.bodies import (
+from solvshell.analysis.reading.frames import box_of
+from solvshell.analysis.reading.trusted_elements import SYMBOLS, trusted_elements
+from solvshell.analysis.spatial.bodies import (
     Bodies,
     bodies_of,
     molecule_idx,
@@ -23,9 +25,7 @@ from solvshell.analysis.bodies import (
     typical_geometry,
     whole_bodies,
 )
-from solvshell.analysis.cube import cube_text
-from solvshell.analysis.frames import box_of
-from solvshell.analysis.trusted_elements import SYMBOLS, trusted_elements
+from solvshell.analysis.spatial.cube import cube_text
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
 

@@ -1,0 +1,1 @@
+"""Where neighbors stand around a molecule, as a density in space."""

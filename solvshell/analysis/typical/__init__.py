@@ -1,0 +1,1 @@
+"""Typical shells, cut out of a liquid for quantum chemistry."""
