@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from solvshell.analysis.residence import METHODS
-from solvshell.analysis.typical.export import INDEX_NAME
 from solvshell.analysis.sources import SHELLS
+from solvshell.analysis.typical.export import INDEX_NAME
 from solvshell.figures import number
 
 _PAIR = ["center", "partner", "site"]
