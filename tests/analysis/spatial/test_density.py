@@ -14,7 +14,7 @@ from solvshell.analysis.spatial.density import SPATIAL_COLUMNS, spatial_distribu
 from solvshell.errors import InvalidInput
 from tests.synthetic import make_universe, species_file
 
-DATA = Path(__file__).parent.parent / "data" / "gromacs_lb003"
+DATA = Path(__file__).parents[2] / "data" / "gromacs_lb003"
 #: No two axes alike, no mirror plane: a body that can be turned in one way only.
 BODY = np.array([[-1.5, 0.2, 0.1], [1.4, -0.3, 0.2], [0.3, 1.1, -0.4], [-0.2, -1.0, 0.1]])
 NAMES = ["C1", "C2", "O", "N"]
