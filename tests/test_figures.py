@@ -313,6 +313,11 @@ def test_convergence_says_what_is_enough_and_what_needs_more(axes: Axes, converg
     assert low < 640 < 4000 < high
 
 
+def test_a_page_has_no_figure_of_what_cannot_be_told(convergence: pd.DataFrame) -> None:
+    assert pages.plot_convergence(convergence) is not None
+    assert pages.plot_convergence(convergence.iloc[2:]) is None
+
+
 def test_running_means_with_their_intervals(axes: Axes, running_means: pd.DataFrame) -> None:
     figures.draw_running_means(axes, running_means)
     assert line(axes, "Na").get_xydata().tolist() == [[100, 6], [200, 6]]
@@ -434,7 +439,6 @@ def test_a_page_of_empty_tables(coordination: pd.DataFrame) -> None:
         pages.plot_clusters(none("clusters"), none("population"), []),
         pages.plot_residence(none("residence_decays")),
         pages.plot_free_energy(none("coordination_free_energy")),
-        pages.plot_convergence(none("convergence")),
         pages.plot_running_means(none("running_means")),
     ]
     assert all(texts(axes) for figure in made for axes in figure.axes)

@@ -209,8 +209,10 @@ def plot_free_energy(free_energy: pd.DataFrame, colors: Colors | None = None) ->
         return figure
 
 
-def plot_convergence(convergence: pd.DataFrame) -> Figure:
-    """Return what the run is long enough for."""
+def plot_convergence(convergence: pd.DataFrame) -> Figure | None:
+    """Return what the run is long enough for; None if it cannot tell for a single number."""
+    if (convergence.status == "cannot_tell").all():
+        return None
     with mpl.rc_context(STYLE):
         figure, ((axes,),) = _panels([_bars_height(len(convergence))])
         draw_convergence(axes, convergence)
