@@ -12,7 +12,7 @@ from MDAnalysis.analysis.results import Results
 from solvshell.analysis.angles import angle_table, mean_angle_table
 from solvshell.analysis.bridging import bridging_table
 from solvshell.analysis.clusters import cluster_table, find_clusters, population_matrix
-from solvshell.analysis.convergence import RUNNING_MEAN_COLUMNS, convergence, running_mean
+from solvshell.analysis.convergence import CONVERGENCE_COLUMNS, RUNNING_MEAN_COLUMNS, convergence, running_mean
 from solvshell.analysis.coordination import coordination_table, total_coordination, total_per_center
 from solvshell.analysis.coordination_free_energy import coordination_free_energy
 from solvshell.analysis.cutoffs import cutoff_of, find_cutoffs
@@ -288,7 +288,11 @@ def analyze(
         bridging=bridging_table(shells),
         mean_angles=mean_angle_table(shells),
         coordination_free_energy=coordination_free_energy(shells, temperature_k),
-        convergence=convergence(peaks.assign(n_independent=of_peaks), coordination, total, run_ps),
+        convergence=(
+            convergence(peaks.assign(n_independent=of_peaks), coordination, total, run_ps)
+            if run_ps > 0
+            else pd.DataFrame(columns=CONVERGENCE_COLUMNS)
+        ),
     )
     return Analysis(
         rdf=rdf,

@@ -97,6 +97,8 @@ def draw_running_means(axes: Axes, running_means: pd.DataFrame) -> Axes:
     known = running_means.dropna(subset=["mean"])
     if known.empty:
         return say_none(axes, "not available:\na pair has no cutoff")
+    if not known.time_ps.max() > 0:
+        return say_none(axes, "not available:\na single frame")
     for index, (center, table) in enumerate(known.groupby("center", sort=False)):
         color = COLORS[index % len(COLORS)]
         draw_band(axes, table.time_ps, table.low, table.high, color)

@@ -8,6 +8,7 @@ from table_contract import COLUMNS
 
 from solvshell.analysis import analyze, analyze_trajectory, write_tables
 from solvshell.errors import InvalidInput, WorkFailed
+from solvshell.report import write_report
 
 
 def exchanging_universe(rng, n_frames=400, n_centers=20, box=60.0, timestep_ps=1.0):
@@ -458,3 +459,16 @@ def test_few_samples_of_a_reference_center_leave_nothing_incomplete():
     assert flags["incomplete"] == ["Li-PF6 f", "Li-EC carbonyl_o", "Li-POTA n_plus"]
     assert "peak N+-EC carbonyl_o" in flags["unresolved"]
     assert "N+-EC carbonyl_o: too few samples for a first shell" in analysis.summary["notes"]
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("n_frames", [1, 2])
+def test_a_frame_or_two_are_counted_and_nothing_is_said_of_errors(n_frames, tmp_path):
+    universe = exchanging_universe(np.random.default_rng(2), n_frames=n_frames)
+    radii = {("Li", "EC", "carbonyl_o"): 3.0, ("Li", "PF6", "f"): 3.0}
+    analysis = analyze(universe, species_file(), shell=radii, n_bootstrap=20)
+    assert analysis.coordination.set_index("partner").cn_atoms_mean["EC"] == 4
+    assert analysis.speciation.fraction.sum() == pytest.approx(1)
+    assert set(analysis.convergence.status) <= {"cannot_tell"}
+    write_tables(analysis, tmp_path)
+    write_report([tmp_path], tmp_path / "page.html")
