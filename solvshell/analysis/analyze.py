@@ -57,6 +57,8 @@ PEAK_COLUMNS = [
     "status",
 ]
 
+#: Samples enough for first cutoffs, by which equilibration is judged.
+_FIRST_BOOTSTRAP = 100
 UNKNOWN_DYNAMICS = "dynamics of the source unknown: residence times are taken as they come"
 
 
@@ -227,7 +229,7 @@ def analyze(
     geometry = _pass(sites, capture, r_max, how)
     n_blocks = len(geometry.block_starts) - 1
     fine = fine_counts(geometry, sites)
-    bootstrap = bootstrap_blocks(n_blocks, 1, n_bootstrap, rng)
+    bootstrap = bootstrap_blocks(n_blocks, 1, min(n_bootstrap, _FIRST_BOOTSTRAP), rng)
     cutoffs = find_cutoffs(fine, [first_shell(pair, bootstrap, farthest) for pair in fine], sites)
     longest = float(np.nan_to_num(cutoffs).max())
     if shell is None and longest > capture - 0.2:

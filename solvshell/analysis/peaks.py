@@ -1,6 +1,6 @@
 """The first shell in a g(r): whether there is one, where its peak lies, and where it ends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -157,9 +157,10 @@ def _effects(fine: PairCounts, near: float) -> dict[str, float | None]:
         "window_halved": (FINE_PER_BIN, 0.5),
         "window_doubled": (FINE_PER_BIN, 2.0),
     }
+    whole = replace(fine, counts=fine.counts.sum(axis=0, keepdims=True))
     peaks = {}
     for name, (factor, wider) in variants.items():
-        peak = _fit_peak(fine.rebinned(factor), near, WINDOW_ANGSTROM * wider)
+        peak = _fit_peak(whole.rebinned(factor), near, WINDOW_ANGSTROM * wider)
         peaks[name] = None if np.isnan(peak) else peak
     return peaks
 
