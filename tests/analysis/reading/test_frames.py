@@ -185,6 +185,18 @@ def test_a_universe_with_files_is_changed_by_transformations_if_it_has_none(gro,
         as_universe(universe, timestep_ps=3.0)
 
 
+def test_frames_are_mended_without_a_look_at_threads(gro, tmp_path, monkeypatch):
+    """MDAnalysis limits threads around each call of its own transformations, which takes longer than to read it."""
+    path = write(tmp_path / "traj.xtc", [0, 2, 4])
+    universe = open_trajectory(gro, path, timestep_ps=3.0, cell_angstrom=(20, 21, 22))
+
+    def refuse(*_, **__):
+        raise AssertionError("threads were looked at")
+
+    monkeypatch.setattr("threadpoolctl.ThreadpoolController.__init__", refuse)
+    assert [(ts.time, ts.dimensions[1]) for ts in universe.trajectory] == [(0, 21), (3, 21), (6, 21)]
+
+
 def test_what_is_no_trajectory_is_refused(gro, tmp_path):
     path = write(tmp_path / "traj.xtc", [0, 1])
     with pytest.raises(
