@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtri
 
+from solvshell.analysis.dispersion import dispersion
 from solvshell.analysis.shells import FirstShells, lacks_cutoff
 from solvshell.analysis.sites import Sites
 from solvshell.analysis.stays import continuous_stays, tolerance_frames
@@ -148,13 +149,20 @@ def exchanges(shells: FirstShells, window_ps: float = WINDOW_PS) -> pd.DataFrame
     return table.sort_values(["time_ps", "center_idx", "leaving_molecule", "entering_molecule"], ignore_index=True)
 
 
+def _garwood(n: int, phi: float) -> tuple[float, float]:
+    """Return the 95 % interval of a count of events, in bursts of phi."""
+    return (phi * chdtri(2 * n / phi, 0.975) / 2 if n else 0.0, phi * chdtri(2 * n / phi + 2, 0.025) / 2)
+
+
 def exchange_table(shells: FirstShells, window_ps: float = WINDOW_PS) -> pd.DataFrame:
     """Return how often molecules of one partner leave for those of another, per center and nanosecond.
 
     One row for each two partners that have a shell around the center species, and for each with ``none``; see
-    `exchanges`. The events are taken as independent, and the 95 % interval is that of Garwood for a Poisson count n:
-    chi2(0.025, 2 n) / 2 to chi2(0.975, 2 n + 2) / 2 (Biometrika 28, 437, 1936), so that also none seen has an upper
-    bound. Numbers are empty where the shell lacks a cutoff or the run is shorter than what an exchange takes.
+    `exchanges`. The 95 % interval is that of Garwood for a Poisson count n, chi2(0.025, 2 n) / 2 to
+    chi2(0.975, 2 n + 2) / 2 (Biometrika 28, 437, 1936), so that also none seen has an upper bound. Where events scatter
+    more than independent ones over centers or blocks of time, phi times (their `dispersion`), they are taken as bursts
+    of phi each, of which n / phi were seen: the interval is phi times that of the count n / phi. Numbers are empty
+    where the shell lacks a cutoff or the run is shorter than what an exchange takes.
 
     Raises
     ------
@@ -162,19 +170,25 @@ def exchange_table(shells: FirstShells, window_ps: float = WINDOW_PS) -> pd.Data
         If the window is negative.
     """
     found = exchanges(shells, window_ps)
-    counts = found.groupby(["center", "leaving", "entering"]).size().to_dict()
+    # the frame used to which each belongs
+    found["frame"] = np.searchsorted(shells.frames, found["frame"])
+    events = dict(iter(found.groupby(["center", "leaving", "entering"])[["center_idx", "frame"]]))
     first, end = _watched(shells, _window_frames(shells, window_ps))
     names, partner_of_site = _partners(shells.sites)
     rows = []
     for i, center in enumerate(shells.sites.centers):
         sides = [*names[np.unique(partner_of_site[shells.cutoffs[i] != 0])], NONE]
         known = end > first and not lacks_cutoff(shells.cutoffs)[i]
-        watched_ns = len(center.atoms) * (end - first) * shells.timestep_ps / 1000
+        n_centers = len(center.atoms)
+        watched_ns = n_centers * (end - first) * shells.timestep_ps / 1000
+        exposures = np.full(n_centers, end - first), np.full(max(0, end - first), n_centers)
         for leaving, entering in ((a, b) for a in sides for b in sides if (a, b) != (NONE, NONE)):
-            n = counts.get((center.name, leaving, entering), 0)
             numbers: tuple[float | None, ...] = (None,) * 4
             if known:
-                interval = (chdtri(2 * n, 0.975) / 2 if n else 0.0, chdtri(2 * n + 2, 0.025) / 2)
+                of_pair = events.get((center.name, leaving, entering), found[:0])
+                where = of_pair["center_idx"].to_numpy() - center.first, of_pair["frame"].to_numpy() - first
+                n = len(of_pair)
+                interval = _garwood(n, dispersion(*where, *exposures))
                 numbers = (n, *(number / watched_ns for number in (n, *interval)))
             rows.append((center.name, leaving, entering, *numbers))
     types = {"n": "Int64"} | dict.fromkeys(RATE_COLUMNS[4:], float)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import poisson
+from scipy.stats import gamma, poisson
 from shells_by_hand import make_shells, molecule_numbers
 from stays_by_hand import markov, shells_of
 
@@ -154,6 +154,47 @@ def test_rates_have_the_interval_of_garwood():
     assert found["Na", "EC", "TFSI"][:2] == (1, pytest.approx(1 / 87e-3))
     assert sum(row[0] for row in found.values()) == 4
     assert len(found) == 2 * (4 * 4 - 1)
+
+
+def leaving_molecules(leaves, n_frames=2000):
+    """Each center of Li has as many EC, which are there until they leave for good: frames by center."""
+    bound = np.ones((n_frames, len(leaves), len(leaves[0])), dtype=bool)
+    for (i, j), frame in np.ndenumerate(leaves):
+        bound[frame:, i, j] = False
+    return shells_of(bound)
+
+
+def test_bursts_widen_the_interval():
+    # Eight leave one of four centers, one in each block of time: the variance over the mean of the centers is 8.
+    leaves = np.full((4, 8), 2000)
+    leaves[2] = np.arange(8) * 248 + 100
+    n, rate, low, high = rates(leaving_molecules(leaves))["Li", "EC", "none"]
+    watched_ns = 4 * 1.987
+    assert (n, rate) == (8, pytest.approx(8 / watched_ns))
+    # One burst of eight: that of a count of one.
+    assert (low, high) == pytest.approx((gamma.ppf(0.025, 1) * 8 / watched_ns, gamma.ppf(0.975, 2) * 8 / watched_ns))
+    # Two leave each center: as even as can be.
+    leaves[[0, 0, 1, 1, 3, 3], range(2, 8)] = leaves[2, 2:]
+    leaves[2, 2:] = 2000
+    assert rates(leaving_molecules(leaves))["Li", "EC", "none"][2:] == pytest.approx(
+        (gamma.ppf(0.025, 8) / watched_ns, gamma.ppf(0.975, 9) / watched_ns)
+    )
+
+
+@pytest.mark.parametrize("spread", [False, True])
+def test_the_interval_holds_the_rate_of_centers_that_differ(spread):
+    held, held_by_poisson = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        rate = rng.gamma(1.0, 1.0, (10, 1)) if spread else np.ones((10, 1))
+        bound = markov(rng, 400, (10, 10), 100 / rate, 900 / rate)
+        n, at, low, high = rates(shells_of(bound), window_ps=0.0)["Li", "EC", "none"]
+        # One bound molecule per center leaves 10 times per ns on average; back within two frames is not gone.
+        held.append(low < 10 < high)
+        per_ns = n / at
+        held_by_poisson.append(gamma.ppf(0.025, n) / per_ns < 10 < gamma.ppf(0.975, n + 1) / per_ns)
+    assert np.mean(held) > 0.82
+    assert (np.mean(held_by_poisson) > 0.82) != spread
 
 
 def test_the_rate_of_a_two_state_process():

@@ -135,7 +135,7 @@ def test_the_table_says_what_is_known_and_is_empty_elsewhere():
     assert list(table) == RESIDENCE_COLUMNS
     assert table["method"].tolist() == list(METHODS) * 8
     assert table["time_ps"].isna().all()
-    assert found.pairs[0].exponential.lower_bound_ps == pytest.approx(29 / 3)
+    assert found.pairs[0].exponential.lower_bound_ps == pytest.approx(28 / 3)
     assert found.pairs[0].intermittent.area.reason == "nobody left"
     decays = found.decays()
     assert list(decays) == DECAY_COLUMNS
