@@ -14,11 +14,8 @@ import pandas as pd
 from MDAnalysis import Universe
 
 from solvshell.analysis.analyze import Analysis, analyze, write_tables
-from solvshell.analysis.reading.fragments import complete_bonds
+from solvshell.analysis.reading.find_species import find_species_in
 from solvshell.analysis.reading.frames import as_universe, open_trajectory
-from solvshell.analysis.reading.recognize import is_by_graph, known_species, listed, recognize
-from solvshell.analysis.reading.residues import check_residues
-from solvshell.analysis.sites import select_sites
 from solvshell.analysis.typical.export import export_shells
 from solvshell.errors import InvalidInput
 from solvshell.protocol import Protocol
@@ -51,46 +48,17 @@ def _names(topology: Any, trajectory: Any) -> dict[str, str]:
     return {"topology": Path(topology).name, "trajectory": Path(trajectory).name}
 
 
-def _all_known(universe: Universe, allow_unknown: bool) -> tuple[SpeciesFile, dict[str, str]]:
-    """Return the shipped species found in a universe, and notes of what was found and left out."""
-    species, unknown = known_species(universe)
-    if unknown and not allow_unknown:
-        raise InvalidInput(
-            f"topology: {listed(unknown)} of no shipped species; name them in a species file (species: or smiles:), or "
-            "leave them out with --allow-unknown (allow_unknown=True)"
-        )
-    notes = {"species": f"found by molecular graph: {', '.join([*species.centers, *species.partners])}"}
-    return species, notes | ({"left_out": listed(unknown)} if unknown else {})
-
-
-def find_species_in(
-    universe: Universe, species: SpeciesFile | None = None, *, allow_unknown: bool = False
-) -> tuple[SpeciesFile, dict[str, str]]:
-    """Return the selections of a species file in a universe, checked, and notes of what had to be guessed.
-
-    Parameters
-    ----------
-    universe
-        Gets bonds guessed if molecules are fragments and it has none.
-    species
-        What to look for: selections, or molecules by their graph. All shipped species if left out.
-    allow_unknown
-        Whether molecules of no shipped species may be left out, where `species` is.
-
-    Raises
-    ------
-    InvalidInput
-        As `recognize` and `select_sites`; or if residues are no molecules, or molecules are unknown.
-    """
-    by_graph = species is None or is_by_graph(species) or species.molecules_are == "fragments"
-    notes = complete_bonds(universe) if by_graph else {}
-    if species is None:
-        species, found = _all_known(universe, allow_unknown)
-        notes |= found
-    selections = recognize(universe, species)
-    if selections.molecules_are == "residues":
-        check_residues(select_sites(universe, selections))
-    return selections, notes
+@contextmanager
+def _frame_kept(topology: Any) -> Iterator[None]:
+    """Bring a Universe back to the frame at which its owner left it."""
+    if not (isinstance(topology, Universe) and hasattr(topology, "trajectory")):
+        yield
+        return
+    frame = topology.trajectory.frame
+    try:
+        yield
+    finally:
+        topology.trajectory[frame]
 
 
 def analyze_trajectory(
@@ -109,7 +77,8 @@ def analyze_trajectory(
     Parameters
     ----------
     topology, trajectory
-        Two paths; or a Universe or an ``mdtraj.Trajectory``, and no `trajectory`.
+        Two paths; or a Universe or an ``mdtraj.Trajectory``, and no `trajectory`. A Universe is left as it was, at its
+        frame too; bonds and masses that it lacks are those of a universe of the analysis, which shares its frames.
     species
         What to look at. If left out, all species of the catalogue are found by their molecular graph.
     directory
@@ -119,7 +88,7 @@ def analyze_trajectory(
     allow_unknown
         Leave out molecules that the catalogue does not know, where `species` is left out; the summary names them.
     **settings
-        Of `analyze`, such as ``backend="multiprocessing"``.
+        Of `analyze`, such as ``start=1000``, ``r_max=10.0`` or ``backend="multiprocessing", n_workers=4``.
 
     Raises
     ------
@@ -129,11 +98,12 @@ def analyze_trajectory(
     if species is not None:
         timestep_ps = timestep_ps or species.timestep_ps
         cell_angstrom = cell_angstrom or species.cell_angstrom
-    universe = as_universe(topology, trajectory, timestep_ps=timestep_ps, cell_angstrom=cell_angstrom)
-    selections, notes = find_species_in(universe, species, allow_unknown=allow_unknown)
-    source = {**_names(topology, trajectory), "run": "foreign", **notes}
-    analysis = analyze(universe, selections, source=source, **settings)
-    return analysis if directory is None else _written(analysis, universe, directory)
+    with _frame_kept(topology):
+        universe = as_universe(topology, trajectory, timestep_ps=timestep_ps, cell_angstrom=cell_angstrom)
+        selections, notes = find_species_in(universe, species, allow_unknown=allow_unknown)
+        source = {**_names(topology, trajectory), "run": "foreign", **notes}
+        analysis = analyze(universe, selections, source=source, **settings)
+        return analysis if directory is None else _written(analysis, universe, directory)
 
 
 @contextmanager
@@ -179,7 +149,7 @@ def analyze_run(run: Run, directory: Path | None = None, **settings: Any) -> Ana
     Parameters
     ----------
     **settings
-        Of `analyze`, such as ``backend="multiprocessing"``.
+        Of `analyze`, such as ``start=1000``, ``r_max=10.0`` or ``backend="multiprocessing", n_workers=4``.
 
     Raises
     ------

@@ -72,6 +72,28 @@ def test_bonds_that_were_guessed_are_noted():
     assert found.summary["source"]["elements"] == "from the topology"
 
 
+@pytest.mark.parametrize("settings", [{}, {"backend": "multiprocessing", "n_workers": 2}, {"timestep_ps": 2.0}])
+def test_a_universe_comes_back_as_it_was(settings):
+    universe = lithium_and_oxygen(1, 0)
+    universe.atoms[universe.atoms.names == "O"].elements = "F"
+    universe.trajectory[7]
+    before = universe.atoms.positions.copy()
+    by_graph = {"centers": {"Li": {"species": "Li"}}, "partners": {"F": {"smiles": "[F-]", "cutoff_angstrom": 3.0}}}
+    found = analyze_trajectory(universe, species=SpeciesFile.model_validate(by_graph), n_bootstrap=20, **settings)
+    assert universe.trajectory.frame == 7
+    assert (universe.atoms.positions == before).all()
+    assert not hasattr(universe, "bonds")
+    assert hasattr(found.first_shells.sites.centers[0].atoms.universe, "bonds")
+
+
+def test_a_universe_comes_back_as_it_was_from_a_refusal():
+    universe = lithium_and_oxygen()
+    universe.trajectory[7]
+    with pytest.raises(InvalidInput, match="matches no atom"):
+        analyze_trajectory(universe, species=species_file(centers={"Li": "resname XX"}))
+    assert universe.trajectory.frame == 7
+
+
 def test_a_wrong_selection_is_refused_before_residues_are_looked_at():
     with pytest.raises(InvalidInput, match=r"centers.Li: 'resname XX' matches no atom"):
         analyze_trajectory(lithium_and_oxygen(), species=species_file(centers={"Li": "resname XX"}))

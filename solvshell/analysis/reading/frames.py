@@ -110,14 +110,21 @@ def box_of(ts: Timestep, name: str = "trajectory") -> np.ndarray:
 
 def _complete_masses(universe: Universe) -> None:
     """Give ions that are spelled in capitals (LI, NA) the mass that MDAnalysis, which knows Li and Na, leaves at 0."""
-    if not hasattr(universe.atoms, "masses") or not hasattr(universe.atoms, "types"):
-        return
-    for atoms in universe.atoms[universe.atoms.masses == 0].groupby("types").values():
-        atoms.masses = tables.masses.get(atoms.types[0].capitalize(), 0.0)
+    for kind in ("elements", "types", "names"):
+        if hasattr(universe.atoms, "masses") and hasattr(universe.atoms, kind):
+            for spelled, atoms in universe.atoms[universe.atoms.masses == 0].groupby(kind).items():
+                atoms.masses = tables.masses.get(spelled.capitalize(), 0.0)
+
+
+def _with_own_topology(universe: Universe) -> Universe:
+    """Return a universe to add bonds and masses to; it shares the frames, of which memory may have no room for two."""
+    own = Universe(universe._topology.copy(), to_guess=())
+    own.trajectory = universe.trajectory
+    return own
 
 
 def _replace(universe: Universe, name: str, timestep_ps: float | None, cell: Sequence[float] | None) -> None:
-    """Put a time step and a cell in place of those of all frames."""
+    """Put a time step and a cell in place of those of all frames, which stay as they are for others."""
     reader = universe.trajectory
     if isinstance(reader, MemoryReader):  # it transforms coordinates alone
         cells = reader.dimensions_array if cell is None else np.tile(np.asarray(cell, np.float32), (len(reader), 1))
@@ -126,7 +133,8 @@ def _replace(universe: Universe, name: str, timestep_ps: float | None, cell: Seq
     elif reader.transformations:
         raise InvalidInput(f"{name}: has transformations, after which neither timestep_ps nor cell_angstrom can come")
     else:
-        reader.add_transformations(_Mend(timestep_ps, cell))
+        universe.trajectory = reader.copy()
+        universe.trajectory.add_transformations(_Mend(timestep_ps, cell))
 
 
 def _finish(
@@ -139,6 +147,7 @@ def _finish(
     if timestep_ps is not None or cell is not None:
         _replace(universe, name, timestep_ps, cell)
     _check(universe, name, timestep_ps)
+    _complete_masses(universe)
     return universe
 
 
@@ -189,7 +198,6 @@ def open_trajectory(
         no time step between 0.1 fs and 100 ns.
     """
     universe = open_topology(topology)
-    _complete_masses(universe)
     load_frames(universe, trajectory, timestep_ps)
     return _finish(universe, f"trajectory {trajectory}", timestep_ps, cell_angstrom)
 
@@ -206,8 +214,8 @@ def as_universe(
     Parameters
     ----------
     topology
-        Its path, or an object that has frames already. A Universe is taken as it is, and copied where
-        times or a cell are put in place of its own.
+        Its path, or an object that has frames already. Those of a Universe are shared, not copied; what is added to
+        its topology, or put in place of its times or cells, is seen by the Universe returned alone.
     trajectory
         The path of the frames, with a topology only.
     timestep_ps, cell_angstrom
@@ -232,5 +240,4 @@ def as_universe(
         raise InvalidInput(f"trajectory: expected {kinds}, got a {type(topology).__name__}")
     if not hasattr(topology, "trajectory"):
         raise InvalidInput("Universe: has no trajectory")
-    replaced = timestep_ps is not None or cell_angstrom is not None
-    return _finish(topology.copy() if replaced else topology, "Universe", timestep_ps, cell_angstrom)
+    return _finish(_with_own_topology(topology), "Universe", timestep_ps, cell_angstrom)

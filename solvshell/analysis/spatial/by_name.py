@@ -5,8 +5,9 @@ from typing import Any
 from MDAnalysis import Universe
 from MDAnalysis.core.groups import AtomGroup
 
+from solvshell.analysis.reading.find_species import find_species_in
 from solvshell.analysis.reading.frames import open_trajectory
-from solvshell.analysis.sources import find_species_in, whole_trajectory
+from solvshell.analysis.sources import whole_trajectory
 from solvshell.analysis.spatial.density import SpatialDistribution, spatial_distribution
 from solvshell.errors import InvalidInput
 from solvshell.run import Run

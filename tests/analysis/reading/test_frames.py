@@ -164,14 +164,46 @@ def test_coordinates_that_are_no_numbers_are_refused():
         as_universe(universe)
 
 
-def test_a_universe_is_taken_as_it_is_and_copied_to_be_changed():
+def test_a_universe_is_not_changed_by_what_is_put_in_place():
     universe = two_frames()
-    assert as_universe(universe) is universe
     changed = as_universe(universe, timestep_ps=4.0, cell_angstrom=(20, 20, 20))
     assert [(ts.time, ts.dimensions[0]) for ts in changed.trajectory] == [(0, 20), (4, 20)]
     assert [(ts.time, ts.dimensions[0]) for ts in universe.trajectory] == [(0, 30), (1, 30)]
     for first, second in zip(universe.trajectory, changed.trajectory, strict=True):
         assert first.positions.tolist() == second.positions.tolist()
+
+
+@pytest.mark.parametrize("given", [{}, {"timestep_ps": 4.0}])
+def test_frames_in_memory_are_not_there_twice(given):
+    universe = two_frames()
+    frames = as_universe(universe, **given).trajectory.coordinate_array
+    assert np.shares_memory(frames, universe.trajectory.coordinate_array)
+
+
+def test_a_universe_is_not_changed_by_what_is_added_to_its_topology():
+    universe = two_frames()
+    own = as_universe(universe)
+    own.add_bonds([(1, 2)])
+    own.atoms[:1].residues.resnames = "X"
+    assert own.select_atoms("bonded index 1").n_atoms == 1
+    assert not hasattr(universe, "bonds")
+    assert universe.residues.resnames[0] == "LI"
+
+
+@pytest.mark.parametrize("kind", ["files", "Universe", "mdtraj"])
+def test_ions_in_capitals_have_a_mass(gro, tmp_path, kind):
+    """MDAnalysis knows no LI, and mdtraj takes the LI of a .gro for a virtual site."""
+    files = str(gro), str(write(tmp_path / "traj.xtc", [0, 2]))
+    if kind == "files":
+        found = as_universe(*files)
+    elif kind == "Universe":
+        given = Universe(*files)
+        found = as_universe(given)
+        assert given.atoms.masses[0] == 0
+    else:
+        mdtraj = pytest.importorskip("mdtraj")
+        found = as_universe(mdtraj.load(files[1], top=files[0]))
+    assert found.atoms.masses == pytest.approx([6.941, 12.011, 15.999, 12.011, 15.999], abs=1e-2)
 
 
 def test_a_universe_with_files_is_changed_by_transformations_if_it_has_none(gro, tmp_path):
@@ -180,7 +212,7 @@ def test_a_universe_with_files_is_changed_by_transformations_if_it_has_none(gro,
     assert [ts.time for ts in as_universe(universe, timestep_ps=3.0).trajectory] == [0, 3]
     assert [ts.time for ts in universe.trajectory] == [0, 2]
     universe.trajectory.add_transformations(lambda ts: ts)
-    assert as_universe(universe) is universe
+    assert as_universe(universe).trajectory is universe.trajectory
     with pytest.raises(InvalidInput, match="Universe: has transformations, after which neither timestep_ps nor cell"):
         as_universe(universe, timestep_ps=3.0)
 

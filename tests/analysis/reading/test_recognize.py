@@ -10,6 +10,7 @@ from MDAnalysis.coordinates.memory import MemoryReader
 from MDAnalysis.guesser.default_guesser import DefaultGuesser
 from synthetic import make_universe
 
+from solvshell.analysis.reading.find_species import find_species_in
 from solvshell.analysis.reading.fragments import complete_bonds, hill_formula, molecule_kinds
 from solvshell.analysis.reading.recognize import (
     _catalogue_template,
@@ -21,7 +22,6 @@ from solvshell.analysis.reading.recognize import (
 from solvshell.analysis.reading.residues import check_residues
 from solvshell.analysis.reading.trusted_elements import trusted_elements
 from solvshell.analysis.sites import select_sites
-from solvshell.analysis.sources import find_species_in
 from solvshell.build.forcefield import read_forcefield
 from solvshell.errors import InvalidInput
 from solvshell.files import read_yaml, validate

@@ -1,0 +1,52 @@
+"""From a species file, or none at all, to checked selections in one universe."""
+
+from MDAnalysis import Universe
+
+from solvshell.analysis.reading.fragments import complete_bonds
+from solvshell.analysis.reading.recognize import is_by_graph, known_species, listed, recognize
+from solvshell.analysis.reading.residues import check_residues
+from solvshell.analysis.sites import select_sites
+from solvshell.errors import InvalidInput
+from solvshell.species import SpeciesFile
+
+
+def _all_known(universe: Universe, allow_unknown: bool) -> tuple[SpeciesFile, dict[str, str]]:
+    """Return the shipped species found in a universe, and notes of what was found and left out."""
+    species, unknown = known_species(universe)
+    if unknown and not allow_unknown:
+        raise InvalidInput(
+            f"topology: {listed(unknown)} of no shipped species; name them in a species file (species: or smiles:), or "
+            "leave them out with --allow-unknown (allow_unknown=True)"
+        )
+    notes = {"species": f"found by molecular graph: {', '.join([*species.centers, *species.partners])}"}
+    return species, notes | ({"left_out": listed(unknown)} if unknown else {})
+
+
+def find_species_in(
+    universe: Universe, species: SpeciesFile | None = None, *, allow_unknown: bool = False
+) -> tuple[SpeciesFile, dict[str, str]]:
+    """Return the selections of a species file in a universe, checked, and notes of what had to be guessed.
+
+    Parameters
+    ----------
+    universe
+        Gets bonds guessed if molecules are fragments and it has none.
+    species
+        What to look for: selections, or molecules by their graph. All shipped species if left out.
+    allow_unknown
+        Whether molecules of no shipped species may be left out, where `species` is.
+
+    Raises
+    ------
+    InvalidInput
+        As `recognize` and `select_sites`; or if residues are no molecules, or molecules are unknown.
+    """
+    by_graph = species is None or is_by_graph(species) or species.molecules_are == "fragments"
+    notes = complete_bonds(universe) if by_graph else {}
+    if species is None:
+        species, found = _all_known(universe, allow_unknown)
+        notes |= found
+    selections = recognize(universe, species)
+    if selections.molecules_are == "residues":
+        check_residues(select_sites(universe, selections))
+    return selections, notes
