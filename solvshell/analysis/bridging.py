@@ -1,5 +1,6 @@
 """Between how many centers a molecule stands."""
 
+import numba
 import numpy as np
 import pandas as pd
 
@@ -10,15 +11,30 @@ from solvshell.analysis.tallies import coordinating_sites, has_known_shell
 BRIDGING_COLUMNS = ["partner", "n_centers", "fraction", "stderr", "n", "n_independent"]
 
 
-def _centers_of_molecules(shells: FirstShells, of_partner: np.ndarray) -> np.ndarray:
-    """Return how many centers of all species each molecule of a partner touches, shape (n_frames, n_molecules)."""
-    contacts, n_centers = shells.contacts, shells.sites.n_centers
-    rows = np.flatnonzero(of_partner[contacts.site])
-    molecules, molecule = np.unique(contacts.molecule[rows], return_inverse=True)
-    shape = (shells.n_frames, len(molecules))
-    at = contacts.frame[rows].astype(np.int64) * shape[1] + molecule
-    pairs = np.unique(at * n_centers + contacts.center[rows])
-    return np.bincount(pairs // n_centers, minlength=shape[0] * shape[1]).reshape(shape)
+@numba.njit(cache=True)
+def _centers_of_molecules(
+    frame: np.ndarray, center: np.ndarray, molecule: np.ndarray, site: np.ndarray, of_partner: np.ndarray, n_frames: int
+) -> np.ndarray:
+    """Return how many centers each molecule of a partner touches that touches any, shape (n_frames, n_molecules)."""
+    column = np.full(molecule.max() + 1 if len(molecule) else 0, -1)
+    n_molecules = 0
+    for k in range(len(frame)):
+        if of_partner[site[k]] and column[molecule[k]] < 0:
+            column[molecule[k]] = n_molecules
+            n_molecules += 1
+    n_centers = np.zeros((n_frames, n_molecules), np.int16)
+    start = 0  # the first row of this frame and center
+    for k in range(len(frame)):
+        if frame[k] != frame[start] or center[k] != center[start]:
+            start = k
+        if not of_partner[site[k]]:
+            continue
+        first = start
+        while molecule[first] != molecule[k] or not of_partner[site[first]]:
+            first += 1
+        if first == k:
+            n_centers[frame[k], column[molecule[k]]] += 1
+    return n_centers
 
 
 def bridging_table(shells: FirstShells) -> pd.DataFrame:
@@ -30,14 +46,17 @@ def bridging_table(shells: FirstShells) -> pd.DataFrame:
     frame; `n` counts molecules over the frames. A partner without a shell around any center, or with a cutoff that is
     not known, has no rows.
     """
-    rows = []
+    contacts, rows = shells.contacts, []
     for name in shells.sites.n_molecules:
         of_partner = coordinating_sites(shells.sites, name)
         if not has_known_shell(shells.cutoffs[:, of_partner]):
             continue
-        n_centers = _centers_of_molecules(shells, of_partner)
-        for k in np.unique(n_centers[n_centers > 0]):
-            share = ratio_with_error(n_centers == k, n_centers > 0)
-            n = np.count_nonzero(n_centers == k)
-            rows.append((name, int(k), share.mean, share.stderr, n, share.n_independent))
+        columns = (contacts.frame, contacts.center, contacts.molecule, contacts.site)
+        n_centers = _centers_of_molecules(*columns, of_partner, shells.n_frames)
+        touching = n_centers > 0
+        for k in range(1, int(n_centers.max(initial=0)) + 1):
+            between_k = n_centers == k
+            if n := np.count_nonzero(between_k):
+                share = ratio_with_error(between_k, touching)
+                rows.append((name, k, share.mean, share.stderr, n, share.n_independent))
     return pd.DataFrame(rows, columns=BRIDGING_COLUMNS)

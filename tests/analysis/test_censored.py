@@ -64,7 +64,7 @@ def test_the_error_knows_that_departures_depend_on_each_other(make):
 
 
 def test_many_short_runs_of_many_frames_have_the_true_mean():
-    # 10 ps, of which the last 2 cannot tell of a departure: counting them as watched would make 3.0 ps 3.9.
+    # 10 ps, of which the last 2 cannot tell of a departure: counting them as watched would make 3.0 ps 3.6.
     times = []
     for seed in range(30):
         bound = markov(np.random.default_rng(seed), 100, (10, 1000), 30, 29_970)
