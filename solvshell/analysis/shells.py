@@ -10,6 +10,7 @@ import pandas as pd
 from MDAnalysis.analysis.results import Results
 
 from solvshell.analysis.geometry import Contacts
+from solvshell.analysis.ratios import long_mean_with_error
 from solvshell.analysis.sites import Center, Sites
 from solvshell.analysis.statistics import Estimate, mean_with_error
 from solvshell.errors import InvalidInput
@@ -219,7 +220,7 @@ def shell_table(shells: FirstShells) -> tuple[pd.DataFrame, list[Estimate]]:
         names, kind = compositions(shells, center)
         for i in np.argsort(-np.bincount(kind.ravel()), kind="stable"):
             found = kind == i
-            estimate = mean_with_error(found.astype(float))
+            estimate = long_mean_with_error(found)
             example = int(shells.frames[found.any(axis=1).argmax()])
             rows.append((center.name, names[i], estimate.mean, estimate.stderr, int(found.sum()), example))
             estimates.append(estimate)
