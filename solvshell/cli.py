@@ -99,6 +99,19 @@ def _foreign(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _pass(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what `analyze` takes, of the options for the one pass over a trajectory of either kind."""
+    for option in ("step", "workers"):
+        number = getattr(arguments, option)
+        if number is not None and number < 1:
+            raise InvalidInput(f"--{option}: at least 1, got {number}")
+    settings = {key: getattr(arguments, key) for key in ("start", "stop", "step", "r_max")}
+    given = {key: value for key, value in settings.items() if value is not None}
+    if (arguments.workers or 1) > 1:  # MDAnalysis has no progress bar for many
+        return given | {"backend": "multiprocessing", "n_workers": arguments.workers}
+    return given | {"verbose": _OUT.is_terminal}
+
+
 def _write_species(path: Path, foreign: dict[str, Any]) -> None:
     from solvshell.analysis.reading.frames import as_universe
     from solvshell.analysis.reading.recognize import known_species, species_yaml
@@ -113,6 +126,7 @@ def _analyze(arguments: argparse.Namespace) -> None:
     from solvshell.analysis import analyze_run, analyze_trajectory, headline
     from solvshell.run import Run
 
+    settings = _pass(arguments)
     if arguments.run is not None:
         options = (
             "topology",
@@ -126,15 +140,13 @@ def _analyze(arguments: argparse.Namespace) -> None:
         if any(getattr(arguments, option) for option in options):
             raise InvalidInput("give either a RUN or --topology and --trajectory with their options, not both")
         out = arguments.out or Run.load(arguments.run).analysis_path
-        analysis = analyze_run(Run.load(arguments.run), out, verbose=_OUT.is_terminal)
+        analysis = analyze_run(Run.load(arguments.run), out, **settings)
     else:
         foreign = _foreign(arguments)
         out = arguments.out
         if arguments.write_species is not None:
             _write_species(arguments.write_species, foreign)
-        analysis = analyze_trajectory(
-            **foreign, directory=out, allow_unknown=arguments.allow_unknown, verbose=_OUT.is_terminal
-        )
+        analysis = analyze_trajectory(**foreign, directory=out, allow_unknown=arguments.allow_unknown, **settings)
         for key in ("species", "left_out", "bonds", "elements"):
             if key in analysis.summary["source"]:
                 _say(f"  {key.replace('_', ' ')}: {analysis.summary['source'][key]}")
@@ -273,6 +285,7 @@ def _parser() -> argparse.ArgumentParser:
         _analyze,
         "measure the solvation in a run, or in anybody's trajectory",
         "solvshell analyze run\n"
+        "  solvshell analyze run --start 500 --step 2 --workers 4 --out every-second\n"
         "  solvshell analyze --topology topol.tpr --trajectory traj.xtc --out tables\n"
         "  solvshell analyze --topology conf.gro --trajectory traj.xtc --species species.yaml --out tables",
     )
@@ -290,6 +303,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="L",
         help="3 lengths, or 3 lengths and 3 angles in degrees, where the file has no unit cell",
     )
+    analyze.add_argument("--start", type=int, metavar="N", help="first frame, counted from 0; -N counts from the end")
+    analyze.add_argument("--stop", type=int, metavar="N", help="the frame before which to stop")
+    analyze.add_argument("--step", type=int, metavar="N", help="every Nth frame")
+    analyze.add_argument(
+        "--r-max", type=float, metavar="A", help="end of g(r) in Å (default: half the box, at most 12)"
+    )
+    analyze.add_argument("--workers", type=int, metavar="N", help="processes that read the trajectory (default: 1)")
     analyze.add_argument("--out", type=Path, help="folder of the tables (default: RUN/analysis)")
 
     report = command("report", _report, "one page from analyzed runs", "solvshell report run --out report.html")

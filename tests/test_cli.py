@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -72,6 +73,8 @@ def test_a_ratio_that_does_not_sum(tmp_path: Path, capsys: pytest.CaptureFixture
         (["analyze", "nowhere"], "nowhere: no such folder; make a run with 'solvshell run'"),
         (["analyze", "--topology", "a.gro"], "--trajectory, --out: missing"),
         (["analyze", "run", "--topology", "a.gro"], "give either a RUN or --topology"),
+        (["analyze", "run", "--step", "0"], "--step: at least 1, got 0"),
+        (["analyze", "--topology", "a.gro", "--workers", "-2"], "--workers: at least 1, got -2"),
         (["report", "nowhere", "--out", "page.html"], "nowhere: no such folder"),
     ],
 )
@@ -86,6 +89,36 @@ def test_wrong_requests(
     assert main(arguments) == 2
     assert expected in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+PASS = ["start", "stop", "step", "r_max", "backend", "n_workers"]
+FRAMES = ["--start", "-50", "--stop", "90", "--step", "2", "--r-max", "7.5", "--workers", "3"]
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        ("analyze_run", ["run"]),
+        ("analyze_trajectory", ["--topology", "a", "--trajectory", "b"]),
+    ],
+)
+def test_frames_workers_and_range_are_for_either_trajectory(
+    function: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def analyze(*_: object, **settings: object) -> SimpleNamespace:
+        asked.append(settings)
+        return SimpleNamespace(summary={"source": {}})
+
+    monkeypatch.setattr(f"solvshell.analysis.{function}", analyze)
+    monkeypatch.setattr("solvshell.analysis.headline", lambda _: [])
+    monkeypatch.setattr("solvshell.run.Run.load", lambda path: path)
+    command = ["analyze", *arguments, "--out", str(tmp_path)]
+    assert main([*command, *FRAMES]) == main([*command, "--workers", "1"]) == 0
+    with_options, without = ({key: found.get(key) for key in PASS} for found in asked)
+    assert with_options == dict(zip(PASS, [-50, 90, 2, 7.5, "multiprocessing", 3], strict=True))
+    assert set(without.values()) == {None}
 
 
 def test_a_box_too_small_for_its_cutoff(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
