@@ -21,7 +21,7 @@ GRO, XTC, SPECIES = DATA / "lb003.gro", DATA / "lb003.xtc", DATA / "species.yaml
 CARBONATES = ["EC", "DMC", "EMC"]
 
 
-def analyze(out: Path, **changed: Path) -> int:
+def analyze(out: Path, **changed: Path | int | float) -> int:
     files = {"topology": GRO, "trajectory": XTC, "species": SPECIES, "out": out} | changed
     return main(["analyze", *(word for option, path in files.items() for word in (f"--{option}", str(path)))])
 
@@ -36,6 +36,14 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def summary(tables: Path) -> dict:
     return json.loads((tables / "summary.json").read_text())
+
+
+def test_workers_and_a_shorter_range_give_the_same_shells(tables, tmp_path):
+    assert analyze(tmp_path / "out", **{"workers": 2, "r-max": 7.5}) == 0
+    for name in ("coordination", "residence"):
+        assert (tmp_path / "out" / f"{name}.csv").read_text() == (tables / f"{name}.csv").read_text()
+    assert pd.read_csv(tmp_path / "out" / "rdf.csv").r_angstrom.max() == pytest.approx(7.495)
+    assert pd.read_csv(tables / "rdf.csv").r_angstrom.max() > 11
 
 
 def rows_of(tables: Path, name: str, column: str = "site", value: str = "carbonyl_o") -> pd.DataFrame:
