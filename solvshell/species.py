@@ -121,6 +121,9 @@ class Partner(BaseModel):
 
     Attributes
     ----------
+    sites
+        All atoms if left out. With none, ``{}``, nothing of the partner is counted, and its `reference_sites` or
+        `center_of_mass` alone get a g(r).
     cutoff_angstrom
         Rules over the first minimum of g(r): one number, or one for each site or for each center named.
     typical_cutoff_angstrom
@@ -132,7 +135,7 @@ class Partner(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     molecules: Selection
-    sites: dict[str, str] = Field(default={"any": "all"}, min_length=1)
+    sites: dict[str, str] = {"any": "all"}
     reference_sites: dict[str, str] = {}
     role: Role = "solvent"
     cutoff_angstrom: float | dict[str, float] | None = None
@@ -168,6 +171,14 @@ class Partner(BaseModel):
         if given is not None and not (values and all(_is_length(value) for value in values)):
             raise ValueError(f"expected a length in Å, or one for each site or center, greater than 0, got {given!r}")
         return given
+
+    @model_validator(mode="after")
+    def _something_to_look_at(self) -> Self:
+        if not (self.sites or self.reference_sites or self.center_of_mass):
+            raise ValueError("sites: none; give some, or reference_sites, or center_of_mass: true")
+        if self.cutoff_angstrom is not None and not self.sites:
+            raise ValueError("cutoff_angstrom: is of sites, and there are none")
+        return self
 
     def given_cutoff(self, center: str, site: str) -> float | None:
         """Return the cutoff in Å that the file gives for a center and one of the `sites`, or None."""

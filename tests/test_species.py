@@ -133,6 +133,14 @@ def test_a_partner_without_sites_has_all_its_atoms() -> None:
     assert read.partners["EC"].role == "solvent"
 
 
+@pytest.mark.parametrize("looked_at", [{"reference_sites": {"ion": "type 22"}}, {"center_of_mass": True}])
+def test_a_partner_may_have_no_sites_if_it_has_something_else(looked_at: dict[str, object]) -> None:
+    given = {"centers": {"Li": "type 22"}, "partners": {"Li": {"molecules": "type 22", "sites": {}} | looked_at}}
+    read = validate(SpeciesFile, given, "here")
+    assert read.partners["Li"].sites == {}
+    assert validate(SpeciesFile, yaml.safe_load(to_yaml(read)), "again") == read
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -140,7 +148,14 @@ def test_a_partner_without_sites_has_all_its_atoms() -> None:
         ({"centers": {}}, "centers: Dictionary should have at least 1 item"),
         ({"partners": {}}, "partners: Dictionary should have at least 1 item"),
         ({"partners": {"EC": {}}}, r"partners.EC: give one of molecules \(a selection\), species"),
-        ({"partners": {"EC": {"molecules": "all", "sites": {}}}}, "partners.EC.sites: Dictionary should have at least"),
+        (
+            {"partners": {"EC": {"molecules": "all", "sites": {}}}},
+            "partners.EC: sites: none; give some, or reference_sites, or center_of_mass: true",
+        ),
+        (
+            {"partners": {"EC": {"molecules": "all", "sites": {}, "center_of_mass": True, "cutoff_angstrom": 3}}},
+            "partners.EC: cutoff_angstrom: is of sites, and there are none",
+        ),
         (
             {"partners": {"EC": {"molecules": "all", "role": "salt"}}},
             "partners.EC.role: Input should be 'cation', 'anion'",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from MDAnalysis import Universe, Writer
 from pandas.testing import assert_frame_equal
-from synthetic import only_ec, shell_universe, species_file
+from synthetic import only_ec, random_universe, shell_universe, species_file
 
 from solvshell.analysis import analyze_run, analyze_trajectory
 from solvshell.errors import InvalidInput
@@ -70,6 +70,22 @@ def test_bonds_that_were_guessed_are_noted():
     assert found.coordination.cn_atoms_mean.tolist() == [1.0]
     assert found.summary["source"]["bonds"] == "guessed from elements and distances in the first frame"
     assert found.summary["source"]["elements"] == "from the topology"
+
+
+def test_ions_around_ions_have_a_gr_and_are_counted_in_no_shell():
+    solvent = {"molecules": "resname EC", "sites": {"o": "name O"}, "cutoff_angstrom": 4.0}
+    ions = {"molecules": "resname LI", "sites": {}, "reference_sites": {"ion": "name LI"}}
+    with_ions, without = (
+        analyze_trajectory(
+            random_universe(np.random.default_rng(0), 200, 20, 100), species=species_file(partners=partners), seed=0
+        )
+        for partners in ({"EC": solvent, "LI": ions}, {"EC": solvent})
+    )
+    rdf = with_ions.rdf[with_ions.rdf.partner == "LI"]
+    assert np.average(rdf.g, weights=rdf.r_angstrom**2) == pytest.approx(1, abs=0.02)
+    for table in ("coordination", "shells", "residence"):
+        assert_frame_equal(getattr(with_ions, table), getattr(without, table))
+        assert len(getattr(without, table))
 
 
 @pytest.mark.parametrize("settings", [{}, {"backend": "multiprocessing", "n_workers": 2}, {"timestep_ps": 2.0}])
