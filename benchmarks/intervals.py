@@ -32,7 +32,7 @@ from solvshell.analysis.statistics import (
     mean_with_error,
     statistical_inefficiency,
 )
-from solvshell.comparison.differences import average_of_series, from_series
+from solvshell.comparison.differences import average, from_series
 from solvshell.files import write_atomically
 
 N_FRAMES = 1000
@@ -149,14 +149,15 @@ def of_means(make: Series, truth: float, n_ions: int, memory: float, n_runs: int
     for _ in range(n_runs):
         series = make(rng, n_ions, memory * N_FRAMES)
         estimate = mean_with_error(series)
-        counts.marked.add(not estimate.is_resolved)
+        is_resolved = estimate.is_resolved_share if is_share else estimate.is_resolved
+        counts.marked.add(not is_resolved)
         if estimate.stderr is None:
             continue
         limits = (1.0, 0.0) if is_share else (np.inf, -np.inf)
         value = from_series(estimate.mean, estimate.stderr, estimate.n_independent, *limits)
         held = value.low <= truth <= value.high
         counts.ours.add(held)
-        if estimate.is_resolved:
+        if is_resolved:
             counts.unmarked.add(held)
         error = abs(estimate.mean - truth)
         counts.naive.add(error <= 1.959964 * series.std(ddof=1) / np.sqrt(series.size))
@@ -257,8 +258,9 @@ def of_replicas(n_replicas: int, spread: float, n_runs: int) -> tuple[Count, Cou
     for _ in range(n_runs):
         series = autoregressive(rng, n_replicas, 5.0)
         series += spread * np.sqrt(2 * 5.0 / N_FRAMES) * rng.normal(size=n_replicas)
-        average = average_of_series(list(series.T))
-        student.add(average.low <= 0 <= average.high)
+        estimates = [mean_with_error(values) for values in series.T]
+        found = average([from_series(e.mean, e.stderr, e.n_independent, lowest=-np.inf) for e in estimates])
+        student.add(found.low <= 0 <= found.high)
         blocks = series.reshape(20, N_FRAMES // 20, n_replicas).mean(axis=1).T.ravel()
         runs = [bootstrap_blocks(20, 1, 300, rng) for _ in range(n_replicas)]
 
@@ -294,8 +296,9 @@ has 5.
 
 - **ours** is `mean_with_error` with the interval of `compare` (Student, n_independent - 1 degrees of freedom; Wilson
   for shares). A run in which nothing changes has no interval.
-- **marked** is the share of the runs that say themselves that they are too short: n_independent below {resolved}, or
-  nothing changes. **ours, not marked** is the coverage of the others.
+- **marked** is the share of the runs that say themselves that they are too short: n_independent below {resolved},
+  nothing changes, or (shares) fewer than ten visits of the rarer state. **ours, not marked** is the coverage of the
+  others.
 - **pymbar** is the mean over the ions with the statistical inefficiency of `pymbar.timeseries`, Student as well;
   **s/√n** takes every ion in every frame for a sample of its own.
 

@@ -4,7 +4,6 @@ import json
 import math
 import re
 import shutil
-from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +22,7 @@ from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.peaks import Shell, first_shell
 from solvshell.analysis.rdf import fine_counts
 from solvshell.analysis.sites import select_sites
-from solvshell.analysis.statistics import bootstrap_blocks, confidence_interval, mean_with_error
+from solvshell.analysis.statistics import bootstrap_blocks
 from solvshell.cli import main
 from solvshell.comparison import write_comparison
 from solvshell.comparison.differences import (
@@ -33,9 +32,7 @@ from solvshell.comparison.differences import (
     Value,
     answer,
     average,
-    average_of_series,
     difference,
-    difference_of_series,
 )
 from solvshell.comparison.differences import from_series as value_of
 from solvshell.comparison.recount import Cutoff, Pass, common_cutoffs, pool, recount
@@ -113,21 +110,6 @@ def test_numbers_do_not_leave_their_range() -> None:
     assert value_of(0.1, 0.2, 3.0).low == 0.0
     assert 0.9 < value_of(0.9, 0.2, 3.0, highest=1.0).high < 1.0  # the interval of a share
     assert value_of(1.9, 0.2, 3.0, highest=2.0).high == 2.0
-
-
-def test_series_of_replicas_are_compared_by_welch() -> None:
-    rng = np.random.default_rng(5)
-    system, reference = ([rng.normal(mean, 1, size=(n, 4)) for n in (60, 80, 100)] for mean in (-3.0, -3.5))
-    found = difference_of_series(system, reference)
-    test = stats.ttest_ind(*([one.mean() for one in side] for side in (system, reference)), equal_var=False)
-    assert found.p_value == pytest.approx(test.pvalue)
-    assert (found.low, found.high) == pytest.approx(tuple(test.confidence_interval(0.95)))
-    alone = difference_of_series(system[:1], reference[:1])
-    assert alone.basis == "one run"
-    assert alone.p_value is None
-    own = average_of_series(system[:1])
-    assert own.low < own.mean < own.high < 0
-    assert (own.low, own.high) == pytest.approx(confidence_interval(*astuple(mean_with_error(system[0]))))
 
 
 def change_of(value: float, half: float | None) -> Difference:

@@ -22,6 +22,10 @@ _SLOW_SIGNIFICANCE = 3.0
 #: Values of one Fourier transform: 32 MB of spectra, however many centers there are.
 _FFT_VALUES = 1 << 22
 _NORMAL_975 = 1.959964
+#: A beginning drifts if it deviates by so many standard errors from the rest.
+_DRIFT_SIGNIFICANCE = 2.5
+#: The variance of the rest is not known from fewer blocks.
+_FEWEST_BLOCKS_LEFT = 4
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,18 @@ class Estimate:
     def is_resolved(self) -> bool:
         """Whether the run is long enough for it."""
         return self.n_independent >= RESOLVED_N_INDEPENDENT
+
+    @property
+    def is_resolved_share(self) -> bool:
+        """Whether the run is long enough for it as the mean of zeros and ones.
+
+        A few visits do not tell how long a visit lasts, so that the rarer state must have been visited ten times too:
+        min(p, 1 - p) of the p (1 - p) / stderr^2 samples that the error stands for.
+        """
+        if self.stderr is None:
+            return False
+        n_samples = self.mean * (1 - self.mean) / self.stderr**2
+        return self.is_resolved and min(self.mean, 1 - self.mean) * n_samples >= RESOLVED_N_INDEPENDENT
 
 
 def confidence_interval(
@@ -188,26 +204,71 @@ class Equilibration:
     clipped: bool
 
 
-def _n_effective(values: np.ndarray) -> float:
-    """Return frames over 1 + 2 sum_t (1 - t/n) C_t / C_0 of a series (n_frames,), as `pymbar.timeseries` counts it."""
-    if is_constant(values):
-        return 1.0
-    covariance, _ = _autocovariances(values[:, None])
-    total, _ = _sum_of_lags(covariance, _SHORTEST_MEMORY)
-    return float((len(values) + 1) * covariance[0] / total)
+def _most_precise_start(values: np.ndarray, starts: np.ndarray) -> int:
+    """Return the index of the start from which the variance of the rest over its length is smallest (White 1997)."""
+    n_rest = np.arange(len(values), 0, -1)
+    rest = (values - values.mean())[::-1]
+    variance = (np.cumsum(rest**2)[::-1] - np.cumsum(rest)[::-1] ** 2 / n_rest) / n_rest
+    candidates = starts[: max(1, len(starts) - _FEWEST_BLOCKS_LEFT)]
+    return int(np.argmin((variance / n_rest)[candidates]))
 
 
-def equilibration(series: list[np.ndarray], block_starts: np.ndarray) -> Equilibration:
+def _deviation(centers: np.ndarray, n_first: int, start_of_rest: int) -> float:
+    """Return how many standard errors the mean of the first frames is away from that of the rest.
+
+    The first frames are taken to fluctuate as the rest does: theirs is the error of as many independent samples.
+    """
+    rest = mean_with_error(centers[start_of_rest:])
+    if rest.stderr is None:
+        return 0.0 if np.isclose(centers[:n_first].mean(), rest.mean) else np.inf
+    n_samples = max(1.0, rest.n_independent * n_first / (len(centers) - start_of_rest))
+    error = rest.stderr * np.sqrt(1 + max(1.0, rest.n_independent / n_samples))
+    return float(abs(centers[:n_first].mean() - rest.mean) / error)
+
+
+def _settles_after(centers: np.ndarray, starts: np.ndarray) -> int:
+    """Return the blocks to drop from the start of a series that drifts surely, else 0.
+
+    It drifts if the frames to drop differ from the rest, or if its beginning, short or long, does from its second half.
+    """
+    n_blocks = len(starts) - 1
+    first = _most_precise_start(centers.mean(axis=1), starts[:-1])
+    half = n_blocks // 2
+    early = 2 ** np.arange(half.bit_length())
+    compared = [(early_frames, starts[half]) for early_frames in starts[early]]
+    if first:
+        compared.insert(0, (starts[first], starts[first]))
+    drifts = any(_deviation(centers, *frames) > _DRIFT_SIGNIFICANCE for frames in compared)
+    return max(1, first) if drifts else 0
+
+
+def _equilibration(centers: np.ndarray, starts: np.ndarray) -> Equilibration:
+    half, dropped = (len(starts) - 1) // 2, 0
+    while dropped <= half and (more := _settles_after(centers[starts[dropped] :], starts[dropped:] - starts[dropped])):
+        dropped += more
+    return Equilibration(min(dropped, half), clipped=dropped > half)
+
+
+def equilibration(series: Sequence[np.ndarray], block_starts: np.ndarray) -> Equilibration:
     """Return the latest equilibration of the series, at most half of the run.
 
-    Each series (n_frames,) is cut at the start of the block from which the rest holds the most independent samples
-    (Chodera 2016, J. Chem. Theory Comput. 12, 1799; as `pymbar.timeseries.detect_equilibration`, by Fourier transform).
+    What drifts is cut at the start of the block from which the mean of the rest is most precise: the smallest variance
+    of the rest over its length (MSER; White 1997, Simulation 69, 323), again until the rest drifts no more. It drifts
+    if its beginning deviates from what follows by 2.5 standard errors, which know how slowly it changes; slow
+    fluctuation alone is no drift. (The largest number of independent samples, which `pymbar` looks for, drops a third
+    of a stationary run that remembers for a tenth of it.)
+
+    Parameters
+    ----------
+    series
+        Each of shape (n_frames,), or (n_frames, n_centers) for one quantity of many centers.
+    block_starts
+        The first frame of each block, and the number of frames, shape (n_blocks + 1,).
     """
-    n_blocks = len(block_starts) - 1
     if block_starts[-1] < 2 * MIN_BLOCKS:
         return Equilibration(0, clipped=False)
-    wanted = max(int(np.argmax([_n_effective(values[start:]) for start in block_starts[:-1]])) for values in series)
-    return Equilibration(min(wanted, n_blocks // 2), clipped=wanted > n_blocks // 2)
+    found = [_equilibration(values.reshape(len(values), -1), block_starts) for values in series]
+    return max(found, key=lambda one: (one.n_blocks, one.clipped))
 
 
 @dataclass(frozen=True)

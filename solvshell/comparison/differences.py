@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from solvshell.analysis.statistics import MIN_REPLICAS, confidence_interval, mean_with_error
+from solvshell.analysis.statistics import MIN_REPLICAS, confidence_interval
 
 Basis = Literal["one run", "replicas"]
 #: What a control says about a change of a system with polymer.
@@ -129,31 +129,6 @@ def difference(system: Average, reference: Average) -> Difference:
     below = math.hypot(system.mean - own_low, its_high - reference.mean)
     above = math.hypot(own_high - system.mean, reference.mean - its_low)
     return Difference(value, value - below, value + above, None, None, basis)
-
-
-def average_of_series(replicas: Sequence[np.ndarray], lowest: float = -math.inf, highest: float = math.inf) -> Average:
-    """Return the mean of a quantity over the replicas of a system, with its 95 % interval; see `average`.
-
-    Parameters
-    ----------
-    replicas
-        The series of each replica, of shape (n_frames,) or (n_frames, n_centers), equilibration taken off. They may
-        differ in length: a replica counts as one, however long.
-    lowest, highest
-        Between which the quantity lies; 0 and 1 for zeros and ones, whose mean is a share.
-    """
-    estimates = [mean_with_error(series) for series in replicas]
-    return average([from_series(e.mean, e.stderr, e.n_independent, highest, lowest) for e in estimates])
-
-
-def difference_of_series(
-    system: Sequence[np.ndarray], reference: Sequence[np.ndarray], lowest: float = -math.inf, highest: float = math.inf
-) -> Difference:
-    """Return the mean of a quantity in a system less that in the reference: interval, and p-value from three replicas.
-
-    See `average_of_series` for the arguments, `difference` for the test.
-    """
-    return difference(average_of_series(system, lowest, highest), average_of_series(reference, lowest, highest))
 
 
 def answer(shift: Difference, control: Difference | None) -> Answer:

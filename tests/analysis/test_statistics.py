@@ -1,5 +1,3 @@
-import logging
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -8,6 +6,7 @@ from solvshell.analysis import statistics
 from solvshell.analysis.statistics import (
     Bootstrap,
     Equilibration,
+    Estimate,
     bootstrap_blocks,
     bootstrap_replicas,
     bootstrap_runs,
@@ -16,15 +15,6 @@ from solvshell.analysis.statistics import (
     mean_with_error,
     statistical_inefficiency,
 )
-
-
-@pytest.fixture
-def timeseries():
-    """The statistics of pymbar, which greets its importer with two warnings."""
-    logging.getLogger("pymbar").setLevel(logging.ERROR)
-    from pymbar import timeseries
-
-    return timeseries
 
 
 def ar1(rng, n_frames, phi, n_series=1):
@@ -65,12 +55,6 @@ def test_centers_are_transformed_in_batches(monkeypatch):
 def test_any_type_of_number_will_do(dtype):
     states = exchanging(np.random.default_rng(3), 500, 6, 5)
     assert mean_with_error(states.astype(dtype)).stderr == pytest.approx(mean_with_error(states).stderr)
-
-
-def test_independent_samples_are_counted_as_by_pymbar(timeseries):
-    values = ar1(np.random.default_rng(8), 400, 0.7)[:, 0]
-    expected = 401 / timeseries.statistical_inefficiency(values)
-    assert statistics._n_effective(values) == pytest.approx(expected)
 
 
 def exchanging(rng, n_frames, n_ions, memory, share=0.5):
@@ -216,13 +200,38 @@ def test_equilibration_drops_the_approach_and_no_more_than_half():
     assert equilibration([np.ones(640)], starts) == Equilibration(0, clipped=False)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_equilibration_is_that_of_pymbar(timeseries, seed):
-    rng = np.random.default_rng(seed)
-    values = ar1(rng, 640, 0.7)[:, 0] + 8 * np.exp(-np.arange(640) / rng.uniform(20, 100))
-    first, _, _ = timeseries.detect_equilibration(values, fast=False, nskip=10)
-    assert 0 < first <= 320
-    assert equilibration([values], np.arange(0, 641, 10)) == Equilibration(first // 10, clipped=False)
+def test_the_start_is_where_the_rest_is_most_precise():
+    rng = np.random.default_rng(24)
+    values = ar1(rng, 640, 0.7)[:, 0] + 8 * np.exp(-np.arange(640) / 40)
+    starts = np.arange(0, 641, 10)
+    precision = [values[start:].var() / (640 - start) for start in starts[:-4]]
+    assert statistics._most_precise_start(values, starts[:-1]) == np.argmin(precision) > 0
+
+
+@pytest.mark.parametrize(("memory", "n_series", "most"), [(20, 1, 0.12), (20, 8, 0.08), (100, 1, 0.45), (100, 8, 0.15)])
+def test_slow_fluctuation_is_hardly_taken_for_drift(memory, n_series, most):
+    """A single series of ten memories cannot know its own; the largest number of samples drops from 70 % of them."""
+    rng = np.random.default_rng(25)
+    starts = np.linspace(0, 1000, 65).astype(int)
+    found = [equilibration([ar1(rng, 1000, np.exp(-1 / memory), n_series)], starts).n_blocks for _ in range(100)]
+    assert np.mean(np.array(found) > 0) < most
+    assert np.mean(found) < most / 2 * 64
+
+
+@pytest.mark.parametrize("memory", [100, 300])
+def test_a_start_without_what_comes_slowly_is_dropped(memory):
+    """Twenty ions with 30 % of their four slots taken, or all free at first; memories of 5 and 15 % of the run."""
+    rng = np.random.default_rng(26)
+    starts = np.linspace(0, 2000, 65).astype(int)
+
+    def dropped(free_for):
+        taken = exchanging(rng, 2000, 80, memory, share=0.3) * (np.arange(2000)[:, None] >= free_for)
+        return equilibration([taken.reshape(2000, 20, 4).sum(axis=2)], starts).n_blocks * 2000 / 64
+
+    all_free = [dropped(rng.exponential(memory, 80)) for _ in range(20)]
+    assert np.count_nonzero(all_free) >= 18
+    assert 0.7 * memory < np.mean(all_free) < 5 * memory
+    assert np.count_nonzero([dropped(0) for _ in range(20)]) <= 4
 
 
 def test_without_a_plateau_the_second_half_is_kept_and_it_says_so():
@@ -231,10 +240,34 @@ def test_without_a_plateau_the_second_half_is_kept_and_it_says_so():
     assert equilibration([steps], starts) == Equilibration(32, clipped=True)
 
 
-def test_statistical_inefficiency_is_between_one_and_the_frames():
-    rng = np.random.default_rng(5)
-    for n_frames in (1, 2, 3, 4, 10, 50):
-        assert 1 <= statistical_inefficiency(rng.normal(size=(n_frames, 3))) <= n_frames
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 4, 10, 50])
+def test_a_series_that_never_changes_is_one_sample_however_short(n_frames):
+    assert statistical_inefficiency(np.ones((n_frames, 3))) == n_frames
+    steps = np.repeat([[0.0], [1.0]], [n_frames, n_frames], axis=0)
+    assert statistical_inefficiency(steps) > 0.4 * len(steps)
+
+
+def test_a_share_is_resolved_after_ten_visits_of_the_rarer_state():
+    def estimate(share, n_samples):
+        return Estimate(share, np.sqrt(share * (1 - share) / n_samples), 25.0)
+
+    assert estimate(0.05, 201).is_resolved_share
+    assert not estimate(0.05, 199).is_resolved_share
+    assert not estimate(0.95, 199).is_resolved_share
+    assert estimate(0.5, 21).is_resolved_share
+    assert not Estimate(0.5, 0.1, 9.0).is_resolved_share
+    assert not Estimate(0.0, None, 1.0).is_resolved_share
+
+
+def test_few_visits_of_a_rare_state_are_not_said_to_be_resolved():
+    """Eight ions and samples enough of each, but a share so small that a run sees it three times."""
+    rng = np.random.default_rng(27)
+    few, many = (
+        [mean_with_error(exchanging(rng, 1000, 8, 20, share)) for _ in range(50)] for share in (3.2 / 200, 0.3)
+    )
+    assert np.mean([estimate.is_resolved for estimate in few]) > 0.8
+    assert np.mean([estimate.is_resolved_share for estimate in few]) < 0.2
+    assert np.mean([estimate.is_resolved_share for estimate in many]) > 0.8
 
 
 def test_bootstrap_draws_runs_of_blocks():
