@@ -71,11 +71,34 @@ def test_the_error_of_the_integral_is_that_of_many_runs():
     assert np.mean([x.stderr for x in found]) == pytest.approx(spread, rel=0.25)
 
 
-def test_what_has_not_fallen_has_no_integral_but_exponentials():
+def test_what_lies_beyond_the_lags_by_a_large_part_has_no_integral_but_exponentials():
     found = area_of(LAGS_PS[LAGS_PS <= 30], resampled(np.exp(-LAGS_PS[LAGS_PS <= 30] / 60), 0.01), 50)
     assert found.integral_ps is None
     assert abs(found.fit.slow_ps.mean - 60) < 4 * found.fit.slow_ps.stderr
-    assert found.reason == "it falls to 0.61 within the 30 ps that can be watched (allowed: 0.37)"
+    assert found.reason.endswith("% of the area lies beyond the 30 ps that can be watched (allowed: 14%)")
+    assert int(found.reason.partition("%")[0]) == pytest.approx(100 * np.exp(-30 / 60), abs=5)
+
+
+@pytest.mark.parametrize(("last_ps", "given"), [(95, False), (105, True)])
+def test_one_exponential_must_be_watched_for_twice_its_time(last_ps, given):
+    lags_ps = LAGS_PS[LAGS_PS < 90]
+    found = area_of(np.append(lags_ps, last_ps), resampled(np.exp(-np.append(lags_ps, last_ps) / 50)), 50)
+    assert (found.integral_ps is not None) == given
+
+
+@pytest.mark.parametrize(("last_ps", "given"), [(100, False), (200, True)])
+def test_of_two_exponentials_the_slow_one_must_be_watched(last_ps, given):
+    # It has fallen below 0.14 long before.
+    lags_ps = LAGS_PS[: np.searchsorted(LAGS_PS, last_ps, side="right")]
+    found = area_of(lags_ps, resampled(two(lags_ps, 0.8, 2.0, 100.0)), 50)
+    assert (found.integral_ps is not None) == given
+
+
+@pytest.mark.parametrize(("n_departures", "given"), [(9, False), (10, True)])
+def test_an_integral_needs_ten_departures(n_departures, given):
+    found = area_of(LAGS_PS, resampled(np.exp(-LAGS_PS / 25)), n_departures)
+    assert (found.integral_ps is not None, found.fit is not None) == (given, True)
+    assert found.reason == (None if given else "9 departures were seen (allowed: 10 or more)")
 
 
 def test_a_time_that_is_all_noise_is_not_given():

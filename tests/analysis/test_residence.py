@@ -59,6 +59,21 @@ def test_a_run_of_two_residence_times_is_not_biased_where_completed_stays_are():
         assert error < 5
 
 
+@pytest.mark.parametrize(("residence_times_long", "given"), [(2, 0.0), (4, 0.5), (6, 1.0)])
+def test_an_integral_is_that_of_a_run_long_enough_and_not_of_one_that_fell_soon(residence_times_long, given):
+    found = []
+    for seed in range(60):
+        bound = markov(np.random.default_rng(seed), 50 * residence_times_long, (20, 20), 50, 950)
+        found.append(times_of(of_first_pair(shells_of(bound), seed))["continuous_integral"])
+    times, errors = np.array(found, float).T
+    share = np.isfinite(times).mean()
+    assert share == pytest.approx(given, abs=0.2 if given == 0.5 else 0.04)
+    if share > 0.1:
+        # Those of four residence times are the quick half.
+        assert np.nanmedian(times) == pytest.approx(50 if given == 1 else 46, rel=0.05)
+        assert np.mean(np.abs(times - 50) < 2 * errors) / share > 0.75 + 0.1 * given
+
+
 def test_errors_know_that_stays_as_long_as_the_run_are_few():
     # 8 molecules a run of one residence time: about 5 leave. Blocks of frames alone would not see it.
     off = []
@@ -142,7 +157,11 @@ def test_the_table_says_what_is_known_and_is_empty_elsewhere():
     assert set(decays["partner"]) == {"EC"}
     assert (decays["continuous"] == 1).all()
     assert decays["time_ps"].iloc[-1] == 15
-    assert residence_times(replace(shells, contacts=shells.contacts.where([])), np.random.default_rng(0)).decays().empty
+    assert (
+        residence_times(replace(shells, contacts=shells.contacts.where(slice(0))), np.random.default_rng(0))
+        .decays()
+        .empty
+    )
 
 
 def test_the_decays_in_the_table_are_those_of_a_dense_one():
