@@ -8,6 +8,7 @@ from functools import cached_property
 import networkx as nx  # type: ignore[import-untyped]
 import numpy as np
 from MDAnalysis import Universe
+from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.guesser import tables
 from MDAnalysis.lib.distances import self_capped_distance
 
@@ -22,6 +23,8 @@ _NEVER_ALONE = ["H", "B", "C", "N", "O", "Si", "P", "S"]
 #: As in MDAnalysis: the share of the sum of two van der Waals radii (and, in Å, what is one atom twice).
 _FUDGE = 0.55
 _COINCIDENT = 0.1
+#: Twice this, in Å, is longer than the bonds of molecules (but for heavy halogens), and shorter than most contacts.
+_RADIUS_OF_UNKNOWN = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,20 +74,47 @@ def _has_bonds(universe: Universe) -> bool:
     return hasattr(universe, "bonds") and len(universe.bonds) > 0
 
 
-def _guess_bonds(universe: Universe, elements: np.ndarray) -> np.ndarray:
-    """Return what `DefaultGuesser.guess_bonds` of MDAnalysis does, which takes minutes where this takes seconds."""
-    bonded = universe.atoms[~np.isin(elements, _UNBONDED)]
+def _guess_bonds(atoms: AtomGroup, elements: np.ndarray) -> np.ndarray:
+    """Return what `DefaultGuesser.guess_bonds` of MDAnalysis does, which takes minutes where this takes seconds.
+
+    The elements are those of all atoms of the universe, or empty where unknown; pairs are indices, shape (n_pairs, 2).
+    """
+    bonded = atoms[~np.isin(elements[atoms.indices], _UNBONDED)]
     symbols, kind = np.unique(np.char.upper(elements[bonded.indices]), return_inverse=True)
-    if lacking := [symbol for symbol in symbols if symbol not in tables.vdwradii]:
+    known = {"": _RADIUS_OF_UNKNOWN} | {symbol: _FUDGE * radius for symbol, radius in tables.vdwradii.items()}
+    if lacking := [symbol for symbol in symbols if symbol not in known]:
         raise InvalidInput(f"topology: has no bonds, and no radius of {', '.join(lacking)} is known to guess them by")
     if len(bonded) == 0:
         return np.empty((0, 2), dtype=int)
-    radii = _FUDGE * np.array([tables.vdwradii[symbol] for symbol in symbols])
-    universe.trajectory[0]
+    radii = np.array([known[symbol] for symbol in symbols])
     pairs, distances = self_capped_distance(
-        bonded.positions, 2 * radii.max(), min_cutoff=_COINCIDENT, box=universe.dimensions
+        bonded.positions, 2 * radii.max(), min_cutoff=_COINCIDENT, box=atoms.universe.dimensions
     )
     return bonded.indices[pairs[distances < radii[kind[pairs]].sum(axis=1)]]
+
+
+def _elements_if_known(universe: Universe) -> np.ndarray:
+    try:
+        return trusted_elements(universe)[0]
+    except InvalidInput:
+        return np.full(len(universe.atoms), "")
+
+
+def bonds_of(atoms: AtomGroup) -> np.ndarray:
+    """Return the bonds that some atoms have, to whatever atom, as pairs of indices, shape (n_bonds, 2).
+
+    They are those of the topology. Where it has none, they are guessed within residues from distances in the present
+    frame, by the rule of `complete_bonds`; without elements, two atoms are bonded where they are nearer than 2 Å.
+    """
+    universe = atoms.universe
+    if _has_bonds(universe):
+        bonds: np.ndarray = universe.bonds.indices
+    else:
+        bonds = _guess_bonds(atoms.residues.atoms, _elements_if_known(universe))
+        residue = universe.atoms.resindices[bonds]
+        bonds = bonds[residue[:, 0] == residue[:, 1]]
+    asked = np.isin(np.arange(len(universe.atoms)), atoms.indices)
+    return bonds[asked[bonds].any(axis=1)]
 
 
 def complete_bonds(universe: Universe) -> dict[str, str]:
@@ -105,7 +135,8 @@ def complete_bonds(universe: Universe) -> dict[str, str]:
     if not _has_bonds(universe):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="MDAnalysis")
-            universe.add_bonds(_guess_bonds(universe, elements), guessed=True)
+            universe.trajectory[0]
+            universe.add_bonds(_guess_bonds(universe.atoms, elements), guessed=True)
     return {
         "bonds": "guessed from elements and distances in the first frame",
         "elements": f"from the {origin} of the topology" if origin != "topology" else "from the topology",

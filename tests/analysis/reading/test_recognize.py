@@ -11,7 +11,7 @@ from MDAnalysis.guesser.default_guesser import DefaultGuesser
 from synthetic import make_universe
 
 from solvshell.analysis.reading.find_species import find_species_in
-from solvshell.analysis.reading.fragments import complete_bonds, hill_formula, molecule_kinds
+from solvshell.analysis.reading.fragments import bonds_of, complete_bonds, hill_formula, molecule_kinds
 from solvshell.analysis.reading.recognize import (
     _catalogue_template,
     _isomorphism,
@@ -395,3 +395,35 @@ def test_residues_that_hold_several_molecules_are_refused(bonds: list[tuple[int,
         find_species_in(merged, species)
     found, _ = find_species_in(merged, species.model_copy(update={"molecules_are": "fragments"}))
     assert select_sites(merged, found).n_molecules == {"CO": 3}
+
+
+def test_atoms_of_residues_may_stand_in_any_order() -> None:
+    """Two molecules whose atoms take turns, and one residue number for each."""
+    content = {
+        "centers": {"Li": "name LI"},
+        "partners": {"CO": {"molecules": "not name LI", "sites": {"o": "name O*"}}},
+    }
+    universe = Universe.empty(5, 3, atom_resindex=[0, 1, 2, 1, 2], trajectory=True)
+    universe.add_TopologyAttr("names", ["LI", "C", "C", "O", "O"])
+    universe.atoms.positions = [[15, 15, 15], [0, 0, 0], [5, 0, 0], [1.3, 0, 0], [6.3, 0, 0]]
+    universe.dimensions = [30, 30, 30, 90, 90, 90]
+    check_residues(select_sites(universe, validate(SpeciesFile, content, "here")))
+    assert bonds_of(universe.atoms).tolist() == [[1, 3], [2, 4]]
+
+
+def test_bonds_of_some_atoms_are_those_of_the_topology_or_near_enough_in_one_residue() -> None:
+    universe = pairs([1, 2, 3], [(1, 2), (3, 4), (2, 3)])
+    assert bonds_of(universe.atoms[:3]).tolist() == [[1, 2], [2, 3]]
+    universe = pairs([1, 2, 3])
+    assert bonds_of(universe.atoms[:3]).tolist() == [[1, 2]]
+    assert bonds_of(universe.atoms[[1, 4]]).tolist() == [[1, 2], [3, 4]]
+    universe.atoms[1].position = [2.4, 0, 0]  # 1.1 from its oxygen, and 1.6 from the carbon of the next residue
+    assert bonds_of(universe.atoms).tolist() == [[1, 2], [3, 4], [5, 6]]
+
+
+@pytest.mark.parametrize(("names", "bonded"), [(["C", "O"], False), (["C1", "S"], True), (["?", "?"], True)])
+def test_bonds_are_as_long_as_elements_allow_or_2_angstrom_where_none_is_known(names: list[str], bonded: bool) -> None:
+    universe = pairs([1])
+    universe.atoms[1:].names = names
+    universe.atoms[1:].positions = [[0, 0, 0], [1.9, 0, 0]]
+    assert bonds_of(universe.atoms).tolist() == ([[1, 2]] if bonded else [])
