@@ -159,15 +159,17 @@ def _contents(contacts: Contacts, ions: Ions, frames: Iterable[range], shape: tu
     ion_of_molecule = np.zeros(int(ions.anion_molecules.max()) + 1, int)
     ion_of_molecule[ions.anion_molecules] = np.arange(ions.n_centers, n_ions)
     one_each = tuple(np.eye(len(shape), dtype=int))
-    of_ion = np.asarray(np.ravel_multi_index(one_each, shape), float)[ions.species]
+    of_ion = np.asarray(np.ravel_multi_index(one_each, shape))[ions.species]
     for chunk in frames:
         rows = slice(*np.searchsorted(contacts.frame, [chunk.start, chunk.stop]))
         first_ion = (contacts.frame[rows].astype(np.int64) - chunk.start) * n_ions
         ends = (first_ion + contacts.center[rows], first_ion + ion_of_molecule[contacts.molecule[rows]])
         n_nodes = len(chunk) * n_ions
         graph = coo_array((np.ones(len(first_ion), np.int8), ends), shape=(n_nodes, n_nodes))
-        _, cluster = connected_components(graph, directed=False)
-        of_cluster = np.bincount(cluster, np.tile(of_ion, len(chunk))).astype(np.int64)
+        n_clusters, cluster = connected_components(graph, directed=False)
+        of_cluster = np.zeros(n_clusters, np.int64)
+        # not bincount, whose weights are floats: numbers beyond 2^53 would lose ions
+        np.add.at(of_cluster, cluster, np.tile(of_ion, len(chunk)))
         yield of_cluster[cluster].reshape(len(chunk), n_ions)
 
 

@@ -158,6 +158,15 @@ def test_compositions_of_one_size_add_their_errors_in_quadrature():
     assert population.mean_per_frame_stderr[1, 1] == pytest.approx(np.linalg.norm(pairs.mean_per_frame_stderr))
 
 
+def test_compositions_of_many_ions_of_many_species_are_exact():
+    # As one number this cluster is larger than 2^53, where neighboring integers are one float.
+    numbers = {"LI": 20_000, "NA": 20_000, "PF6": 20_000, "TFSI": 20_000, "EC": 1}
+    pf6, tfsi = (molecule_numbers(**numbers)[name] for name in ("PF6", "TFSI"))
+    star = [(0, i, pf6[0], F) for i in [*range(2001), 20_000]]
+    found = find_clusters(make_shells([*star, (0, 0, tfsi[0], TFSI_O)], 1, **numbers))
+    assert found.kinds.tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [2001, 1, 1, 1]]
+
+
 def test_the_largest_cluster_is_measured_by_its_centers():
     largest = largest_cluster(find_clusters(hand_made()))
     assert largest.mean == pytest.approx((2 / 3 + 1 + 1 / 3) / 3)
