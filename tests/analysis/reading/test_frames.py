@@ -190,6 +190,23 @@ def test_a_universe_is_not_changed_by_what_is_added_to_its_topology():
     assert universe.residues.resnames[0] == "LI"
 
 
+def test_transformations_that_hold_atoms_of_the_universe_see_them_move(gro, tmp_path):
+    """As those of MDAnalysis do: a copy of the frames would leave its atoms where they were."""
+    path = tmp_path / "traj.xtc"
+    with XTCWriter(str(path), 5) as writer:
+        frames = two_frames()
+        for _ in frames.trajectory:
+            writer.write(frames.atoms)
+    universe = Universe(str(gro), str(path))
+
+    def to_the_ion(ts):
+        ts.positions -= universe.atoms[0].position
+        return ts
+
+    universe.trajectory.add_transformations(to_the_ion)
+    assert [ts.positions[0].tolist() for ts in as_universe(universe).trajectory] == [[0, 0, 0]] * 2
+
+
 @pytest.mark.parametrize("kind", ["files", "Universe", "mdtraj"])
 def test_ions_in_capitals_have_a_mass(gro, tmp_path, kind):
     """MDAnalysis knows no LI, and mdtraj takes the LI of a .gro for a virtual site."""
