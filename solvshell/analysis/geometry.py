@@ -1,6 +1,7 @@
 """The one pass over a trajectory: pair counts for every g(r), and the table of contacts."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, Self
@@ -13,7 +14,7 @@ from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.mdamath import triclinic_vectors
 
 from solvshell.analysis import pairs
-from solvshell.analysis.molecules import Molecules
+from solvshell.analysis.counting import PairCounter
 from solvshell.analysis.reading.frames import box_of
 from solvshell.analysis.sites import MoleculesAre, Sites, sites_from_atoms
 from solvshell.errors import InvalidInput
@@ -58,7 +59,8 @@ class Contacts:
 
     def where(self, mask: np.ndarray | slice) -> "Contacts":
         """Return the rows of a mask, shape (n_rows,), of indices, or of a slice."""
-        return Contacts(*(getattr(self, field.name)[mask] for field in fields(self)))
+        rows = mask if isinstance(mask, slice) or mask.dtype != bool else np.flatnonzero(mask)
+        return Contacts(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def to_dataframe(self, sites: Sites) -> pd.DataFrame:
         """Return one row per contact: frame, center, molecule, species and site by name, distance, angle in degrees."""
@@ -76,31 +78,16 @@ class Contacts:
         )
 
 
-class _Rows:
-    """The contacts of a pass, in columns that grow as they fill."""
-
-    def __init__(self) -> None:
-        self.columns = tuple(np.empty(4096, dtype) for dtype in pairs.COLUMNS.values())
-        self.n = 0
-
-    def reserve(self, n: int) -> None:
-        """Make room for n rows in all, and as many again."""
-        self.columns = tuple(np.resize(column[: self.n], 2 * n) for column in self.columns)
-
-    def filled(self) -> tuple[np.ndarray, ...]:
-        """Return the columns as far as they are filled."""
-        return tuple(column[: self.n] for column in self.columns)
-
-
-def _join_rows(parts: Iterable[_Rows]) -> _Rows:
-    whole = _Rows()
-    columns = zip(*(part.filled() for part in parts), strict=True)
-    whole.columns = tuple(np.concatenate(column) for column in columns)
-    whole.n = len(whole.columns[0])
+def _whole_column(chunks: list[list[np.ndarray]], k: int) -> np.ndarray:
+    """Return a column of all chunks and let go of their parts, so that the table is never held twice."""
+    whole = np.concatenate([chunk[k] for chunk in chunks])
+    for chunk in chunks:
+        chunk[k] = whole[:0]
     return whole
 
 
-def _check_times(times: np.ndarray) -> None:
+def check_times(times: np.ndarray) -> None:
+    """Raise InvalidInput unless frames are equally spaced and increasing in time, as residence and exchange want it."""
     if len(times) < 2:
         return
     steps = np.diff(times)
@@ -128,6 +115,9 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
     partners
         By name of the species the AtomGroup that touches the centers, or one for each of its sites:
         ``{"EC": carbonyl_oxygens, "TFSI": {"o": oxygens, "f": fluorines}}``.
+    reference_sites
+        In the same form what gets a g(r) and no contacts: ``{"Li": lithium, "PF6": {"p": phosphorus}}``. Of a site
+        named ``com`` the AtomGroup holds whole molecules, whose centers of mass are taken.
     anions
         The names of those partners that make ion pairs.
     molecules_are
@@ -153,13 +143,15 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
     results.contacts : Contacts
         None of reference centers.
     results.capture_radius : float
-        Up to where, in Å.
+        Up to where there are contacts, in Å: as asked, but not beyond the end of g(r).
+    results.widths : numpy.ndarray, shape (n_frames,)
+        The narrowest width of each cell in Å.
 
     Raises
     ------
     InvalidInput
-        If the groups are wrong, `r_max` is more than half the width of the box, a frame has no cell, or the frames are
-        not equally spaced in time.
+        If the groups are wrong, `r_max` is more than half the width of the box, or a frame has no cell or coordinates
+        that are no numbers.
     """
 
     _analysis_algorithm_is_parallelizable = True
@@ -174,13 +166,16 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         centers: Mapping[str, AtomGroup],
         partners: Mapping[str, AtomGroup | Mapping[str, AtomGroup]],
         *,
+        reference_sites: Mapping[str, AtomGroup | Mapping[str, AtomGroup]] | None = None,
         anions: Collection[str] = (),
         molecules_are: MoleculesAre = "residues",
         r_max: float | None = None,
         capture_radius: float = CAPTURE_ANGSTROM,
         verbose: bool = False,
     ) -> None:
-        sites = sites_from_atoms(centers, partners, anions=anions, molecules_are=molecules_are)
+        sites = sites_from_atoms(
+            centers, partners, reference_sites=reference_sites or {}, anions=anions, molecules_are=molecules_are
+        )
         self._look_at(sites, r_max, capture_radius, verbose)
 
     @classmethod
@@ -195,7 +190,11 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
     def _look_at(self, sites: Sites, r_max: float | None, capture_radius: float, verbose: bool) -> None:
         trajectory = sites.centers[0].atoms.universe.trajectory
         super().__init__(trajectory, verbose=verbose)
+        before = trajectory.frame
         half_width = pairs.cell_of(triclinic_vectors(box_of(trajectory[0]))).widths.min() / 2
+        trajectory[before]
+        if not 0 < capture_radius < np.inf:
+            raise InvalidInput(f"capture_radius: {capture_radius:g} Å (allowed: above 0)")
         wanted = min(half_width, LARGEST_R_ANGSTROM) if r_max is None else r_max
         if not 0 < wanted <= half_width:
             raise InvalidInput(
@@ -212,18 +211,37 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
             np.concatenate([center.molecule_idx for center in all_centers]),
             np.repeat([not center.reference for center in all_centers], [len(center.atoms) for center in all_centers]),
         )
+        neighbors = sites.neighbors()
         self._points = pairs.Points(
             np.repeat(np.arange(len(sites.sites)), [site.n_points for site in sites.sites]),
             np.concatenate([site.molecule_idx for site in sites.sites]),
-            sites.neighbors(),
+            neighbors >= 0,
         )
         self._reach = np.array([capture_radius if site.coordinating else -1.0 for site in sites.sites])
-        self._center_atoms = np.concatenate([center.atoms.indices for center in all_centers])
-        starts = np.cumsum([0, *(site.n_points for site in sites.sites)])
-        self._where = [
-            (slice(*ends), site.molecules or site.atoms.indices)
-            for site, ends in zip(sites.sites, pairwise(starts), strict=True)
+        # Where a point is a center of mass, any atom keeps its place until that is known.
+        points = np.concatenate(
+            [np.zeros(site.n_points, int) if site.molecules else site.atoms.indices for site in sites.sites]
+        )
+        centers = np.concatenate([center.atoms.indices for center in all_centers])
+        self._atoms = np.concatenate([centers, points, np.where(neighbors >= 0, neighbors, points)])
+        ends = len(centers) + np.cumsum([0, *(site.n_points for site in sites.sites)])
+        self._molecules = [
+            (slice(*where), site.molecules)
+            for site, where in zip(sites.sites, pairwise(ends), strict=True)
+            if site.molecules
         ]
+
+    def rdf(self, n_bootstrap: int = 500, seed: int = 0) -> pd.DataFrame:
+        """Return g(r) with its standard error and n(r), after the run: see `rdf_table`.
+
+        The error is that of a bootstrap of the time blocks, which takes them for independent of each other.
+        """
+        from solvshell.analysis.rdf import fine_counts, rdf_table
+        from solvshell.analysis.statistics import bootstrap_blocks
+
+        n_blocks = len(self.results.block_starts) - 1
+        bootstrap = bootstrap_blocks(n_blocks, 1, n_bootstrap, np.random.default_rng(seed))
+        return rdf_table(fine_counts(self.results, self.sites), bootstrap)
 
     def _setup_computation_groups(self, *args: Any, **kwargs: Any) -> list[np.ndarray]:
         # Blocks of frames are those of the whole run, whoever counts them.
@@ -233,7 +251,12 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
 
     def _compute(self, indexed_frames: np.ndarray, *args: Any, **kwargs: Any) -> "SolvationGeometry":
         self._first = int(indexed_frames[0, 0]) if len(indexed_frames) else 0
-        return super()._compute(indexed_frames, *args, **kwargs)
+        with ExitStack() as self._running:
+            super()._compute(indexed_frames, *args, **kwargs)
+        # What is left of the counter need not travel back to the caller.
+        self.results.contacts, self.results.n_contacts = self._counter.chunks, self._counter.n_per_frame
+        del self._running, self._counter
+        return self
 
     def _prepare(self) -> None:
         n_blocks = min(MAX_BLOCKS, self._n_in_all)
@@ -242,39 +265,30 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         self.results.counts = np.zeros(shape, dtype=np.int64)
         self.results.volumes = np.zeros(self.n_frames)
         self.results.widths = np.zeros(self.n_frames)
-        self.results.n_contacts = np.zeros(self.n_frames, dtype=np.int64)
-        self.results.contacts = _Rows()
         self.results.block_starts = np.linspace(0, self._n_in_all, n_blocks + 1).astype(int)
-        self._xyz = np.empty((3, len(self._points.site)), dtype=np.float32)
-        self._box: np.ndarray = np.zeros(6)
+        self._counter = self._running.enter_context(
+            PairCounter(self._centers, self._points, self._edges, self._reach, self.results.counts)
+        )
+        self._box = np.full(6, np.nan)
 
-    def _set_box(self, box: np.ndarray) -> None:
-        """Take over the cell of a frame; that of a constant volume only once."""
-        if not np.array_equal(box, self._box):
-            self._box = box.copy()
-            self._cell = pairs.cell_of(triclinic_vectors(box))
+    def _set_box(self) -> None:
+        """Take over the cell of the frame; that of a constant volume only once."""
+        if not np.array_equal(self._ts.dimensions, self._box):
+            self._box = box_of(self._ts).copy()
+            self._cell = pairs.cell_of(triclinic_vectors(self._box))
+            self._volume, self._width = self._ts.volume, self._cell.widths.min()
 
     def _single_frame(self) -> None:
-        i, rows = self._frame_index, self.results.contacts
-        positions = np.ascontiguousarray(self._ts.positions, dtype=np.float32)
-        self._set_box(box_of(self._ts))
-        self.results.volumes[i] = self._ts.volume
-        self.results.widths[i] = self._cell.widths.min()
-        for where, points in self._where:
-            if isinstance(points, Molecules):
-                points.centers_of_mass(positions, self._cell, out=self._xyz[:, where])
-            else:
-                self._xyz[:, where] = positions[points].T
+        i, positions = self._frame_index, np.ascontiguousarray(self._ts.positions, dtype=np.float32)
+        self._set_box()
+        self.results.volumes[i], self.results.widths[i] = self._volume, self._width
+        room = self._counter.room()
+        if not pairs.gather(positions, self._atoms, room):
+            raise InvalidInput(f"trajectory: frame {self._ts.frame} has coordinates that are not finite numbers")
+        for where, molecules in self._molecules:
+            molecules.centers_of_mass(positions, self._cell, out=room[:, where])
         block = np.searchsorted(self.results.block_starts, self._first + i, side="right") - 1
-        looked_at = (positions, positions[self._center_atoms], self._xyz, self._centers, self._points, self._cell)
-        binned = (self._edges, self._reach)
-        n = pairs.count_frame(*looked_at, *binned, self.results.counts[block], rows.columns, rows.n)
-        if n > len(rows.columns[0]):
-            rows.reserve(n)
-            again = np.zeros_like(self.results.counts[block])
-            pairs.count_frame(*looked_at, *binned, again, rows.columns, rows.n)
-        self.results.n_contacts[i] = n - rows.n
-        rows.n = n
+        self._counter.add(self._cell, block)
 
     def _get_aggregator(self) -> ResultsGroup:
         return ResultsGroup(
@@ -283,20 +297,26 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
                 "block_starts": lambda starts: starts[0],
                 "volumes": ResultsGroup.ndarray_hstack,
                 "widths": ResultsGroup.ndarray_hstack,
-                "n_contacts": ResultsGroup.ndarray_hstack,
-                "contacts": _join_rows,
+                "n_contacts": ResultsGroup.flatten_sequence,
+                "contacts": ResultsGroup.flatten_sequence,
             }
         )
 
     def _conclude(self) -> None:
-        _check_times(self.times)
+        if len(self.frames) == 0:
+            raise InvalidInput("start, stop, step: leave no frame of the trajectory")
         self.results.times, self.results.frames = self.times, self.frames
-        self.results.capture_radius = self._capture_radius
-        center, point, distance, cosine = self.results.contacts.filled()
-        frame = np.repeat(np.arange(len(self.frames), dtype=np.int32), self.results.n_contacts)
-        molecule, site = self._points.molecule.astype(np.int32)[point], self._points.site.astype(np.int16)[point]
-        self.results.contacts = Contacts(frame, center, molecule, site, distance, cosine)
-        del self.results.n_contacts
         whole_bins = int(self.results.widths.min() / 2 / BIN_ANGSTROM + 1e-9) * FINE_PER_BIN
         self.results.edges = self._edges[: whole_bins + 1]
         self.results.counts = self.results.counts[..., :whole_bins]
+        # Beyond the end of g(r) some contacts were never looked for.
+        self.results.capture_radius = min(self._capture_radius, float(self.results.edges[-1]))
+        frame = np.repeat(np.arange(len(self.frames), dtype=np.int32), np.concatenate(self.results.n_contacts))
+        del self.results.n_contacts
+        chunks = [list(chunk) for chunk in self.results.contacts]
+        del self.results.contacts
+        center, point, distance, cosine = (_whole_column(chunks, k) for k in range(len(pairs.COLUMNS)))
+        molecule, site = self._points.molecule.astype(np.int32)[point], self._points.site.astype(np.int16)[point]
+        contacts = Contacts(frame, center, molecule, site, distance, cosine)
+        inside = distance <= self.results.capture_radius
+        self.results.contacts = contacts if inside.all() else contacts.where(inside)

@@ -1,12 +1,12 @@
-"""The hot loop: the distances of one frame, counted into bins and gathered as contacts."""
+"""The hot loop: the distances of some frames, counted into bins and gathered as contacts."""
 
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
-#: Rows of a contact: which center, which point, how far in Å, and the cosine of the angle at the point.
-COLUMNS = {"center": np.int32, "point": np.int32, "distance": np.float32, "cosine": np.float32}
+#: The columns of contacts: which center, which point, how far in Å, and the cosine of the angle at the point.
+COLUMNS = (np.int32, np.int32, np.float32, np.float32)
 #: A point whose distance is its radius within rounding may still fall into the last bin.
 _SLACK = 1 + 1e-12
 #: With fewer cells along an axis a grid leaves too little out to be worth its sorting.
@@ -16,21 +16,22 @@ _FEWEST_CELLS = 4
 class Cell(NamedTuple):
     """A unit cell: its vectors as rows of a lower triangular matrix in Å, what divides by its diagonal, its widths.
 
-    A width is the distance between opposite faces: the length of an orthogonal cell.
+    A width is the distance between opposite faces: the length of an orthogonal cell. Of some frames, each is an array
+    with the frame as first axis.
     """
 
     matrix: np.ndarray
     inverse: np.ndarray
-    orthogonal: bool
+    orthogonal: bool | np.ndarray
     widths: np.ndarray
 
 
 class Points(NamedTuple):
-    """What surrounds the centers, in the order of the sites: of which site, which molecule, bonded to which atom."""
+    """What surrounds the centers, in the order of the sites: of which site, which molecule, bonded to just one atom."""
 
     site: np.ndarray
     molecule: np.ndarray
-    neighbor: np.ndarray
+    has_neighbor: np.ndarray
 
 
 class Centers(NamedTuple):
@@ -41,15 +42,18 @@ class Centers(NamedTuple):
     has_contacts: np.ndarray
 
 
+@numba.njit(cache=True)
 def cell_of(vectors: np.ndarray) -> Cell:
-    """Return the cell of box vectors, shape (3, 3), from `triclinic_vectors`."""
-    matrix = vectors.astype(np.float32)
-    off_diagonal = matrix[[1, 2, 2], [0, 0, 1]]
+    """Return the cell of box vectors, shape (3, 3), float32, from `triclinic_vectors`."""
     # MDAnalysis multiplies by the inverse in single precision: the same numbers give the same bins.
-    inverse = (np.float32(1) / np.diag(matrix)).astype(np.float64)
-    a, b, c = matrix.astype(np.float64)
-    faces = np.linalg.norm([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
-    return Cell(matrix.astype(np.float64), inverse, not off_diagonal.any(), abs(np.linalg.det([a, b, c])) / faces)
+    inverse = (np.float32(1) / np.diag(vectors)).astype(np.float64)
+    matrix = vectors.astype(np.float64)
+    ax, bx, by = matrix[0, 0], matrix[1, 0], matrix[1, 1]
+    cx, cy, cz = matrix[2, 0], matrix[2, 1], matrix[2, 2]
+    # The volume ax by cz over the area of each face.
+    face = np.sqrt((by * cz) ** 2 + (bx * cz) ** 2 + (bx * cy - by * cx) ** 2)
+    widths = np.array([ax * by * cz / face, by * cz / np.hypot(cy, cz), cz])
+    return Cell(matrix, inverse, bx == 0 and cx == 0 and cy == 0, widths)
 
 
 @numba.njit(cache=True, inline="always")
@@ -158,83 +162,130 @@ def _sort_into_grid(xyz: np.ndarray, cell: Any, shape: np.ndarray) -> tuple[np.n
 
 
 @numba.njit(cache=True)
-def count_frame(
-    positions: np.ndarray,
-    origins: np.ndarray,
-    xyz: np.ndarray,
-    centers: Any,
-    points: Any,
-    cell: Any,
-    edges: np.ndarray,
-    reach: np.ndarray,
-    counts: np.ndarray,
-    rows: Any,
+def _grown(column: np.ndarray) -> np.ndarray:
+    longer = np.empty(2 * len(column), column.dtype)
+    longer[: len(column)] = column
+    return longer
+
+
+@numba.njit(cache=True)
+def _count_around(
+    i: int, candidates: np.ndarray, squares: np.ndarray, origin: np.ndarray, xyz: np.ndarray, neighbors: np.ndarray,
+    centers: Any, points: Any, cell: Any, edges: np.ndarray, reach: np.ndarray, counts: np.ndarray, rows: Any,
     n_rows: int,
-) -> int:
-    """Add the pairs of one frame to `counts`, and write its contacts into `rows` behind the first `n_rows`.
+) -> int:  # fmt: skip
+    """Add the pairs of one center with some candidates to its `counts`, and return how many rows there are then.
 
-    Pairs inside one molecule are left out. In a large box only the points in neighboring cells of a grid are looked at.
-
-    Parameters
-    ----------
-    positions
-        All atoms, shape (n_atoms, 3), float32.
-    origins, xyz
-        The centers, shape (n_centers, 3), and the points, shape (3, n_points), float32.
-    edges
-        Equal bins from 0, shape (n_bins + 1,), in Å.
-    reach
-        The distance up to which the points of a site are contacts, shape (n_sites,), in Å; negative: never.
-    counts
-        Shape (n_species, n_sites, n_bins).
-    rows
-        The columns of `COLUMNS`.
-
-    Returns
-    -------
-    int
-        How many rows there are now; more than fit if `rows` are full, and then the rest is not written.
+    The squared distances are those of the candidates, which are indices of points.
     """
     r_max = edges[-1]
     farthest = r_max * r_max * _SLACK
-    shape = (cell.widths / (r_max * 1.0001)).astype(np.int64)
+    molecule, has_contacts = centers.molecule[i], centers.has_contacts[i]
+    center_column, point_column, distance_column, cosine_column = rows
+    for k in range(len(candidates)):
+        if not squares[k] <= farthest:  # nor not a number
+            continue
+        j = candidates[k]
+        distance = np.sqrt(squares[k])
+        if distance > r_max or points.molecule[j] == molecule:
+            continue
+        site = points.site[j]
+        counts[site, bin_of(distance, edges)] += 1
+        if has_contacts and distance <= reach[site]:
+            center_column[n_rows] = i
+            point_column[n_rows] = j
+            distance_column[n_rows] = distance
+            if points.has_neighbor[j]:
+                cosine_column[n_rows] = _cosine(origin, xyz[:, j], neighbors[:, j], cell.matrix, cell.inverse)
+            else:
+                cosine_column[n_rows] = np.nan
+            n_rows += 1
+    return n_rows
+
+
+@numba.njit(cache=True)
+def _count_frame(
+    origins: np.ndarray, xyz: np.ndarray, neighbors: np.ndarray, centers: Any, points: Any, cell: Any,
+    edges: np.ndarray, reach: np.ndarray, counts: np.ndarray, rows: Any, n_rows: int,
+) -> Any:  # fmt: skip
+    """Add the pairs of one frame to `counts`, and return its contacts behind the first `n_rows`, and their number."""
+    shape = (cell.widths / (edges[-1] * 1.0001)).astype(np.int64)
     shape[shape < _FEWEST_CELLS] = 1
     around = np.where(shape > 1, 3, 1)
     order, starts = _sort_into_grid(xyz, cell, shape)
     x, y, z = xyz[0][order], xyz[1][order], xyz[2][order]
     squares = np.empty(len(x))
-    center_column, point_column, distance_column, cosine_column = rows
-    for i in range(len(origins)):
-        species, molecule, has_contacts = centers.species[i], centers.molecule[i], centers.has_contacts[i]
-        a, b, c = _grid_position(origins[i], cell.matrix, shape)
+    for i in range(origins.shape[1]):
+        origin = origins[:, i].copy()
+        a, b, c = _grid_position(origin, cell.matrix, shape)
         for neighbor_cell in range(around[0] * around[1] * around[2]):
             da, rest = divmod(neighbor_cell, around[1] * around[2])
             db, dc = divmod(rest, around[2])
             at = ((a + da - 1) % shape[0] * shape[1] + (b + db - 1) % shape[1]) * shape[2] + (c + dc - 1) % shape[2]
             first, last = starts[at], starts[at + 1]
-            _squares(x[first:last], y[first:last], z[first:last], origins[i], cell, squares)
-            for k in range(last - first):
-                if squares[k] > farthest:
-                    continue
-                j = order[first + k]
-                distance = np.sqrt(squares[k])
-                if distance > r_max or points.molecule[j] == molecule:
-                    continue
-                site = points.site[j]
-                counts[species, site, bin_of(distance, edges)] += 1
-                if has_contacts and distance <= reach[site]:
-                    if n_rows < len(center_column):
-                        neighbor = points.neighbor[j]
-                        center_column[n_rows] = i
-                        point_column[n_rows] = j
-                        distance_column[n_rows] = distance
-                        cosine_column[n_rows] = (
-                            _cosine(origins[i], xyz[:, j], positions[neighbor], cell.matrix, cell.inverse)
-                            if neighbor >= 0
-                            else np.nan
-                        )
-                    n_rows += 1
-    return n_rows
+            while n_rows + last - first > len(rows[0]):
+                rows = (_grown(rows[0]), _grown(rows[1]), _grown(rows[2]), _grown(rows[3]))
+            _squares(x[first:last], y[first:last], z[first:last], origin, cell, squares)
+            n_rows = _count_around(
+                i, order[first:last], squares, origin, xyz, neighbors, centers, points, cell, edges, reach,
+                counts[centers.species[i]], rows, n_rows,
+            )  # fmt: skip
+    return rows, n_rows
+
+
+@numba.njit(cache=True, nogil=True)
+def count_frames(
+    coordinates: np.ndarray, centers: Any, points: Any, cells: Any, edges: np.ndarray, reach: np.ndarray,
+    blocks: np.ndarray, counts: np.ndarray, rows: Any, n_per_frame: np.ndarray,
+) -> Any:  # fmt: skip
+    """Add the pairs of some frames to `counts`, and return the columns of their contacts; see `COLUMNS`.
+
+    Pairs inside one molecule are left out. In a large box only the points in neighboring cells of a grid are looked at.
+
+    Parameters
+    ----------
+    coordinates
+        Of the centers, of the points, and of the atoms bonded to the points, one after the other; shape
+        (n_frames, 3, n_centers + 2 n_points), float32 and finite.
+    cells
+        A `Cell` of arrays.
+    edges
+        Equal bins from 0, shape (n_bins + 1,), in Å.
+    reach
+        The distance up to which the points of a site are contacts, shape (n_sites,), in Å; negative: never.
+    blocks
+        The block of each frame, shape (n_frames,).
+    counts
+        Shape (n_blocks, n_species, n_sites, n_bins).
+    rows
+        Columns to fill, which grow as needed.
+    n_per_frame
+        Gets the number of contacts of each frame, shape (n_frames,).
+    """
+    n_rows = 0
+    n_centers, n_points = len(centers.species), len(points.site)
+    for t in range(len(blocks)):
+        origins, around = coordinates[t, :, :n_centers], coordinates[t, :, n_centers:]
+        cell = Cell(cells.matrix[t], cells.inverse[t], cells.orthogonal[t], cells.widths[t])
+        before = n_rows
+        rows, n_rows = _count_frame(
+            origins, around[:, :n_points], around[:, n_points:], centers, points, cell, edges, reach,
+            counts[blocks[t]], rows, n_rows,
+        )  # fmt: skip
+        n_per_frame[t] = n_rows - before
+    return rows
+
+
+@numba.njit(cache=True)
+def gather(positions: np.ndarray, atoms: np.ndarray, out: np.ndarray) -> bool:
+    """Write the positions (n_atoms, 3) of some atoms into `out`, shape (3, n), and return whether all are finite."""
+    finite = True
+    for k in range(len(atoms)):
+        for axis in range(3):
+            value = positions[atoms[k], axis]
+            out[axis, k] = value
+            finite &= np.isfinite(value)
+    return finite
 
 
 @numba.njit(cache=True)

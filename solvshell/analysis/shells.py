@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from MDAnalysis.analysis.results import Results
 
-from solvshell.analysis.geometry import Contacts
+from solvshell.analysis.geometry import Contacts, check_times
 from solvshell.analysis.ratios import long_mean_with_error
 from solvshell.analysis.sites import Center, Sites
 from solvshell.analysis.statistics import Estimate, mean_with_error
@@ -67,24 +67,54 @@ def lacks_cutoff(cutoffs: np.ndarray) -> np.ndarray:
 
 
 #: A shell of one's own: radii in Å by center, partner and site; or a function that says which contacts belong to it.
-ShellDefinition = Mapping[tuple[str, str, str], float] | Callable[[Contacts, Sites], np.ndarray | slice]
+ShellRule = Callable[[Contacts, Sites], np.ndarray]
+ShellDefinition = Mapping[tuple[str, str, str], float] | ShellRule
+#: Atoms are no nearer than this: a shorter radius is a length in nm.
+SHORTEST_CUTOFF_ANGSTROM = 1.0
 
 
 def _radii(radii: Mapping[tuple[str, str, str], float], sites: Sites) -> np.ndarray:
-    """Return radii as a matrix of cutoffs; a pair that is not named has no shell."""
+    """Return radii as a matrix of cutoffs; where a coordinating pair has none, its end is not known."""
     known = {
         (center.name, site.partner, site.name): (i, j)
         for i, center in enumerate(sites.centers)
         for j, site in enumerate(sites.sites)
         if site.coordinating
     }
-    if unknown := [key for key in radii if key not in known]:
-        allowed = ", ".join(map(str, known))
-        raise InvalidInput(f"shell: {unknown[0]} is no center, partner and coordinating site (known: {allowed})")
-    cutoffs = np.zeros((len(sites.centers), len(sites.sites)))
+    allowed = ", ".join(map(str, known))
+    if not radii:
+        raise InvalidInput(f"shell: no radii (known pairs: {allowed})")
+    coordinating = np.array([site.coordinating for site in sites.sites])
+    cutoffs = np.where(coordinating, np.nan, np.zeros((len(sites.centers), 1)))
     for key, radius in radii.items():
+        if key not in known:
+            raise InvalidInput(f"shell: {key} is no center, partner and coordinating site (known: {allowed})")
+        if not radius >= SHORTEST_CUTOFF_ANGSTROM:
+            raise InvalidInput(
+                f"shell: {radius} Å for {key} (allowed: {SHORTEST_CUTOFF_ANGSTROM:g} Å or more, or the pair left out)"
+            )
         cutoffs[known[key]] = radius
     return cutoffs
+
+
+def _chosen(rule: ShellRule, contacts: Contacts, sites: Sites) -> np.ndarray:
+    mask = np.asarray(rule(contacts, sites))
+    if mask.dtype != bool or mask.shape != contacts.frame.shape:
+        raise InvalidInput(
+            f"shell: the rule returned {mask.dtype} of shape {mask.shape} (expected: true or false for each of "
+            f"{len(contacts.frame)} contacts)"
+        )
+    return mask
+
+
+def captured_shells(geometry: Results, sites: Sites, first_frame: int = 0) -> FirstShells:
+    """Return all contacts of a pass as if the capture radius were the end of every shell, from a frame on."""
+    used = geometry.contacts.where(slice(np.searchsorted(geometry.contacts.frame, first_frame), None))
+    contacts = replace(used, frame=used.frame - np.int32(first_frame))
+    cutoffs = np.full((len(sites.centers), len(sites.sites)), np.inf)
+    times = geometry.times
+    timestep_ps = float(times[1] - times[0]) if len(times) > 1 else 0.0
+    return FirstShells(sites, cutoffs, contacts, geometry.frames[first_frame:], timestep_ps)
 
 
 def first_shells(
@@ -95,34 +125,37 @@ def first_shells(
     Parameters
     ----------
     geometry
-        The results of `SolvationGeometry`.
+        The results of `SolvationGeometry`, after its run.
     shell
         Cutoffs as `FirstShells` has them (those of g(r) from `find_cutoffs`); or radii in Å by center, partner and
-        site; or a function of contacts and sites that returns a mask of the contacts, shape (n_rows,).
+        site (a pair that has none leaves the numbers of its center that need it empty); or a function of contacts and
+        sites that says of each contact whether it belongs to a shell: a mask of shape (n_rows,).
     first_frame
         Frames before this one are left out.
 
     Raises
     ------
     InvalidInput
-        If a radius is of an unknown pair or larger than the capture radius of the pass.
+        If a radius is of an unknown pair, no length, or larger than the capture radius of the pass; if a rule returns
+        no mask; or if frames are not equally spaced in time.
     """
-    used = geometry.contacts.where(slice(np.searchsorted(geometry.contacts.frame, first_frame), None))
-    contacts = replace(used, frame=used.frame - np.int32(first_frame))
+    if "contacts" not in geometry:
+        raise InvalidInput("geometry: has no contacts; call .run() first, and give its .results")
+    check_times(geometry.times)
+    captured = captured_shells(geometry, sites, first_frame)
     if callable(shell):
-        cutoffs = np.full((len(sites.centers), len(sites.sites)), np.inf)
-        mask = shell(contacts, sites)
-    else:
-        cutoffs = _radii(shell, sites) if isinstance(shell, Mapping) else shell
-        if np.nan_to_num(cutoffs).max() > geometry.capture_radius:
-            raise InvalidInput(
-                f"shell: {np.nanmax(cutoffs):g} Å is more than the capture radius of the pass, "
-                f"{geometry.capture_radius:g} Å"
-            )
-        mask = contacts.distance < cutoffs[sites.species_of_center[contacts.center], contacts.site]
-    frames, times = geometry.frames[first_frame:], geometry.times
-    timestep_ps = float(times[1] - times[0]) if len(times) > 1 else 0.0
-    return FirstShells(sites, cutoffs, contacts.where(mask), frames, timestep_ps)
+        return replace(captured, contacts=captured.contacts.where(_chosen(shell, captured.contacts, sites)))
+    if not isinstance(shell, Mapping | np.ndarray):
+        raise InvalidInput(f"shell: {shell!r} (allowed: radii by center, partner and site; or a function)")
+    cutoffs = _radii(shell, sites) if isinstance(shell, Mapping) else shell
+    if np.nan_to_num(cutoffs).max() > geometry.capture_radius:
+        raise InvalidInput(
+            f"shell: {np.nanmax(cutoffs):g} Å is more than the capture radius of the pass, "
+            f"{geometry.capture_radius:g} Å"
+        )
+    contacts = captured.contacts
+    within = contacts.distance < cutoffs[sites.species_of_center[contacts.center], contacts.site]
+    return replace(captured, cutoffs=cutoffs, contacts=contacts.where(within))
 
 
 @numba.njit(cache=True)
@@ -164,7 +197,8 @@ def molecules_per_center(shells: FirstShells) -> np.ndarray:
     """Return the molecules of each partner, frame and center, shape (n_partners, n_frames, n_centers)."""
     sites = shells.sites
     partners = list(sites.n_molecules)
-    partner_of_site = np.array([partners.index(site.partner) for site in sites.sites])
+    # Sites without contacts may be of species that are no partners.
+    partner_of_site = np.array([partners.index(site.partner) if site.coordinating else 0 for site in sites.sites])
     distinct = distinct_molecules(shells.contacts, partner_of_site)
     return number_per_center(distinct, len(partners), shells.n_frames, sites.n_centers)
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from MDAnalysis import NoDataError, Universe
@@ -69,6 +69,7 @@ class Sites:
     """Everything that an analysis looks at in one universe.
 
     `pairs` are the indices of each center species and site that have a g(r); reference centers follow all `centers`.
+    `n_molecules` are those of the partners that have coordinating sites.
     """
 
     centers: tuple[Center, ...]
@@ -223,11 +224,12 @@ def _joined(
     centers: list[Center], sites: list[Site], molecules: dict[str, np.ndarray], molecules_are: MoleculesAre
 ) -> Sites:
     """Return centers and sites with the pairs that they make; `molecules` are the numbers of those of each partner."""
+    partners = {site.partner for site in sites if site.coordinating}
     joined = Sites(
         tuple(center for center in centers if not center.reference),
         tuple(center for center in centers if center.reference),
         tuple(sites),
-        {name: len(idx) for name, idx in molecules.items()},
+        {name: len(idx) for name, idx in molecules.items() if name in partners},
         tuple(
             (i, j)
             for i, center in enumerate(centers)
@@ -246,6 +248,8 @@ def _joined(
 
 
 def _check_group(field: str, atoms: AtomGroup, universe: Universe) -> None:
+    if not isinstance(atoms, AtomGroup):
+        raise InvalidInput(f"{field}: {type(atoms).__name__} (expected: an AtomGroup)")
     if isinstance(atoms, UpdatingAtomGroup):
         raise InvalidInput(f"{field}: an updating AtomGroup (allowed: one whose atoms stay the same)")
     if len(atoms) == 0:
@@ -256,10 +260,38 @@ def _check_group(field: str, atoms: AtomGroup, universe: Universe) -> None:
         raise InvalidInput(f"{field}: some atoms of the AtomGroup occur twice")
 
 
+def _check_names(**groups: Any) -> None:
+    for name, named in groups.items():
+        if not isinstance(named, Mapping):
+            raise InvalidInput(f"{name}: {type(named).__name__} (expected: AtomGroups by name)")
+
+
+Groups = Mapping[str, AtomGroup | Mapping[str, AtomGroup]]
+
+
+def _sites_of_groups(
+    groups: Groups, coordinating: bool, anions: Collection[str], universe: Universe, are: MoleculesAre
+) -> list[Site]:
+    claims = _Claims(len(universe.atoms))
+    kind = "partners" if coordinating else "reference_sites"
+    sites = []
+    for name, group in groups.items():
+        role: Role = "anion" if name in anions else "solvent"
+        for site, atoms in (group if isinstance(group, Mapping) else {"any": group}).items():
+            _check_group(f"{kind}.{name}.{site}", atoms, universe)
+            if site == CENTER_OF_MASS and not coordinating:
+                sites.append(_center_of_mass(name, role, atoms, are))
+            else:
+                claims.claim(atoms, f"{kind}.{name}.{site}")
+                sites.append(Site(name, site, role, coordinating, atoms, _molecules(atoms, are)))
+    return sites
+
+
 def sites_from_atoms(
     centers: Mapping[str, AtomGroup],
-    partners: Mapping[str, AtomGroup | Mapping[str, AtomGroup]],
+    partners: Groups,
     *,
+    reference_sites: Groups | None = None,
     anions: Collection[str] = (),
     molecules_are: MoleculesAre = "residues",
 ) -> Sites:
@@ -271,25 +303,28 @@ def sites_from_atoms(
         With the name of the group: it is empty, updating, of another universe or shares atoms with another, an anion is
         no partner, or a site has no pair with a center outside its own molecule.
     """
+    reference_sites = reference_sites or {}
+    _check_names(centers=centers, partners=partners, reference_sites=reference_sites)
     if not centers or not partners:
         raise InvalidInput("centers and partners: give at least one AtomGroup each")
-    universe = next(iter(centers.values())).universe
+    if isinstance(anions, str):
+        raise InvalidInput(f"anions: {anions!r} (expected: a list of names)")
     if unknown := sorted(set(anions) - set(partners)):
         raise InvalidInput(f"anions: {unknown[0]!r} is not one of the partners ({', '.join(partners)})")
-    claims, among_centers = _Claims(len(universe.atoms)), _Claims(len(universe.atoms))
-    for name, atoms in centers.items():
-        _check_group(f"centers.{name}", atoms, universe)
-        among_centers.claim(atoms, f"centers.{name}")
-    sites = []
-    molecules = {}
-    for name, groups in partners.items():
-        of_sites = {"any": groups} if isinstance(groups, AtomGroup) else groups
-        role: Role = "anion" if name in anions else "solvent"
-        for site, atoms in of_sites.items():
-            _check_group(f"partners.{name}.{site}", atoms, universe)
-            claims.claim(atoms, f"partners.{name}.{site}")
-            sites.append(Site(name, site, role, True, atoms, _molecules(atoms, molecules_are)))
-        molecules[name] = np.unique(np.concatenate([site.molecule_idx for site in sites if site.partner == name]))
+    if molecules_are not in ("residues", "fragments"):
+        raise InvalidInput(f"molecules_are: {molecules_are!r} (allowed: residues, fragments)")
+    first, atoms = next(iter(centers.items()))
+    _check_group(f"centers.{first}", atoms, getattr(atoms, "universe", None))
+    claims = _Claims(len(atoms.universe.atoms))
+    for name, group in centers.items():
+        _check_group(f"centers.{name}", group, atoms.universe)
+        claims.claim(group, f"centers.{name}")
+    sites = _sites_of_groups(partners, True, anions, atoms.universe, molecules_are)
+    sites += _sites_of_groups(reference_sites, False, anions, atoms.universe, molecules_are)
+    molecules = {
+        name: np.unique(np.concatenate([site.molecule_idx for site in sites if site.partner == name]))
+        for name in dict.fromkeys(site.partner for site in sites)
+    }
     return _joined(_numbered(centers, 0, False, molecules_are), sites, molecules, molecules_are)
 
 

@@ -8,6 +8,7 @@ from synthetic import make_universe, only_ec, random_universe, species_file
 from solvshell.analysis.geometry import FINE_PER_BIN, SolvationGeometry
 from solvshell.analysis.pairs import bin_of
 from solvshell.analysis.rdf import fine_counts
+from solvshell.analysis.shells import first_shells
 from solvshell.analysis.sites import select_sites
 from solvshell.errors import InvalidInput
 
@@ -238,6 +239,10 @@ WRONG_GROUPS = {
     "another": (lambda u: {"Li": u.copy().atoms[:1]}, {}, "partners.EC.any: an AtomGroup of another universe"),
     "anion": (lambda u: {"Li": u.atoms[:1]}, {"anions": ["PF6"]}, r"anions: 'PF6' is not one of the partners \(EC\)"),
     "none": (lambda u: {}, {}, "centers and partners: give at least one AtomGroup each"),
+    "no mapping": (lambda u: u.atoms[:1], {}, r"centers: AtomGroup \(expected: AtomGroups by name\)"),
+    "no group": (lambda u: {"Li": "name LI"}, {}, r"centers.Li: str \(expected: an AtomGroup\)"),
+    "anion word": (lambda u: {"Li": u.atoms[:1]}, {"anions": "PF6"}, r"anions: 'PF6' \(expected: a list of names\)"),
+    "molecules": (lambda u: {"Li": u.atoms[:1]}, {"molecules_are": "x"}, r"molecules_are: 'x' \(allowed: residues, f"),
 }
 
 
@@ -258,3 +263,66 @@ def test_a_grid_misses_nobody(angles):
     counted = near.counts.sum(axis=0)
     assert counted.sum() > 1000
     assert counted.tolist() == far.counts.sum(axis=0)[: len(counted)].tolist()
+
+
+@pytest.mark.parametrize("atom", [0, 30])
+def test_coordinates_that_are_no_numbers_are_refused_by_frame(atom):
+    universe = random_universe(np.random.default_rng(15), 80, 5, 60)
+    universe.trajectory.coordinate_array[70, atom, 1] = np.nan
+    with pytest.raises(InvalidInput, match="trajectory: frame 70 has coordinates that are not finite numbers"):
+        run(universe)
+
+
+def test_no_contact_is_claimed_beyond_the_end_of_g():
+    universe = random_universe(np.random.default_rng(16), 5, 5, 200, (9, 9, 9, 90, 90, 90))
+    geometry, _ = run(universe)
+    assert geometry.capture_radius == pytest.approx(4.5)
+    assert geometry.contacts.distance.max() <= 4.5
+    short, _ = run(universe, r_max=3.0)
+    assert short.capture_radius == 3.0
+    with pytest.raises(InvalidInput, match="shell: 4 Å is more than the capture radius of the pass, 3 Å"):
+        first_shells(short, select_sites(universe, only_ec()), {("Li", "EC", "carbonyl_o"): 4.0})
+    for wrong in (-1, 0, np.nan):
+        with pytest.raises(InvalidInput, match="capture_radius: "):
+            run(universe, capture_radius=wrong)
+
+
+def test_in_a_box_that_shrinks_contacts_end_where_all_frames_have_them():
+    boxes = [(12.0, 12, 12, 90, 90, 90), (8.0, 8, 8, 90, 90, 90)]
+    positions = np.array([[[0.0, 0, 0], [4.5, 0, 0]], [[0, 0, 0], [2, 0, 0]]])
+    universe = make_universe([("LI", ["LI"]), ("EC", ["O"])], positions, boxes)
+    geometry, _ = run(universe)
+    assert geometry.capture_radius == pytest.approx(4.0)
+    assert geometry.contacts.distance.tolist() == [2.0]
+
+
+def test_centers_among_themselves_and_centers_of_mass_have_a_g_alone():
+    positions = [[5, 5, 5], [8, 5, 5], [5, 8, 5], [5, 8, 7]]
+    universe = make_universe([("LI", ["LI"]), ("LI", ["LI"]), ("EC", ["C", "O"])], positions)
+    li, ec = universe.select_atoms("name LI"), universe.select_atoms("resname EC")
+    geometry = SolvationGeometry(
+        {"Li": li}, {"EC": ec.select_atoms("name O")}, reference_sites={"Li": li, "EC": {"com": ec}}
+    ).run()
+    rdf = geometry.rdf()
+    at = rdf[rdf.g > 0].set_index(["partner", "site"]).r_angstrom.groupby(level=[0, 1]).apply(list)
+    assert at["Li", "any"] == pytest.approx([3.005])
+    com = 2 * 16.0 / (16.0 + 12.01)
+    assert at["EC", "com"] == pytest.approx([np.hypot(3, com), np.sqrt(18 + com**2)], abs=0.01)
+    assert geometry.results.contacts.site.tolist() == [0, 0]
+    assert geometry.sites.n_molecules == {"EC": 1}
+
+
+def test_a_pass_leaves_the_trajectory_where_it_was_until_it_runs():
+    universe = random_universe(np.random.default_rng(17), 5, 5, 20)
+    universe.trajectory[3]
+    SolvationGeometry.from_sites(select_sites(universe, only_ec()))
+    assert universe.trajectory.frame == 3
+
+
+def test_uneven_times_are_no_matter_to_g_but_to_shells():
+    universe = random_universe(np.random.default_rng(18), 10, 5, 60)
+    sites = select_sites(universe, only_ec())
+    geometry = SolvationGeometry.from_sites(sites).run(frames=[0, 1, 5])
+    assert geometry.rdf().g.notna().all()
+    with pytest.raises(InvalidInput, match="the time goes from 1 to 5 ps after frame 1 where the step is 1 ps"):
+        first_shells(geometry.results, sites, {("Li", "EC", "carbonyl_o"): 4.0})

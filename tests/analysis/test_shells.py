@@ -164,9 +164,10 @@ def test_a_shell_may_be_given_as_radii_or_as_a_rule():
     frames = [one_frame(("Li0", None), ("Li0", "Na0"))]
     sites = select_sites(make_universe(MOLECULES, frames, BOX), species_file())
     geometry = SolvationGeometry.from_sites(sites).run().results
-    by_radii = first_shells(geometry, sites, {("Li", "EC", "carbonyl_o"): 2.1})
-    assert by_radii.contacts.molecule.tolist() == [6]
-    assert by_radii.cutoffs.tolist() == [[0, 2.1]]
+    both = {("Li", "EC", "carbonyl_o"): 2.1, ("Li", "PF6", "f"): 2.1}
+    by_radii = first_shells(geometry, sites, both)
+    assert sorted(by_radii.contacts.molecule) == [4, 6]
+    assert by_radii.cutoffs.tolist() == [[2.1, 2.1]]
     by_rule = first_shells(geometry, sites, lambda contacts, sites: contacts.site == 0)
     assert by_rule.contacts.molecule.tolist() == [4, 4]  # both F within the capture radius
     table = coordination_table(by_rule)
@@ -174,10 +175,40 @@ def test_a_shell_may_be_given_as_radii_or_as_a_rule():
     assert table.cn_molecules_mean.tolist() == [0.5, 0]
     assert table.cutoff_angstrom.isna().all()
     assert speciation_table(by_rule)[0].fraction.tolist() == [0.5, 0.5, 0]
-    with pytest.raises(InvalidInput, match=r"shell: \('Li', 'DMC', 'o'\) is no center, partner and coordinating site"):
-        first_shells(geometry, sites, {("Li", "DMC", "o"): 2.1})
-    with pytest.raises(InvalidInput, match="shell: 7 Å is more than the capture radius of the pass, 5 Å"):
-        first_shells(geometry, sites, {("Li", "EC", "carbonyl_o"): 7})
+
+
+def test_a_pair_without_radius_is_not_a_pair_without_shell():
+    sites = select_sites(make_universe(MOLECULES, [one_frame(("Li0", None), ("Li0", None))], BOX), species_file())
+    geometry = SolvationGeometry.from_sites(sites).run().results
+    without_anion = first_shells(geometry, sites, {("Li", "EC", "carbonyl_o"): 2.1})
+    assert without_anion.is_incomplete.tolist() == [True]
+    assert coordination_table(without_anion).cn_atoms_mean.isna().tolist() == [True, False]
+    assert total_coordination(without_anion)["Li"] is None
+    assert speciation_table(without_anion)[0].fraction.isna().all()
+
+
+WRONG_SHELLS = {
+    "unknown pair": ({("Li", "DMC", "o"): 2.1}, r"shell: \('Li', 'DMC', 'o'\) is no center, partner and coordinating"),
+    "too far": ({("Li", "EC", "carbonyl_o"): 7}, "shell: 7 Å is more than the capture radius of the pass, 5 Å"),
+    "in nm": ({("Li", "EC", "carbonyl_o"): 0.28}, r"shell: 0.28 Å for .*allowed: 1 Å or more"),
+    "no number": ({("Li", "EC", "carbonyl_o"): np.nan}, r"shell: nan Å for .*allowed: 1 Å or more"),
+    "nothing": ({}, "shell: no radii"),
+    "one number": (2.8, "shell: 2.8 .allowed: radii by center, partner and site; or a function"),
+    "indices": (
+        lambda contacts, sites: np.arange(3),
+        "shell: the rule returned int64 of shape .3,. .expected: true or",
+    ),
+}
+
+
+@pytest.mark.parametrize(("shell", "message"), WRONG_SHELLS.values(), ids=WRONG_SHELLS)
+def test_what_is_no_shell_is_refused(shell, message):
+    sites = select_sites(make_universe(MOLECULES, [one_frame(("Li0", None), ("Li0", None))], BOX), species_file())
+    geometry = SolvationGeometry.from_sites(sites)
+    with pytest.raises(InvalidInput, match=r"geometry: has no contacts; call \.run"):
+        first_shells(geometry.results, sites, shell)
+    with pytest.raises(InvalidInput, match=message):
+        first_shells(geometry.run().results, sites, shell)
 
 
 def test_compositions_count_molecules_and_give_an_example():
