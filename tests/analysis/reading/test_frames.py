@@ -12,6 +12,7 @@ from synthetic import CUBE, make_universe, only_ec
 
 from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.reading.frames import as_universe, box_of, open_trajectory
+from solvshell.analysis.shells import first_shells
 from solvshell.analysis.sites import select_sites
 from solvshell.errors import InvalidInput
 from solvshell.species import SpeciesFile
@@ -105,10 +106,10 @@ def test_no_time_step_is_refused(gro, tmp_path, name):
 
 
 @pytest.mark.parametrize("times", [[0, 1, 3], [0, 1, 1], [0, 1, 0.5]])
-def test_unequal_times_are_refused_by_the_pass(gro, tmp_path, times):
-    universe = open_trajectory(gro, write(tmp_path / "traj.xtc", times))
+def test_unequal_times_are_refused_where_shells_are_followed(gro, tmp_path, times):
+    sites = select_sites(open_trajectory(gro, write(tmp_path / "traj.xtc", times)), only_ec())
     with pytest.raises(InvalidInput, match="equally spaced and increasing"):
-        SolvationGeometry.from_sites(select_sites(universe, only_ec())).run()
+        first_shells(SolvationGeometry.from_sites(sites).run().results, sites, {("Li", "EC", "carbonyl_o"): 2.8})
 
 
 def test_late_times_in_single_precision_are_equal_enough(gro, tmp_path):
