@@ -137,7 +137,8 @@ def _select(group: Universe | AtomGroup, selection: str, field: str) -> AtomGrou
     return atoms
 
 
-def _molecules(atoms: AtomGroup, molecules_are: MoleculesAre) -> np.ndarray:
+def molecules_of(atoms: AtomGroup, molecules_are: MoleculesAre) -> np.ndarray:
+    """Return the number of the molecule of each atom, shape (n_atoms,)."""
     if molecules_are == "residues":
         return atoms.resindices
     try:
@@ -181,7 +182,7 @@ def _partner_sites(
                     partner.role,
                     coordinating,
                     atoms,
-                    _molecules(atoms, molecules_are),
+                    molecules_of(atoms, molecules_are),
                     {center: cutoff for center, cutoff in given.items() if cutoff is not None},
                     partner.typical_cutoff_angstrom if coordinating else {},
                 )
@@ -195,7 +196,7 @@ def _center_of_mass(name: str, role: Role, molecules: AtomGroup, molecules_are: 
     masses = getattr(molecules, "masses", None)
     if masses is None or not (masses > 0).all():
         raise InvalidInput(f"partners.{name}.center_of_mass: this topology has no masses of these atoms")
-    numbers = _molecules(molecules, molecules_are)
+    numbers = molecules_of(molecules, molecules_are)
     whole = Molecules(molecules, numbers)
     return Site(name, CENTER_OF_MASS, role, False, molecules, np.unique(numbers), molecules=whole)
 
@@ -204,7 +205,7 @@ def _numbered(groups: Mapping[str, AtomGroup], n_before: int, reference: bool, a
     """Return the centers of each species, whose numbers follow those before."""
     centers = []
     for name, atoms in groups.items():
-        centers.append(Center(name, atoms, _molecules(atoms, are), n_before, reference))
+        centers.append(Center(name, atoms, molecules_of(atoms, are), n_before, reference))
         n_before += len(atoms)
     return centers
 
@@ -283,7 +284,7 @@ def _sites_of_groups(
                 sites.append(_center_of_mass(name, role, atoms, are))
             else:
                 claims.claim(atoms, f"{kind}.{name}.{site}")
-                sites.append(Site(name, site, role, coordinating, atoms, _molecules(atoms, are)))
+                sites.append(Site(name, site, role, coordinating, atoms, molecules_of(atoms, are)))
     return sites
 
 
@@ -342,10 +343,10 @@ def select_sites(universe: Universe, species: SpeciesFile) -> Sites:
     centers = _centers(universe, species)
     claims = _Claims(len(universe.atoms))
     sites: list[Site] = []
-    molecules_of = {}
+    numbers = {}
     for name, partner in species.partners.items():
         molecules = _select(universe, partner.molecules, f"partners.{name}.molecules")
         claims.claim(molecules, f"partners.{name}.molecules")
-        molecules_of[name] = np.unique(_molecules(molecules, species.molecules_are))
+        numbers[name] = np.unique(molecules_of(molecules, species.molecules_are))
         sites += _partner_sites(name, partner, molecules, centers[: len(species.centers)], species.molecules_are)
-    return _joined(centers, sites, molecules_of, species.molecules_are)
+    return _joined(centers, sites, numbers, species.molecules_are)

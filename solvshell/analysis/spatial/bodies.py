@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from MDAnalysis import NoDataError, Universe
+from MDAnalysis import Universe
 from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.distances import minimize_vectors
 
 from solvshell.analysis.reading.frames import box_of
+from solvshell.analysis.sites import MoleculesAre, molecules_of
 from solvshell.errors import InvalidInput
 
 #: Atoms within this distance of one line, in Å, do not say how a molecule is turned.
@@ -34,16 +35,6 @@ class Bodies:
     fit: np.ndarray
 
 
-def molecule_idx(atoms: AtomGroup, molecules_are: str) -> np.ndarray:
-    """Return the number of the molecule of each atom, residues or fragments."""
-    try:
-        return atoms.resindices if molecules_are == "residues" else atoms.fragindices
-    except NoDataError:
-        raise InvalidInput(
-            "molecules_are: fragments need bonds, which this topology lacks (allowed: residues)"
-        ) from None
-
-
 def _fit_atoms(molecule: AtomGroup, selection: str | None) -> np.ndarray:
     """Return the places of the atoms to superpose, in a molecule."""
     if selection is not None:
@@ -60,7 +51,7 @@ def _fit_atoms(molecule: AtomGroup, selection: str | None) -> np.ndarray:
     return fit
 
 
-def bodies_of(reference: AtomGroup, fit_atoms: str | None, molecules_are: str) -> Bodies:
+def bodies_of(reference: AtomGroup, fit_atoms: str | None, molecules_are: MoleculesAre) -> Bodies:
     """Return the molecules that atoms make up, if they are of one kind and say how they are turned, else raise.
 
     Parameters
@@ -74,7 +65,7 @@ def bodies_of(reference: AtomGroup, fit_atoms: str | None, molecules_are: str) -
     """
     if len(reference) == 0:
         raise InvalidInput("reference: holds no atom")
-    number = molecule_idx(reference, molecules_are)
+    number = molecules_of(reference, molecules_are)
     atoms = reference[np.argsort(number, kind="stable")]
     found, sizes = np.unique(number, return_counts=True)
     if (sizes != sizes[0]).any():

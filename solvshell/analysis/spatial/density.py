@@ -3,7 +3,6 @@
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,12 +13,13 @@ from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.distances import apply_PBC, capped_distance, minimize_vectors
 from MDAnalysis.lib.mdamath import triclinic_vectors
 
+from solvshell.analysis.pairs import cell_of
 from solvshell.analysis.reading.frames import box_of
 from solvshell.analysis.reading.trusted_elements import SYMBOLS, trusted_elements
+from solvshell.analysis.sites import MoleculesAre, molecules_of
 from solvshell.analysis.spatial.bodies import (
     Bodies,
     bodies_of,
-    molecule_idx,
     rmsd,
     rotations_onto,
     typical_geometry,
@@ -97,9 +97,8 @@ class _Target:
 
 
 def _narrowest_width(box: np.ndarray) -> float:
-    """Return the smallest distance between opposite faces of the cell in Å."""
-    inverse = np.linalg.inv(triclinic_vectors(box).astype(float))
-    return float(1 / np.linalg.norm(inverse, axis=0).max())
+    """Return the smallest distance between opposite faces of a cell (6,) in Å."""
+    return float(cell_of(triclinic_vectors(box)).widths.min())
 
 
 class _LocalDensity(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has no types
@@ -200,7 +199,7 @@ def spatial_distribution(
     r_max: float | None = None,
     spacing: float = 0.25,
     fit_atoms: str | None = None,
-    molecules_are: Literal["residues", "fragments"] = "residues",
+    molecules_are: MoleculesAre = "residues",
     start: int | None = None,
     stop: int | None = None,
     step: int | None = None,
@@ -249,7 +248,7 @@ def spatial_distribution(
     """
     universe = reference.universe
     body = bodies_of(reference, fit_atoms, molecules_are)
-    neighbors = _Target(target, molecule_idx(target, molecules_are))
+    neighbors = _Target(target, molecules_of(target, molecules_are))
     if target.universe is not universe:
         raise InvalidInput("target: is of another universe than the reference")
     if step is not None and step < 1:
