@@ -23,13 +23,14 @@ def _partner_atoms(universe: Universe, species: SpeciesFile, name: str) -> AtomG
 def _target_atoms(universe: Universe, species: SpeciesFile, name: str) -> AtomGroup:
     """Return the atoms of a center (``Li``), of a partner's coordinating sites (``EC``), or of one (``EC.ester_o``)."""
     centers = species.centers | species.reference_centers
-    if name in centers and name not in species.partners:
+    with_sites = [name for name, partner in species.partners.items() if partner.sites]
+    if name in centers and name not in with_sites:
         return universe.select_atoms(centers[name])
     partner, _, site = name.partition(".")
     entry = species.partners.get(partner)
     sites = {} if entry is None else (entry.sites | entry.reference_sites if site else entry.sites)
-    if entry is None or (site and site not in sites):
-        known = [*centers, *species.partners]
+    if entry is None or not sites or (site and site not in sites):
+        known = [*centers, *with_sites]
         known += [f"{name}.{site}" for name, p in species.partners.items() for site in (*p.sites, *p.reference_sites)]
         raise InvalidInput(f"of: {name!r} (allowed: {', '.join(dict.fromkeys(known))})")
     chosen = [sites[site]] if site else list(sites.values())

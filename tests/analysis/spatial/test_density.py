@@ -158,6 +158,21 @@ def test_names_of_a_species_file():
         spatial_of_species(universe, species, "Li", "EC")
 
 
+def test_names_of_partners_without_sites():
+    universe = tumbling(np.random.default_rng(6), CUBIC)
+    partners = {
+        "EC": {"molecules": "resname EC", "sites": {}, "reference_sites": {"n": "name N"}},
+        "Li": {"molecules": "name LI", "sites": {}, "reference_sites": {"ion": "name LI"}},
+    }
+    with pytest.raises(InvalidInput, match=r"of: 'EC' \(allowed: Li, EC.n, Li.ion\)"):
+        spatial_of_species(universe, species_file(partners=partners), "EC", "EC")
+    of_ions, of_center = (
+        spatial_of_species(universe, species_file(partners=partners), "EC", name, r_max=6.0)
+        for name in ("Li.ion", "Li")
+    )
+    assert (of_ions.density.grid == of_center.density.grid).all()
+
+
 def test_in_a_liquid_lithium_stands_at_the_carbonyl_oxygen():
     """Species found by their graph; the densest voxel of Li around EC is near O2 and beyond it."""
     universe = open_trajectory(DATA / "lb003.gro", DATA / "lb003.xtc")
