@@ -311,7 +311,7 @@ What the tables show:
   although there are many ions) and hold the truth too often rather than too seldom; those of pymbar, which sees the
   mean over the ions alone, too seldom.
 - Rare states: a few visits do not tell how long a visit lasts. Visits to be expected are ions × samples of each × share
-  of the rarer state; with fewer than ten of them the intervals are too narrow, and few such runs are marked.
+  of the rarer state; with fewer than ten of them the intervals are too narrow, and such runs are marked.
 - A single series (a volume, a density, one ion): of a memory of 10 % of the run or more it cannot know, under noise
   not even of 2 %, and not all such runs are marked. No method can tell from one run that something is still to come.
   Replicas can.

@@ -12,7 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from solvshell import figures, report_tables
-from solvshell.analysis.analyze import TABLES
+from solvshell.analysis.analyze import UNKNOWN_DYNAMICS
+from solvshell.analysis.exchange import WINDOW_PS
+from solvshell.analysis.findings import TABLES
 from solvshell.analysis.sources import SHELLS
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
@@ -42,7 +44,7 @@ def _read_file(path: Path, read: Callable[[Path], Any]) -> Any:
         raise InvalidInput(f"{path}: cannot be read ({error}); make it again with 'solvshell analyze'") from None
 
 
-def read_analyzed(path: Path) -> Shown:
+def read_analyzed(path: Path | str) -> Shown:
     """Return the tables and the summary of an analyzed run, or of a folder of tables.
 
     Raises
@@ -50,6 +52,7 @@ def read_analyzed(path: Path) -> Shown:
     InvalidInput
         If the folder has not been analyzed.
     """
+    path = Path(path)
     if not path.is_dir():
         raise InvalidInput(f"{path}: no such folder")
     run = Run.load(path) if (path / "protocol.yaml").is_file() else None
@@ -93,16 +96,24 @@ def page_template(name: str) -> jinja2.Template:
 
 
 def _typical_shells(shown: Shown, partners: Sequence[str]) -> Figure | None:
-    index = report_tables.typical_shells(shown.folder)
+    index = report_tables.typical_shells(shown.folder, shown.summary)
     return None if index is None else figures.plot_typical_shells(index, shown.folder / SHELLS, partners)
 
 
+def _log(shown: Shown) -> Figure | None:
+    if shown.log is None or shown.run is None:
+        return None
+    dropped_ps = shown.summary["frames"]["first_time_ps"]
+    return figures.plot_log(shown.log, dropped_ps, shown.run.protocol.production.name)
+
+
 def _drawn(shown: Shown) -> dict[str, Figure | None]:
+    """Return all figures that a page may have; those that say nothing here are None."""
     tables, summary = shown.tables, shown.summary
     rdf, coordination = tables["rdf"], tables["coordination"]
     partners = list(dict.fromkeys(coordination.partner))
     colors = figures.partner_colors(partners)
-    drawn = {
+    return {
         "convergence": figures.plot_convergence(tables["convergence"]),
         "running_means": figures.plot_running_means(tables["running_means"]),
         "rdf": figures.plot_rdf(rdf, coordination, colors=colors),
@@ -116,18 +127,22 @@ def _drawn(shown: Shown) -> dict[str, Figure | None]:
         ),
         "residence": figures.plot_residence(tables["residence_decays"], colors),
         "free_energy": figures.plot_free_energy(tables["coordination_free_energy"], colors),
+        "log": _log(shown),
     }
-    if shown.log is not None and shown.run is not None:
-        dropped_ps = summary["frames"]["first_time_ps"]
-        drawn["log"] = figures.plot_log(shown.log, dropped_ps, shown.run.protocol.production.name)
-    return drawn
 
 
 def _draw(shown: Shown) -> dict[str, str]:
-    """Write the figures beside the tables and return their SVG as data addresses."""
+    """Write the figures beside the tables and return their SVG as data addresses; older ones of no use now go."""
     folder = shown.folder / "figures"
     folder.mkdir(exist_ok=True)
-    return {name: save_and_embed(figure, name, folder) for name, figure in _drawn(shown).items() if figure is not None}
+    embedded = {}
+    for name, figure in _drawn(shown).items():
+        if figure is not None:
+            embedded[name] = save_and_embed(figure, name, folder)
+        else:
+            for suffix in (".svg", ".png"):
+                (folder / f"{name}{suffix}").unlink(missing_ok=True)
+    return embedded
 
 
 def _wished_molarity(shown: Shown) -> float | None:
@@ -147,7 +162,7 @@ def is_outdated(shown: Shown) -> bool:
 
 
 def _section(shown: Shown) -> dict[str, Any]:
-    shells = report_tables.typical_shells(shown.folder)
+    shells = report_tables.typical_shells(shown.folder, shown.summary)
     return {
         "title": shown.title,
         "folder": shown.folder,
@@ -155,6 +170,8 @@ def _section(shown: Shown) -> dict[str, Any]:
         "summary": shown.summary,
         "tables": {name: table.to_dict("records") for name, table in shown.tables.items()},
         "residence": report_tables.residence_rows(shown.tables["residence"], shown.summary["residence"]),
+        "missing_times": report_tables.missing_times(shown.summary["residence"]),
+        "cutoffs": report_tables.cutoff_rows(shown.tables["peaks"], shown.tables["coordination"]),
         "exchange": report_tables.exchange_matrices(shown.tables["exchange"]),
         "typical_shells": [] if shells is None else shells.to_dict("records"),
         "partners": list(shown.tables["coordination"].partner),
@@ -165,23 +182,25 @@ def _section(shown: Shown) -> dict[str, Any]:
     }
 
 
-def write_report(runs: Sequence[Path], page: Path) -> None:
+def write_report(runs: Sequence[Path | str], page: Path | str) -> None:
     """Write one self-contained HTML page about analyzed runs, and their figures (SVG, PNG) beside their tables.
 
     Parameters
     ----------
-    runs : sequence of Path
+    runs : sequence of Path or str
         Folders of runs, or of tables from a foreign trajectory.
-    page : Path
-        The HTML file.
+    page : Path or str
+        The HTML file, whose name ends so.
 
     Raises
     ------
     InvalidInput
-        If a folder has not been analyzed.
+        If a folder has not been analyzed, or the page has another name.
     """
-    if page.is_dir() or not page.suffix:
+    page = Path(page)
+    if page.is_dir() or page.suffix.lower() not in (".html", ".htm"):
         raise InvalidInput(f"{page}: not the name of a page; give a file such as report.html")
     sections = [_section(read_analyzed(path)) for path in runs]
+    words = {"exchange_window_ps": WINDOW_PS, "unknown_dynamics": UNKNOWN_DYNAMICS}
     page.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(page, page_template("report.html").render(sections=sections))
+    write_atomically(page, page_template("report.html").render(sections=sections, **words))

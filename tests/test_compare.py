@@ -18,6 +18,7 @@ from scipy import stats
 from synthetic import only_ec, random_universe
 
 from solvshell.analysis import analyze_run
+from solvshell.analysis.cutoffs import Cutoff
 from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.peaks import Shell, first_shell
 from solvshell.analysis.rdf import fine_counts
@@ -35,7 +36,7 @@ from solvshell.comparison.differences import (
     difference,
 )
 from solvshell.comparison.differences import from_series as value_of
-from solvshell.comparison.recount import Cutoff, Pass, common_cutoffs, pool, recount
+from solvshell.comparison.recount import Pass, common_cutoffs, pool, recount
 from solvshell.comparison.results import Comparison, Numbers, Row, _attributed, _differences, compare_systems
 from solvshell.comparison.systems import System, controls_of, limits_of, open_systems
 from solvshell.comparison.words import attribution, budget_sentence, interval, missing_control, study_rows
@@ -159,7 +160,7 @@ def system_of(name: str, counts: dict[str, int] | None = None, polymer: dict[str
     flags = dict.fromkeys(("demonstration", "not_equilibrated", "no_plateau", "unresolved"), False)
     summary = {
         "composition": {"n_centers": {"Li": 8}}, "coordination": {"total": {"Li": {}}}, "source": {},
-        "flags": flags | {"unresolved": []}, "settings": {"draws_shorter_than_memory": False},
+        "flags": flags | {"unresolved": [], "short_draws": []},
     }  # fmt: skip
     shown: Any = SimpleNamespace(run=SimpleNamespace(box=box, trajectory_path=Path(name)), summary=summary)
     return System(name, Path(name), (shown,))
@@ -361,7 +362,7 @@ def test_replicas_of_one_system_are_drawn_and_systems_are_not(monkeypatch: pytes
     key = ("Li", "EC", "carbonyl_o")
     (pair,) = fine_counts(geometry, sites)
     passes = [
-        Pass(name, sites, {key: pair}, bootstrap_blocks(16, 1, 60, rng), geometry, 0, None)
+        Pass(name, sites, {key: pair}, {key: bootstrap_blocks(16, 1, 60, rng)}, geometry, 0, None)
         for name in ("lb003", "lb003", "lb003", "gel")
     ]
     seen = []
@@ -642,7 +643,7 @@ def test_frames_that_came_later_are_left_out(runs: dict[str, Path], tmp_path: Pa
     shutil.copytree(runs["single"], going)
     (going / "done.json").unlink()
     summary = json.loads((going / "analysis" / "summary.json").read_text())
-    summary["frames"] |= {"n_frames": 60, "used": 60, "dropped": 0}
+    summary["frames"] |= {"n_frames": 60, "used": 60, "dropped": 0, "stop": 60}
     summary["source"] |= {"trajectory_bytes": "1", "run": "unfinished"}
     (going / "analysis" / "summary.json").write_text(json.dumps(summary))
     systems = open_systems([runs["near"] / "replica-00", going])
@@ -651,7 +652,7 @@ def test_frames_that_came_later_are_left_out(runs: dict[str, Path], tmp_path: Pa
     assert any("changed since" in limit for limit in limits)
     _, counted = recount(systems)
     assert counted["lb003 (going)"][0].shells.n.sum() == 60 * 6
-    summary["frames"]["n_frames"] = 1000
+    summary["frames"]["stop"] = 1000
     (going / "analysis" / "summary.json").write_text(json.dumps(summary))
     assert main(["compare", str(runs["near"] / "replica-00"), str(going), "--out", str(tmp_path / "out")]) == 2
 

@@ -37,16 +37,14 @@ PEAK_ANGSTROM = 0.005
 COORDINATION_NUMBER = 0.1
 
 _KEYS = ["quantity", "center", "partner", "site"]
-#: Half of a 95 % interval in standard errors.
-_HALF = 1.959964
 #: A running mean has so many frames, or means of neighbouring frames: its errors need no more.
 _RUNNING_FRAMES = 1000
 
 
 def _of_peaks(peaks: pd.DataFrame, wanted: float) -> pd.DataFrame:
     found = peaks[peaks["status"] != "no_shell"]
-    half = (found["ci95_high"].astype(float) - found["ci95_low"].astype(float)) / 2
-    return found.assign(quantity="peak", value=found["peak_angstrom"], stderr=half / _HALF, wanted=wanted)
+    stderr = found["peak_stderr_angstrom"]
+    return found.assign(quantity="peak", value=found["peak_angstrom"], stderr=stderr, wanted=wanted)
 
 
 def _of_coordination(coordination: pd.DataFrame, peaks: pd.DataFrame, wanted: float) -> pd.DataFrame:
@@ -98,7 +96,7 @@ def convergence(
     """Return for each peak and coordination number whether the run is long enough for it, a row each.
 
     `needed_ps` = run_ps (stderr / wanted)^2 is the length of a run, equilibration not counted, after which the standard
-    error would be the wanted one. The standard error of a peak is half of its 95 % interval over 1.96. `status` is
+    error would be the wanted one. `status` is
     ``enough``, ``longer``, or ``cannot_tell`` where there are fewer than ten independent samples or no error is known:
     then `needed_ps` is empty, and the run must be longer by ten over `n_independent` at least to tell. Partners without
     a shell have no rows.
@@ -106,7 +104,8 @@ def convergence(
     Parameters
     ----------
     peaks
-        With `analyze.PEAK_COLUMNS` and ``n_independent``, such as ``DataFrame(analysis.summary["peaks"])``.
+        With `findings.PEAK_COLUMNS`, ``peak_stderr_angstrom`` and ``n_independent``, such as
+        ``DataFrame(analysis.summary["peaks"])``.
     coordination
         With `coordination.COORDINATION_COLUMNS`.
     total
@@ -125,8 +124,9 @@ def convergence(
     for field, value in wishes.items():
         if not value > 0:
             raise InvalidInput(f"{field}: {value:g} (allowed: more than 0)")
-    if "n_independent" not in peaks:
-        raise InvalidInput("peaks: has no column n_independent; the peaks of summary.json have it")
+    for column in ("peak_stderr_angstrom", "n_independent"):
+        if column not in peaks:
+            raise InvalidInput(f"peaks: has no column {column}; the peaks of summary.json have it")
     rows = [
         _of_peaks(peaks, peak_angstrom),
         _of_coordination(coordination, peaks, coordination_number),

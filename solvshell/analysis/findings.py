@@ -1,13 +1,26 @@
 """What an analysis found, and what is behind each row: the input of the summary."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
 
 from solvshell.analysis.peaks import Shell
 from solvshell.analysis.residence import METHOD, ResidenceTimes
-from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT, Estimate
+from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT, Bootstrap, Estimate
+
+PEAK_COLUMNS = [
+    "center",
+    "partner",
+    "site",
+    "peak_angstrom",
+    "ci95_low",
+    "ci95_high",
+    "first_minimum_angstrom",
+    "cutoff_angstrom",
+    "cutoff_source",
+    "status",
+]
 
 
 @dataclass(frozen=True)
@@ -23,34 +36,60 @@ class Settings:
     r_max_angstrom: float
     n_bootstrap: int
     n_blocks: int
-    n_draws: int
-    draws_shorter_than_memory: bool
     seed: int
+    shell: str | dict[str, float]
 
 
 @dataclass(frozen=True)
-class Findings:
-    """The tables, and what is behind their rows, in the order of the rows; None stands for what the run cannot say."""
+class Tables:
+    """The tables of an analysis, each of which is a file of its name."""
 
+    rdf: pd.DataFrame
     peaks: pd.DataFrame
-    first_shells: list[Shell]
-    of_peaks: list[float]
     coordination: pd.DataFrame
-    total_coordination: dict[str, Estimate | None]
     shells: pd.DataFrame
-    of_shells: list[Estimate]
-    shell_shares: list[dict[str, Any]]
     speciation: pd.DataFrame
-    of_speciation: list[Estimate | None]
-    residence: ResidenceTimes
+    residence: pd.DataFrame
+    residence_decays: pd.DataFrame
     exchange: pd.DataFrame
     clusters: pd.DataFrame
     population: pd.DataFrame
     denticity: pd.DataFrame
     bridging: pd.DataFrame
-    mean_angles: pd.DataFrame
+    angles: pd.DataFrame
     coordination_free_energy: pd.DataFrame
     convergence: pd.DataFrame
+    running_means: pd.DataFrame
+
+
+TABLES = tuple(field.name for field in fields(Tables))
+
+
+@dataclass(frozen=True)
+class PeakSamples:
+    """How well a run knows one g(r): the draws of its bootstrap, and what these rest on.
+
+    `inefficiency_frames` is the statistical inefficiency by which frames are drawn together, `n_independent` the
+    independent samples behind the peak.
+    """
+
+    bootstrap: Bootstrap
+    inefficiency_frames: float
+    n_independent: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is behind the rows of the tables, in the order of the rows; None stands for what the run cannot say."""
+
+    peak_shells: list[Shell]
+    of_peaks: list[PeakSamples]
+    total_coordination: dict[str, Estimate | None]
+    of_shells: list[Estimate]
+    shell_shares: list[dict[str, Any]]
+    of_speciation: list[Estimate | None]
+    residence: ResidenceTimes
+    mean_angles: pd.DataFrame
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -74,14 +113,24 @@ def samples(n_independent: float | None, *, known: bool = True) -> dict[str, Any
     return {"n_independent": n_independent, "resolved": known and enough}
 
 
-def peak_rows(found: Findings) -> list[dict[str, Any]]:
+def samples_of_share(share: Estimate | None) -> dict[str, Any]:
+    """Return the same of a share, which must have been visited often enough too."""
+    if share is None:
+        return samples(None)
+    return {"n_independent": share.n_independent, "resolved": share.is_resolved_share}
+
+
+def peak_rows(tables: Tables, found: Findings) -> list[dict[str, Any]]:
     """Return the rows of the summary for first peaks."""
     extra = [
         {key: getattr(shell, key) for key in ("g_peak", "n_counts", "peak_with")}
-        | samples(n_independent, known=shell.status != "too_few_samples")
-        for shell, n_independent in zip(found.first_shells, found.of_peaks, strict=True)
+        | {"peak_stderr_angstrom": shell.stderr}
+        | {"inefficiency_frames": of_peak.inefficiency_frames, "n_draws": of_peak.bootstrap.n_draws}
+        | {"draws_shorter_than_memory": of_peak.bootstrap.shorter_than_asked}
+        | samples(of_peak.n_independent, known=shell.status != "too_few_samples")
+        for shell, of_peak in zip(found.peak_shells, found.of_peaks, strict=True)
     ]
-    return rows_with(found.peaks, extra)
+    return rows_with(tables.peaks, extra)
 
 
 def residence_rows(found: Findings) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from solvshell.analysis.findings import Findings, Settings, pair_name, peak_rows, records, residence_rows
+from solvshell.analysis.findings import Findings, Settings, Tables, pair_name, peak_rows, records, residence_rows
 from solvshell.analysis.sites import Sites
 from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT
 
@@ -26,29 +26,29 @@ def _longest_stays(found: Findings, run_ps: float) -> list[str]:
     return pairs
 
 
-def _pairs_of(found: Findings, status: str) -> list[str]:
+def _pairs_of(tables: Tables, status: str) -> list[str]:
     """Return the coordinating pairs that have this status and no cutoff."""
-    counted = {pair_name(row) for row in records(found.coordination)}
-    rows = (row for row in records(found.peaks) if row["status"] == status and pd.isna(row["cutoff_angstrom"]))
+    counted = {pair_name(row) for row in records(tables.coordination)}
+    rows = (row for row in records(tables.peaks) if row["status"] == status and pd.isna(row["cutoff_source"]))
     return [pair_name(row) for row in rows if pair_name(row) in counted]
 
 
-def _unresolved(thermodynamics: dict[str, Any], found: Findings) -> list[str]:
+def _unresolved(thermodynamics: dict[str, Any], tables: Tables, found: Findings) -> list[str]:
     """Return the quantities with too few samples; but not a fixed volume, nor a partner without a shell."""
-    no_shell = _pairs_of(found, "no_shell")
+    no_shell = _pairs_of(tables, "no_shell")
     names = [name for name, value in thermodynamics.items() if not value["resolved"] and value["stderr"] is not None]
-    names += [f"peak {pair_name(row)}" for row in peak_rows(found) if not row["resolved"]]
+    names += [f"peak {pair_name(row)}" for row in peak_rows(tables, found) if not row["resolved"]]
     for name, total in found.total_coordination.items():
         if total is None or not total.is_resolved:
             names.append(f"total coordination of {name}")
-    for row in records(found.coordination):
+    for row in records(tables.coordination):
         if not row["n_independent"] >= RESOLVED_N_INDEPENDENT and pair_name(row) not in no_shell:
             names.append(f"coordination {pair_name(row)}")
     whole = None not in found.total_coordination.values()
-    if not whole or not all(estimate.is_resolved for estimate in found.of_shells):
+    if not whole or not all(share.is_resolved_share for share in found.of_shells):
         names.append("shell compositions")
-    for row, state in zip(records(found.speciation), found.of_speciation, strict=True):
-        if state is None or not state.is_resolved:
+    for row, state in zip(records(tables.speciation), found.of_speciation, strict=True):
+        if state is None or not state.is_resolved_share:
             seen = " (none seen)" if state is not None and state.mean == 0 else ""
             names.append(f"{row['state']} of {row['center']}{seen}")
     for row in residence_rows(found):
@@ -57,7 +57,21 @@ def _unresolved(thermodynamics: dict[str, Any], found: Findings) -> list[str]:
     return names
 
 
-def _absences(found: Findings, incomplete: list[str]) -> list[str]:
+def _counted_within(row: dict[str, Any]) -> str:
+    """Return how the contacts of a pair are counted all the same."""
+    who = {
+        "given": "given",
+        "typical": f"typical of {row['center']} and such sites",
+        "caller": "of the caller",
+    }.get(row["cutoff_source"])
+    if who is None:
+        return ""
+    if pd.isna(row["cutoff_angstrom"]):
+        return "; counted by the rule of the caller"
+    return f"; counted within {row['cutoff_angstrom']:g} Å, {who}"
+
+
+def _absences(tables: Tables, found: Findings, incomplete: list[str]) -> list[str]:
     """Return what is left out because a shell, or its end, is not known."""
     notes = []
     if incomplete:
@@ -69,18 +83,15 @@ def _absences(found: Findings, incomplete: list[str]) -> list[str]:
             f"too few samples for a first shell, so no cutoff for {', '.join(incomplete)}: {contacts} are not counted; "
             f"{', '.join(left_out)} and {last} would be wrong and are left out"
         )
-    for row in records(found.peaks):
+    for row in records(tables.peaks):
         if row["status"] == "too_few_samples" and pair_name(row) not in incomplete:
-            typical = f"typical of {row['center']} and such sites"
-            within = {"given": "given", "typical": typical}.get(row["cutoff_source"])
-            counted = f"; counted within {row['cutoff_angstrom']:g} Å, {within}" if within else ""
-            notes.append(f"{pair_name(row)}: too few samples for a first shell{counted}")
-    if found.speciation.empty:
+            notes.append(f"{pair_name(row)}: too few samples for a first shell{_counted_within(row)}")
+    if tables.speciation.empty:
         notes.append("no anions: no ion pair states")
     return notes
 
 
-def _notes(sites: Sites, found: Findings, settings: Settings, flags: dict[str, Any], run_ps: float) -> list[str]:
+def _notes(sites: Sites, tables: Tables, found: Findings, flags: dict[str, Any], run_ps: float) -> list[str]:
     notes = []
     if flags["demonstration"]:
         notes.append(f"demonstration: {sites.n_centers} centers, fewer than {DEMONSTRATION_BELOW_CENTERS}")
@@ -90,23 +101,29 @@ def _notes(sites: Sites, found: Findings, settings: Settings, flags: dict[str, A
         shorter = f"the run of {run_ps:.6g} ps is shorter than ten residence times of "
         notes.append("coordination and pairing not equilibrated: " + shorter + ", ".join(_longest_stays(found, run_ps)))
     if flags["unresolved"]:
-        limit = f"n_independent below {RESOLVED_N_INDEPENDENT}"
+        limit = f"n_independent, or visits of the rarer state, below {RESOLVED_N_INDEPENDENT}"
         notes.append(f"not resolved by this run ({limit}): " + ", ".join(flags["unresolved"]))
-    if settings.draws_shorter_than_memory:
+    if flags["short_draws"]:
         notes.append(
-            f"the {settings.n_draws} draws of the bootstrap are shorter than the memory of the liquid: errors of g(r) "
-            "and intervals of peaks are lower bounds"
+            "the draws of the bootstrap are shorter than the memory of the liquid, so that errors of g(r) and "
+            f"intervals of peaks are lower bounds: {', '.join(flags['short_draws'])}"
         )
-    return notes + _absences(found, flags["incomplete"])
+    return notes + _absences(tables, found, flags["incomplete"])
 
 
 def limits(
-    sites: Sites, settings: Settings, found: Findings, thermodynamics: dict[str, Any], run_ps: float
+    sites: Sites,
+    settings: Settings,
+    tables: Tables,
+    found: Findings,
+    thermodynamics: dict[str, Any],
+    run_ps: float,
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the flags and the notes of an analysis.
 
     ``demonstration``, ``not_equilibrated`` and ``no_plateau`` are true or false; ``incomplete`` lists the pairs whose
-    contacts cannot be counted, ``unresolved`` the quantities with too few independent samples.
+    contacts cannot be counted, ``short_draws`` those whose errors of g(r) are lower bounds, ``unresolved`` the
+    quantities with too few independent samples.
 
     Parameters
     ----------
@@ -119,10 +136,11 @@ def limits(
         "demonstration": sites.n_centers < DEMONSTRATION_BELOW_CENTERS,
         "not_equilibrated": bool(_longest_stays(found, run_ps)),
         "no_plateau": settings.no_plateau,
-        "incomplete": _pairs_of(found, "too_few_samples"),
-        "unresolved": _unresolved(thermodynamics, found),
+        "incomplete": _pairs_of(tables, "too_few_samples"),
+        "short_draws": [pair_name(row) for row in peak_rows(tables, found) if row["draws_shorter_than_memory"]],
+        "unresolved": _unresolved(thermodynamics, tables, found),
     }
-    return flags, _notes(sites, found, settings, flags, run_ps)
+    return flags, _notes(sites, tables, found, flags, run_ps)
 
 
 def headline(summary: dict[str, Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from scipy.stats import poisson
 
 from solvshell.analysis.geometry import BIN_ANGSTROM, CAPTURE_ANGSTROM, FINE_PER_BIN, Contacts
 from solvshell.analysis.rdf import PairCounts
-from solvshell.analysis.statistics import MIN_BLOCKS, Bootstrap, statistical_inefficiency
+from solvshell.analysis.statistics import MIN_BLOCKS, Bootstrap
 
 Status = Literal["resolved", "no_shell", "too_few_samples"]
 
@@ -46,6 +46,7 @@ class Shell:
     first_minimum: float | None = None
     n_counts: int | None = None
     peak_with: dict[str, float | None] | None = None
+    stderr: float | None = None
 
 
 def _smooth(pair: PairCounts, bootstrap: Bootstrap) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -80,13 +81,21 @@ def _first_peak(g: np.ndarray, error: np.ndarray) -> tuple[int, int] | None:
     return None
 
 
+def _end_behind(top: int, n_bins: int) -> int:
+    """Return the bin before which the second shell rises: within twice the distance of the first.
+
+    A site on its center (a virtual site, a shell on its core) has its peak in the first bins: then within the window.
+    """
+    return min(max(2 * top, top + round(WINDOW_ANGSTROM / BIN_ANGSTROM)), n_bins)
+
+
 def _first_minimum(g: np.ndarray, error: np.ndarray, top: int) -> tuple[float, int]:
     """Return the end of the first shell as a fractional bin, and the lowest bin behind its peak.
 
     It is the middle of the bins between the peak and the rise of the second shell whose g is within its error of the
-    lowest. A second shell rises within twice the distance of the first.
+    lowest.
     """
-    end = min(2 * top, len(g))
+    end = _end_behind(top, len(g))
     low = top
     for k in range(top, end):
         if g[k] < g[low]:
@@ -178,7 +187,7 @@ def _hints_at_shell(pair: PairCounts, contact: np.ndarray, g: np.ndarray, error:
     if not sure.any():
         return False
     top = int(np.where(sure, g, 0).argmax())
-    behind = g[top : min(2 * top, len(g))]
+    behind = g[top : _end_behind(top, len(g))]
     low = top + int(behind.argmin())
     return bool(g[top] - g[low] > max(HINT_SIGNIFICANCE * np.hypot(error[top], error[low]), PEAK_SHARE * g[top]))
 
@@ -218,33 +227,29 @@ def first_shell(fine: PairCounts, bootstrap: Bootstrap, farthest: float = FARTHE
     peak = _fit_peak(pair, near, WINDOW_ANGSTROM)
     if np.isnan(peak):
         return Shell("too_few_samples")
-    ci95 = bootstrap.interval(peak, _refit(pair, bootstrap, near, WINDOW_ANGSTROM))
+    refitted = _refit(pair, bootstrap, near, WINDOW_ANGSTROM)
+    ci95, stderr = bootstrap.interval(peak, refitted), float(bootstrap.stderr(refitted))
     minimum = float(pair.edges[0] + (end + 0.5) * BIN_ANGSTROM)
-    return Shell("resolved", float(peak), ci95, float(g[top]), minimum, n_counts, _effects(fine, near))
+    return Shell("resolved", float(peak), ci95, float(g[top]), minimum, n_counts, _effects(fine, near), stderr)
 
 
-def independent_frames(
-    pair: PairCounts, shell: Shell, contacts: Contacts, capture_radius: float, total: np.ndarray
-) -> float:
-    """Return the number of independent samples behind a peak: frames over the statistical inefficiency of its height.
+def pairs_at_peak(pair: PairCounts, j: int, shell: Shell, contacts: Contacts, n_frames: int) -> np.ndarray:
+    """Return the pairs of each center in the window of the fit, in every frame, shape (n_frames, n_members).
 
-    That is the number of pairs of each center in the window of the fit, in every frame. Where these are not known, the
-    total coordination number of each center stands in: for a pair without a peak, a reference site or center (which has
-    no contacts), and a window that reaches beyond the capture radius.
+    What a peak remembers, these do: who stands there, and how far.
 
     Parameters
     ----------
+    j
+        The index of the site.
     contacts
-        Those of this center species with this site within the capture radius.
-    total
-        The total coordination number of the centers of this species, shape (n_frames, n_centers); of all centers where
-        this one is a reference center.
+        All, up to behind the window at least.
     """
-    series = total
-    has_contacts = pair.site.coordinating and not pair.center.reference
-    if shell.peak is not None and has_contacts and shell.peak + WINDOW_ANGSTROM <= capture_radius:
-        inside = np.abs(contacts.distance - shell.peak) <= WINDOW_ANGSTROM
-        at = (contacts.frame[inside], contacts.center[inside] - pair.center.first)
-        flat = np.ravel_multi_index(at, total.shape)
-        series = np.bincount(flat, minlength=total.size).reshape(total.shape)
-    return len(series) / statistical_inefficiency(series.astype(float))
+    assert shell.peak is not None
+    members = pair.center.members
+    inside = (contacts.site == j) & (np.abs(contacts.distance - shell.peak) <= WINDOW_ANGSTROM)
+    inside &= (contacts.center >= members.start) & (contacts.center < members.stop)
+    rows = np.flatnonzero(inside)
+    shape = (n_frames, members.stop - members.start)
+    at = np.ravel_multi_index((contacts.frame[rows], contacts.center[rows] - members.start), shape)
+    return np.bincount(at, minlength=shape[0] * shape[1]).reshape(shape)

@@ -1,5 +1,6 @@
 """Radial distribution functions from the pair counts of blocks of frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from solvshell.analysis.geometry import FINE_PER_BIN
 from solvshell.analysis.sites import Center, Site, Sites
 from solvshell.analysis.statistics import Bootstrap
 
-RDF_COLUMNS = ["center", "partner", "site", "r_angstrom", "g", "g_stderr", "n"]
+RDF_COLUMNS = ["center", "partner", "site", "r_angstrom", "g", "g_stderr", "n", "n_stderr"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class PairCounts:
     density: np.ndarray
     edges: np.ndarray
     n_center_frames: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Center, partner and site by name."""
+        return self.center.name, self.site.partner, self.site.name
 
     @property
     def r(self) -> np.ndarray:
@@ -65,6 +71,12 @@ class PairCounts:
         """The mean number of sites around a center up to the middle of each bin."""
         counts = self.counts.sum(axis=0)
         return (np.cumsum(counts) - counts / 2) / self.n_center_frames
+
+    def n_samples(self, bootstrap: Bootstrap) -> np.ndarray:
+        """Return n(r) in each bootstrap sample, shape (n_samples, n_bins)."""
+        counts = bootstrap.resample(self.counts)
+        n_center_frames = self.n_center_frames * bootstrap.weights.mean(axis=1)
+        return (np.cumsum(counts, axis=1) - counts / 2) / n_center_frames[:, None]
 
     def rebinned(self, factor: int) -> "PairCounts":
         """Return the same pairs in bins wider by a factor; a rest at the end is dropped."""
@@ -98,16 +110,22 @@ def fine_counts(geometry: Results, sites: Sites, first_block: int = 0) -> list[P
     ]
 
 
-def rdf_table(fine: list[PairCounts], bootstrap: Bootstrap) -> pd.DataFrame:
-    """Return g(r), its standard error and the running coordination number n(r), a row per bin.
+def rdf_table(fine: Sequence[PairCounts], bootstrap: Bootstrap | Sequence[Bootstrap]) -> pd.DataFrame:
+    """Return g(r) and the running coordination number n(r) with their standard errors, a row per bin.
 
     g(r) = sum over frames of counts / sum over frames of (shell volume N_A N_B / V_t), as in mdtraj: normalized by
-    <1/V>, where MDAnalysis' InterRDF divides by 1/<V>. N_A N_B leaves out pairs inside one molecule. The error is a
-    block bootstrap of whole frames. r and n(r) belong to the middle of a bin.
+    <1/V>, where MDAnalysis' InterRDF divides by 1/<V>. N_A N_B leaves out pairs inside one molecule. The errors are
+    those of a block bootstrap of whole frames. r and n(r) belong to the middle of a bin.
+
+    Parameters
+    ----------
+    bootstrap
+        One for all pairs, or one for each.
     """
+    bootstraps = [bootstrap] * len(fine) if isinstance(bootstrap, Bootstrap) else bootstrap
     tables = []
-    for pair in (counts.rebinned(FINE_PER_BIN) for counts in fine):
-        names = (pair.center.name, pair.site.partner, pair.site.name)
-        columns = (*names, pair.r, pair.g, bootstrap.stderr(pair.g_samples(bootstrap)), pair.n)
+    for pair, draws in zip((counts.rebinned(FINE_PER_BIN) for counts in fine), bootstraps, strict=True):
+        errors = {"g": draws.stderr(pair.g_samples(draws)), "n": draws.stderr(pair.n_samples(draws))}
+        columns = (*pair.key, pair.r, pair.g, errors["g"], pair.n, errors["n"])
         tables.append(pd.DataFrame(dict(zip(RDF_COLUMNS, columns, strict=True))))
     return pd.concat(tables, ignore_index=True)

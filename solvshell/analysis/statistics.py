@@ -1,6 +1,6 @@
 """How much a time series knows: its equilibration, its independent samples, and the error of its mean."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -213,17 +213,17 @@ def _most_precise_start(values: np.ndarray, starts: np.ndarray) -> int:
     return int(np.argmin((variance / n_rest)[candidates]))
 
 
-def _deviation(centers: np.ndarray, n_first: int, start_of_rest: int) -> float:
-    """Return how many standard errors the mean of the first frames is away from that of the rest.
+def _deviates(first_frames: np.ndarray, rest: Estimate, n_rest: int) -> bool:
+    """Return whether the mean of the first frames is surely another than that of the rest.
 
-    The first frames are taken to fluctuate as the rest does: theirs is the error of as many independent samples.
+    The first frames are taken to fluctuate as the rest does: their error is that of as many independent samples.
     """
-    rest = mean_with_error(centers[start_of_rest:])
+    deviation = abs(float(first_frames.mean()) - rest.mean)
     if rest.stderr is None:
-        return 0.0 if np.isclose(centers[:n_first].mean(), rest.mean) else np.inf
-    n_samples = max(1.0, rest.n_independent * n_first / (len(centers) - start_of_rest))
+        return not np.isclose(deviation, 0)
+    n_samples = max(1.0, rest.n_independent * len(first_frames) / n_rest)
     error = rest.stderr * np.sqrt(1 + max(1.0, rest.n_independent / n_samples))
-    return float(abs(centers[:n_first].mean() - rest.mean) / error)
+    return bool(deviation > _DRIFT_SIGNIFICANCE * error)
 
 
 def _settles_after(centers: np.ndarray, starts: np.ndarray) -> int:
@@ -231,15 +231,16 @@ def _settles_after(centers: np.ndarray, starts: np.ndarray) -> int:
 
     It drifts if the frames to drop differ from the rest, or if its beginning, short or long, does from its second half.
     """
-    n_blocks = len(starts) - 1
+    n_frames, half = len(centers), (len(starts) - 1) // 2
     first = _most_precise_start(centers.mean(axis=1), starts[:-1])
-    half = n_blocks // 2
-    early = 2 ** np.arange(half.bit_length())
-    compared = [(early_frames, starts[half]) for early_frames in starts[early]]
-    if first:
-        compared.insert(0, (starts[first], starts[first]))
-    drifts = any(_deviation(centers, *frames) > _DRIFT_SIGNIFICANCE for frames in compared)
-    return max(1, first) if drifts else 0
+    early = [2**k for k in range(half.bit_length())]
+    for beginnings, start in (([first], first), (early, half)):
+        if start:
+            rest = mean_with_error(centers[starts[start] :])
+            n_rest = n_frames - int(starts[start])
+            if any(_deviates(centers[: starts[k]], rest, n_rest) for k in beginnings):
+                return max(1, first)
+    return 0
 
 
 def _equilibration(centers: np.ndarray, starts: np.ndarray) -> Equilibration:
@@ -249,7 +250,7 @@ def _equilibration(centers: np.ndarray, starts: np.ndarray) -> Equilibration:
     return Equilibration(min(dropped, half), clipped=dropped > half)
 
 
-def equilibration(series: Sequence[np.ndarray], block_starts: np.ndarray) -> Equilibration:
+def equilibration(series: Iterable[np.ndarray], block_starts: np.ndarray) -> Equilibration:
     """Return the latest equilibration of the series, at most half of the run.
 
     What drifts is cut at the start of the block from which the mean of the rest is most precise: the smallest variance
@@ -343,6 +344,14 @@ def bootstrap_blocks(
     drawn = rng.multinomial(n_draws, np.full(n_draws, 1 / n_draws), size=n_samples)
     weights = drawn[:, np.arange(n_blocks) * n_draws // n_blocks].astype(float)
     return Bootstrap(weights, n_draws, wanted < n_draws, inefficiency / 2 * n_draws / n_blocks)
+
+
+def bootstrap_run(
+    n_blocks: int, n_frames: int, inefficiency: float, n_samples: int, rng: np.random.Generator
+) -> Bootstrap:
+    """Return bootstrap samples of a run in draws twice as long as the statistical inefficiency, given in frames."""
+    in_blocks = inefficiency * n_blocks / n_frames
+    return bootstrap_blocks(n_blocks, int(np.ceil(2 * in_blocks)), n_samples, rng, in_blocks)
 
 
 def bootstrap_runs(runs: Sequence[Bootstrap]) -> Bootstrap:

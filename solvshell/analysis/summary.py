@@ -1,6 +1,5 @@
 """The summary of an analysis: every number with its independent samples, every setting, and what the run cannot say."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -11,7 +10,16 @@ from MDAnalysis import Universe
 from MDAnalysis.analysis.results import Results
 
 from solvshell.analysis import peaks as peak_settings
-from solvshell.analysis.findings import Findings, Settings, peak_rows, records, residence_rows, rows_with, samples
+from solvshell.analysis.findings import (
+    Findings,
+    Settings,
+    Tables,
+    peak_rows,
+    records,
+    residence_rows,
+    rows_with,
+    samples_of_share,
+)
 from solvshell.analysis.geometry import BIN_ANGSTROM
 from solvshell.analysis.limits import limits
 from solvshell.analysis.sites import Sites
@@ -48,10 +56,6 @@ def _scaled(estimate: Estimate, factor: float) -> Estimate:
     return Estimate(estimate.mean * factor, stderr, estimate.n_independent)
 
 
-def _n_independent(estimates: Sequence[Estimate | None]) -> list[dict[str, Any]]:
-    return [samples(estimate.n_independent if estimate else None) for estimate in estimates]
-
-
 def _thermodynamics(
     universe: Universe, geometry: Results, log: pd.DataFrame | None, settings: Settings
 ) -> dict[str, Any]:
@@ -62,7 +66,8 @@ def _thermodynamics(
         density = mean_with_error(masses.sum() * DALTON_PER_NM3 / (volumes * _NM3_PER_A3))
         result["density_g_cm3"] = _quantity(density)
     if log is not None:
-        kept = log[log["time_ps"] >= geometry.times[settings.first_frame]]
+        first, last = geometry.times[settings.first_frame], geometry.times[-1] + settings.timestep_ps / 2
+        kept = log[log["time_ps"].between(first, last)]
         for column in ("temperature_k", "potential_kj_mol", "kinetic_kj_mol"):
             if column in kept and len(kept):
                 result[column] = _quantity(mean_with_error(kept[column].to_numpy(float)))
@@ -87,6 +92,7 @@ def summarize(
     geometry: Results,
     log: pd.DataFrame | None,
     settings: Settings,
+    tables: Tables,
     found: Findings,
 ) -> dict[str, Any]:
     """Return everything that `analyze` found as plain JSON values; numbers that do not exist are None."""
@@ -94,7 +100,7 @@ def summarize(
     n_used = n_frames - settings.first_frame
     run_ps = (n_used - 1) * settings.timestep_ps
     thermodynamics = _thermodynamics(universe, geometry, log, settings)
-    flags, notes = limits(sites, settings, found, thermodynamics, run_ps)
+    flags, notes = limits(sites, settings, tables, found, thermodynamics, run_ps)
     return _plain(
         {
             "version": version("solvshell"),
@@ -108,6 +114,9 @@ def summarize(
                 "first_time_ps": geometry.times[settings.first_frame],
                 "last_time_ps": geometry.times[-1],
                 "timestep_ps": settings.timestep_ps,
+                "start": geometry.frames[0],
+                "stop": geometry.frames[-1] + 1,
+                "step": geometry.frames[1] - geometry.frames[0] if n_frames > 1 else 1,
             },
             "settings": {
                 "bin_angstrom": BIN_ANGSTROM,
@@ -124,24 +133,24 @@ def summarize(
             },
             "thermodynamics": thermodynamics,
             "composition": _composition(sites, geometry, settings),
-            "peaks": peak_rows(found),
+            "peaks": peak_rows(tables, found),
             "coordination": {
-                "sites": records(found.coordination),
+                "sites": records(tables.coordination),
                 "total": {name: _quantity(estimate) for name, estimate in found.total_coordination.items()},
             },
-            "shells": rows_with(found.shells, _n_independent(found.of_shells)),
+            "shells": rows_with(tables.shells, [samples_of_share(share) for share in found.of_shells]),
             "shell_shares": found.shell_shares,
-            "speciation": rows_with(found.speciation, _n_independent(found.of_speciation)),
+            "speciation": rows_with(tables.speciation, [samples_of_share(share) for share in found.of_speciation]),
             "residence": residence_rows(found),
             "residence_dynamics": settings.dynamics,
-            "exchange": records(found.exchange),
-            "clusters": records(found.clusters),
-            "population": records(found.population),
-            "denticity": records(found.denticity),
-            "bridging": records(found.bridging),
+            "exchange": records(tables.exchange),
+            "clusters": records(tables.clusters),
+            "population": records(tables.population),
+            "denticity": records(tables.denticity),
+            "bridging": records(tables.bridging),
             "angles": records(found.mean_angles),
-            "coordination_free_energy": records(found.coordination_free_energy),
-            "convergence": records(found.convergence),
+            "coordination_free_energy": records(tables.coordination_free_energy),
+            "convergence": records(tables.convergence),
             "energies": {"available": False, "reason": "interaction energies are not computed by this version"},
         }
     )

@@ -9,21 +9,20 @@ import pandas as pd
 from MDAnalysis.analysis.results import Results
 
 from solvshell.analysis.coordination import coordination_table, total_coordination
+from solvshell.analysis.cutoffs import Cutoff, Key, cutoff_matrix, cutoff_of
 from solvshell.analysis.geometry import SolvationGeometry
-from solvshell.analysis.peaks import Shell, Status, first_shell
+from solvshell.analysis.peaks import Shell, first_shell
 from solvshell.analysis.rdf import PairCounts, fine_counts
 from solvshell.analysis.reading.frames import open_trajectory
 from solvshell.analysis.shells import first_shells, shell_shares, shell_table, speciation_table
 from solvshell.analysis.sites import Sites, select_sites
 from solvshell.analysis.sources import whole_trajectory
-from solvshell.analysis.statistics import Bootstrap, Estimate, bootstrap_blocks, bootstrap_replicas, bootstrap_runs
+from solvshell.analysis.statistics import Bootstrap, Estimate, bootstrap_replicas, bootstrap_run, bootstrap_runs
 from solvshell.comparison.systems import System
 from solvshell.errors import InvalidInput
 from solvshell.report import Shown
 from solvshell.snapshot import Frame, frame_of
 from solvshell.species import select_species
-
-Key = tuple[str, str, str]
 
 #: How far a cutoff is moved to show what hangs on it, in Å.
 CUTOFF_STEP_ANGSTROM = 0.2
@@ -31,27 +30,15 @@ CUTOFF_STEP_ANGSTROM = 0.2
 
 @dataclass(frozen=True)
 class Pass:
-    """What one reading of a run gave: its results, pairs in blocks from the first frame used on, and the last frame."""
+    """What one reading of a run gave: pairs in blocks from the first frame used on, their draws, and the last frame."""
 
     system: str
     sites: Sites
     pairs: dict[Key, PairCounts]
-    bootstrap: Bootstrap
+    bootstraps: dict[Key, Bootstrap]
     geometry: Results
     first_frame: int
     last: Frame
-
-
-@dataclass(frozen=True)
-class Cutoff:
-    """The end of the first shell of one pair in all runs; `angstrom` is None without a shell or with too few samples.
-
-    The source is ``pooled_first_minimum``, or ``typical`` where all runs together have too few contacts to show it.
-    """
-
-    angstrom: float | None
-    source: str | None
-    status: Status
 
 
 @dataclass(frozen=True)
@@ -77,32 +64,37 @@ def _read(system: str, replica: Shown, capture: float) -> Pass:
     """Read the frames that the run's analysis used: not more, although the run may have gone on since."""
     assert replica.run is not None
     run, frames, settings = replica.run, replica.summary["frames"], replica.summary["settings"]
+    if "stop" not in frames:
+        raise InvalidInput(f"{run.path}: analyzed by an older version; analyze it again with 'solvshell analyze'")
     with whole_trajectory(run) as trajectory:
         universe = open_trajectory(run.topology_path, trajectory)
-        if len(universe.trajectory) < frames["n_frames"]:
+        if len(universe.trajectory) < frames["stop"]:
             raise InvalidInput(
                 f"{run.path}: has fewer frames than were analyzed; analyze it again with 'solvshell analyze'"
             )
         species = select_species(run.box.recipe.entries)
         sites = select_sites(universe, species)
-        geometry = SolvationGeometry.from_sites(sites, capture_radius=capture).run(stop=frames["n_frames"]).results
-        universe.trajectory[frames["n_frames"] - 1]
+        geometry = SolvationGeometry.from_sites(sites, capture_radius=capture)
+        geometry.run(**{key: frames[key] for key in ("start", "stop", "step")})
+        universe.trajectory[frames["stop"] - 1]
         last = frame_of(universe, species)
-    first = int(frames["dropped"])
-    first_block = int(np.searchsorted(geometry.block_starts, first))
-    n_blocks = len(geometry.block_starts) - 1 - first_block
-    rng = np.random.default_rng(settings["seed"])
-    per_draw = max(1, n_blocks // max(1, settings["n_draws"]))
+    first, block_starts = int(frames["dropped"]), geometry.results.block_starts
+    first_block = int(np.searchsorted(block_starts, first))
+    pairs = {pair.key: pair for pair in fine_counts(geometry.results, sites, first_block)}
+    draws = (len(block_starts) - 1 - first_block, frames["used"])
+    bootstraps = {
+        (row["center"], row["partner"], row["site"]): bootstrap_run(
+            *draws, row["inefficiency_frames"], settings["n_bootstrap"], np.random.default_rng(settings["seed"])
+        )
+        for row in replica.summary["peaks"]
+    }
+    counted = [key for key, pair in pairs.items() if pair.site.coordinating and not pair.center.reference]
     return Pass(
         system,
         sites,
-        {
-            (pair.center.name, pair.site.partner, pair.site.name): pair
-            for pair in fine_counts(geometry, sites, first_block)
-            if pair.site.coordinating and not pair.center.reference
-        },
-        bootstrap_blocks(n_blocks, per_draw, settings["n_bootstrap"], rng),
-        geometry,
+        {key: pairs[key] for key in counted},
+        {key: bootstraps[key] for key in counted},
+        geometry.results,
         first,
         last,
     )
@@ -124,11 +116,9 @@ def pool(pairs: Sequence[PairCounts], bootstraps: Sequence[Bootstrap]) -> tuple[
     return pooled, bootstrap_runs(bootstraps)
 
 
-def _cutoff(pair: PairCounts, shell: Shell) -> Cutoff:
-    typical = pair.site.typical_cutoff_angstrom.get(pair.center.name)
-    if shell.status == "too_few_samples" and typical is not None:
-        return Cutoff(typical, "typical", shell.status)
-    return Cutoff(shell.first_minimum, "pooled_first_minimum" if shell.first_minimum else None, shell.status)
+def _pooled_cutoff(pair: PairCounts, shell: Shell) -> Cutoff:
+    cutoff = cutoff_of(pair, shell)
+    return replace(cutoff, source="pooled_first_minimum") if cutoff.source == "first_minimum" else cutoff
 
 
 def common_cutoffs(passes: Sequence[Pass]) -> dict[Key, Cutoff]:
@@ -144,23 +134,12 @@ def common_cutoffs(passes: Sequence[Pass]) -> dict[Key, Cutoff]:
     for key in keys:
         having = [one for one in passes if key in one.pairs]
         of_systems = [
-            bootstrap_replicas([one.bootstrap for one in replicas], rng)
+            bootstrap_replicas([one.bootstraps[key] for one in replicas], rng)
             for _, replicas in groupby(having, key=lambda one: one.system)
         ]
         pooled, bootstrap = pool([one.pairs[key] for one in having], of_systems)
-        cutoffs[key] = _cutoff(pooled, first_shell(pooled, bootstrap))
+        cutoffs[key] = _pooled_cutoff(pooled, first_shell(pooled, bootstrap))
     return cutoffs
-
-
-def _matrix(sites: Sites, cutoffs: dict[Key, Cutoff]) -> np.ndarray:
-    """Return the cutoffs as `FirstShells` has them: 0 without a shell, not a number with too few samples."""
-    matrix = np.zeros((len(sites.centers), len(sites.sites)))
-    for i, center in enumerate(sites.centers):
-        for j, site in enumerate(sites.sites):
-            if site.coordinating:
-                cutoff = cutoffs[center.name, site.partner, site.name]
-                matrix[i, j] = cutoff.angstrom or (np.nan if cutoff.status == "too_few_samples" else 0)
-    return matrix
 
 
 def _moved(pair: PairCounts, cutoff: Cutoff) -> tuple[float, float, float]:
@@ -183,7 +162,7 @@ def _peaks(replica: Shown, cutoffs: dict[Key, Cutoff]) -> pd.DataFrame:
 
 
 def _recount(replica: Shown, one: Pass, cutoffs: dict[Key, Cutoff]) -> Recount:
-    counted = first_shells(one.geometry, one.sites, _matrix(one.sites, cutoffs), one.first_frame)
+    counted = first_shells(one.geometry, one.sites, cutoff_matrix(one.sites, cutoffs), one.first_frame)
     shells, of_shells = shell_table(counted)
     speciation, of_speciation = speciation_table(counted)
     total = total_coordination(counted)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from solvshell.analysis.cutoffs import Cutoff, Key
 from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT, Estimate
 from solvshell.comparison.differences import (
     NOTHING,
@@ -20,7 +21,7 @@ from solvshell.comparison.differences import (
     difference,
     from_series,
 )
-from solvshell.comparison.recount import CUTOFF_STEP_ANGSTROM, Cutoff, Key, Recount
+from solvshell.comparison.recount import CUTOFF_STEP_ANGSTROM, Recount
 from solvshell.comparison.systems import System, controls_of
 from solvshell.study import study_peak
 
@@ -263,8 +264,10 @@ def _fraction_numbers(
     found: Numbers = {}
     for key in dict.fromkeys(key for table in tables for key in table):
         values = [_value(table[key], 1.0) if key in table else Value(0.0) for table in tables]
-        n_independent = min(table[key].n_independent for table in tables if key in table)
-        status = _resolved([n_independent]) if any(value.mean for value in values) else "none_seen"
+        seen = [table[key] for table in tables if key in table]
+        n_independent = min(share.n_independent for share in seen)
+        resolved = "resolved" if all(share.is_resolved_share for share in seen) else "not_resolved"
+        status = resolved if any(value.mean for value in values) else "none_seen"
         found[key] = (status, values, {"n_independent": n_independent})
     return found
 

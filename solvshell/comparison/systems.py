@@ -240,8 +240,6 @@ def _is_limited(replica: Shown, limit: str) -> bool:
         return replica.summary["source"].get("run") == "unfinished"
     if limit == "outdated":
         return is_outdated(replica)
-    if limit == "short_draws":
-        return bool(replica.summary["settings"]["draws_shorter_than_memory"])
     return bool(replica.summary["flags"][limit])
 
 

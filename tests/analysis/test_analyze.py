@@ -88,6 +88,20 @@ def test_tables_have_the_columns_of_the_contract(exchanging, tmp_path):
     assert rdf.r_angstrom.head(3).tolist() == [0.005, 0.015, 0.025]
 
 
+def test_the_error_of_the_running_number_is_that_of_the_coordination_number(exchanging):
+    numbers = exchanging.coordination.set_index("partner").loc["PF6"]
+    rdf = exchanging.rdf[exchanging.rdf.partner == "PF6"].set_index("r_angstrom")
+    behind = rdf.loc[3.005]
+    assert behind.n == pytest.approx(numbers.cn_atoms_mean, abs=1e-6)
+    assert behind.n_stderr == pytest.approx(numbers.cn_atoms_stderr, rel=0.4)
+    assert (rdf.n_stderr[rdf.n == 0] == 0).all()
+
+
+def test_an_analysis_says_in_one_line_what_it_has(exchanging):
+    assert repr(exchanging).startswith(f"<Analysis of {exchanging.summary['frames']['used']} frames: rdf, peaks, ")
+    assert len(repr(exchanging)) < 300
+
+
 def test_the_same_seed_gives_the_same_numbers(exchanging):
     universe = shell_universe(np.random.default_rng(3), 30, 4)
     first, again, other = (analyze(universe, only_ec(), n_bootstrap=50, seed=seed) for seed in (1, 1, 2))
@@ -149,6 +163,130 @@ def test_one_partner_without_shell_counts_zero():
     assert pf6[["cn_atoms_mean", "cutoff_angstrom"]].isna().all()
     assert not analysis.shells.composition.str.contains("PF6").any()
     assert analysis.speciation.fraction.tolist() == [1, 0, 0]
+
+
+def two_shells(seed=7, n_frames=60):
+    """Eight centers with 4 EC each at 1.95 Å, and an F in the shell of four of them; 50 more of either, far away."""
+    rng = np.random.default_rng(seed)
+    frames = np.array([ts.positions.copy() for ts in shell_universe(rng, n_frames, 5, n_bulk=100).trajectory])
+    frames[:, 32:48:5] += [12.0, 0, 0]  # the fifth of the last four
+    order = np.r_[:8, [i for i in range(8, 48) if i % 5 != 2], 48:98, [i for i in range(8, 48) if i % 5 == 2], 98:148]
+    molecules = [("LI", ["LI"])] * 8 + [("EC", ["O"])] * 82 + [("PF6", ["F"])] * 58
+    return make_universe(molecules, frames[:, order], (40, 40, 40, 90, 90, 90))
+
+
+def test_radii_of_the_caller_are_those_that_are_reported():
+    shell = {("Li", "EC", "carbonyl_o"): 1.95}
+    analysis = analyze(two_shells(), species_file(), n_bootstrap=50, shell=shell)
+    peaks = analysis.peaks.set_index("partner")
+    assert peaks.cutoff_source.to_dict() == {"PF6": "first_minimum", "EC": "caller"}
+    assert peaks.cutoff_angstrom["EC"] == 1.95 < peaks.first_minimum_angstrom["EC"]
+    numbers = analysis.coordination.set_index("partner")
+    assert numbers.cutoff_angstrom.to_dict() == peaks.cutoff_angstrom.to_dict()
+    assert numbers.cn_atoms_mean["EC"] == pytest.approx(2, abs=0.2)
+    # A pair that is not named has its own first shell still.
+    assert numbers.cn_atoms_mean["PF6"] == pytest.approx(0.5, abs=0.02)
+    assert analysis.speciation.fraction.tolist() == pytest.approx([0.5, 0.5, 0], abs=0.02)
+    assert analysis.summary["settings"]["shell"] == {"Li-EC carbonyl_o": 1.95}
+
+
+def test_a_rule_of_the_caller_has_no_radius():
+    def three_nearest(contacts, sites):
+        return contacts.distance < 1.95
+
+    analysis = analyze(two_shells(), species_file(), n_bootstrap=50, shell=three_nearest)
+    assert set(analysis.peaks.cutoff_source) == {"caller"}
+    assert analysis.peaks.cutoff_angstrom.isna().all()
+    assert analysis.coordination.set_index("partner").cn_atoms_mean["EC"] == pytest.approx(2, abs=0.2)
+    assert "three_nearest" in analysis.summary["settings"]["shell"]
+    few = analyze(rare_anion_universe(), species_file(), n_bootstrap=50, shell=three_nearest).summary
+    assert few["flags"]["incomplete"] == []
+    assert "Li-PF6 f: too few samples for a first shell; counted by the rule of the caller" in few["notes"]
+
+
+def test_a_shell_of_the_caller_needs_none_in_the_liquid_and_may_be_wide():
+    universe = random_universe(np.random.default_rng(6), 60, 10, 100)
+    key = ("Li", "EC", "carbonyl_o")
+    analysis = analyze(universe, only_ec(), n_bootstrap=50, shell={key: 6.0})
+    assert analysis.peaks.status[0] == "no_shell"
+    cn = analysis.coordination.iloc[0]
+    assert cn.cn_atoms_mean == pytest.approx(100 * 4 / 3 * np.pi * 6**3 / 30**3, abs=4 * cn.cn_atoms_stderr)
+    assert analysis.summary["settings"]["capture_radius_angstrom"] == 6.0
+    by_rule = analyze(universe, only_ec(), n_bootstrap=50, shell=lambda contacts, _: contacts.distance < 4.0)
+    assert by_rule.coordination.cn_atoms_mean[0] == pytest.approx(100 * 4 / 3 * np.pi * 4**3 / 30**3, rel=0.1)
+    for wrong in ({("Li", "DMC", "o"): 3.0}, "EC", {}):
+        with pytest.raises(InvalidInput, match=r"^shell: "):
+            analyze(universe, only_ec(), shell=wrong)
+
+
+def test_a_part_of_the_frames_is_analyzed_as_if_it_were_all():
+    universe = exchanging_universe(np.random.default_rng(22), n_frames=300)
+    some = analyze(universe, species_file(), n_bootstrap=50, start=40, stop=280, step=3)
+    positions = [universe.trajectory[i].positions.copy() for i in range(40, 280, 3)]
+    molecules = [(residue.resname, list(residue.atoms.names)) for residue in universe.residues]
+    alone = analyze(make_universe(molecules, positions, (60, 60, 60, 90, 90, 90), 3.0), species_file(), n_bootstrap=50)
+    for name in ("rdf", "coordination", "speciation"):
+        pd.testing.assert_frame_equal(getattr(some, name), getattr(alone, name))
+    frames = some.summary["frames"]
+    assert (frames["n_frames"], frames["timestep_ps"], frames["first_time_ps"] % 3) == (80, 3.0, 1.0)
+    assert (frames["start"], frames["stop"], frames["step"]) == (40, 278, 3)
+    first = some.first_shells.frames[0]
+    assert some.shells.example_frame.isin(range(first, 280, 3)).all()
+
+
+def one_for_one(seed, memory, n_frames=1000, start_without=False):
+    """Eight centers with four places each, 30 % taken by F and the others by O; 15 % of the places are empty.
+
+    A place forgets after `memory` frames whose it is, and in every frame whether it is empty: the total number of
+    neighbors remembers nothing.
+    """
+    rng = np.random.default_rng(seed)
+    grid = (np.indices((2, 2, 2)).reshape(3, -1).T * 20.0 + 10)[:, None]
+    places = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)
+    shape = (n_frames, 8, 4)
+    drawn, forgets = rng.random(shape) < 0.3, rng.random(shape) < -np.expm1(-1 / memory)
+    drawn[0] &= not start_without
+    forgets[0] = True
+    last = np.maximum.accumulate(np.where(forgets, np.arange(n_frames)[:, None, None], 0), axis=0)
+    anion = np.take_along_axis(drawn, last, axis=0)
+    near = np.where(rng.random(shape) < 0.15, 5.5, rng.normal(2.0, 0.08, shape))
+    far = rng.uniform(8, 9, shape)
+    oxygen, fluorine = (
+        (grid + places * np.where(is_near, near, far)[..., None]).reshape(n_frames, 32, 3)
+        for is_near in (~anion, anion)
+    )
+    positions = np.concatenate([np.tile(grid[:, 0], (n_frames, 1, 1)), oxygen, fluorine], axis=1)
+    molecules = [("LI", ["LI"])] * 8 + [("EC", ["O"])] * 32 + [("PF6", ["F"])] * 32
+    return make_universe(molecules, positions, (40, 40, 40, 90, 90, 90))
+
+
+@pytest.mark.parametrize("memory", [20, 50, 150])
+def test_errors_of_g_know_an_anion_that_takes_the_place_of_a_solvent(memory):
+    heights, errors, flags = [], [], []
+    for seed in range(20):
+        analysis = analyze(one_for_one(seed, memory), species_file(), n_bootstrap=100, r_max=8)
+        near = analysis.rdf[(analysis.rdf.partner == "PF6") & ((analysis.rdf.r_angstrom - 2).abs() < 0.05)]
+        heights.append(near.g.mean())
+        errors.append(near.g_stderr.median())
+        flags.append("Li-PF6 f" in analysis.summary["flags"]["short_draws"])
+    ratio = np.std(heights, ddof=1) / np.mean(errors)
+    assert 0.6 < ratio < 1.35
+    if memory == 150:  # the run is less than ten independent samples long
+        assert all(flags)
+
+
+def test_a_start_without_anions_is_dropped_though_the_number_of_neighbors_is_the_same():
+    dropped = [
+        [
+            analyze(one_for_one(seed, 50, start_without=without), species_file(), n_bootstrap=20, r_max=8).summary[
+                "frames"
+            ]["dropped"]
+            for seed in range(10)
+        ]
+        for without in (True, False)
+    ]
+    assert np.count_nonzero(dropped[0]) >= 6
+    assert np.mean(dropped[0]) > 3 * np.mean(dropped[1])
 
 
 def test_a_shell_beyond_the_capture_radius_is_read_again():
@@ -274,9 +412,14 @@ def test_peaks_and_residence_times_carry_their_samples(exchanging):
 def test_draws_shorter_than_the_memory_are_said_to_be():
     rng = np.random.default_rng(12)
     summary = analyze(exchanging_universe(rng, n_frames=120), species_file(), n_bootstrap=50).summary
-    assert summary["settings"]["n_draws"] == 8
-    assert summary["settings"]["draws_shorter_than_memory"] is True
-    assert any("shorter than the memory of the liquid" in note for note in summary["notes"])
+    anion = next(row for row in summary["peaks"] if row["partner"] == "PF6")
+    assert anion["n_draws"] == 8
+    assert anion["draws_shorter_than_memory"] is True
+    assert anion["inefficiency_frames"] > summary["frames"]["used"] / 16
+    # The distances of EC are drawn anew in every frame: its g(r) is as well known as frames are many.
+    assert summary["flags"]["short_draws"] == ["Li-PF6 f"]
+    (note,) = (note for note in summary["notes"] if "shorter than the memory of the liquid" in note)
+    assert note.endswith(": Li-PF6 f")
 
 
 def test_a_constant_volume_does_not_lengthen_the_draws():
@@ -287,8 +430,8 @@ def test_a_constant_volume_does_not_lengthen_the_draws():
     frames[:, 8:40:4] = np.where(away, [20.0, 20.0, 20.0], frames[:, 8:40:4])
     universe = make_universe([("LI", ["LI"])] * 8 + [("EC", ["O"])] * 82, frames, (40, 40, 40, 90, 90, 90))
     summary = analyze(universe, only_ec(), n_bootstrap=50).summary
-    assert summary["settings"]["n_draws"] > 20
-    assert summary["settings"]["draws_shorter_than_memory"] is False
+    assert summary["peaks"][0]["n_draws"] > 20
+    assert summary["flags"]["short_draws"] == []
     assert not any("memory" in note for note in summary["notes"])
 
 

@@ -20,7 +20,7 @@ NO_TOTAL = {"Li": Estimate(np.nan, None, np.nan)}
 
 
 def peak_rows(*rows):
-    columns = ["center", "partner", "site", "peak_angstrom", "ci95_low", "ci95_high", "status", "n_independent"]
+    columns = ["center", "partner", "site", "peak_angstrom", "peak_stderr_angstrom", "status", "n_independent"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -29,7 +29,7 @@ def coordination_rows(*rows):
     return pd.DataFrame(rows, columns=columns).reindex(columns=COORDINATION_COLUMNS)
 
 
-EC = peak_rows(("Li", "EC", "carbonyl_o", 1.95, 1.95 - 0.0196, 1.95 + 0.0196, "resolved", 40.0))
+EC = peak_rows(("Li", "EC", "carbonyl_o", 1.95, 0.01, "resolved", 40.0))
 EC_NUMBER = coordination_rows(("Li", "EC", "carbonyl_o", 2.5, 0.05, 40.0))
 
 
@@ -54,7 +54,7 @@ def test_the_error_falls_with_the_root_of_the_time():
 
 def test_few_samples_or_no_error_cannot_tell():
     few = EC.assign(n_independent=9.9)
-    unknown = peak_rows(("Li", "EC", "carbonyl_o", None, None, None, "too_few_samples", 40.0))
+    unknown = peak_rows(("Li", "EC", "carbonyl_o", None, None, "too_few_samples", 40.0))
     constant = {"Li": Estimate(4.0, None, 1.0), "Na": None}
     for peaks in (few, unknown):
         table = convergence(peaks, EC_NUMBER.assign(cn_atoms_stderr=np.nan), constant, 400.0)
@@ -63,7 +63,7 @@ def test_few_samples_or_no_error_cannot_tell():
 
 
 def test_a_partner_without_a_shell_needs_nothing():
-    nobody = peak_rows(("Li", "POTA", "n", None, None, None, "no_shell", 40.0))
+    nobody = peak_rows(("Li", "POTA", "n", None, None, "no_shell", 40.0))
     uncounted = coordination_rows(("Li", "POTA", "n", np.nan, np.nan, np.nan))
     assert list(convergence(nobody, uncounted, NO_TOTAL, 400.0).quantity) == ["total_coordination"]
     within_a_given_cutoff = coordination_rows(("Li", "POTA", "n", 0.1, 0.01, 40.0))
@@ -172,7 +172,6 @@ def test_the_band_of_a_running_mean_holds_the_truth():
     ]
     share = np.mean(held, axis=0)
     assert (share >= 0.92).all()
-    assert (share <= 1).all()
     assert share[-1] < 1
 
 

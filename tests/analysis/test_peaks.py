@@ -96,6 +96,27 @@ def test_a_minimum_between_two_shells_lies_between_them():
     assert first_shell(fine, bootstrap).first_minimum == pytest.approx(2.5, abs=0.1)
 
 
+def test_a_site_on_its_center_is_no_crash():
+    """A virtual site, or the shell of a core: the peak is in the first bin."""
+    rng = np.random.default_rng(8)
+    frames = np.array([ts.positions.copy() for ts in shell_universe(rng, 60, 4).trajectory])
+    for width in (0.0, 0.01):
+        frames[:, 8:40:4] = frames[:, :8] + rng.normal(0, width, (60, 8, 3))
+        molecules = [("LI", ["LI"])] * 8 + [("EC", ["O"])] * (frames.shape[1] - 8)
+        shell = first_shell(*pairs_of(make_universe(molecules, frames, (40, 40, 40, 90, 90, 90))))
+        assert shell.status in ("resolved", "too_few_samples")
+        assert shell.peak is None or shell.peak < 0.05
+
+
+def test_the_error_of_a_peak_is_narrower_than_its_interval_over_two_normal_widths():
+    """The interval is Student's: eight draws make it wider by a fifth than their error."""
+    fine, _ = pairs_of(shell_universe(np.random.default_rng(9), 64, 4))
+    bootstrap = bootstrap_blocks(64, 8, 4000, np.random.default_rng(0))
+    shell = first_shell(fine, bootstrap)
+    half = (shell.ci95[1] - shell.ci95[0]) / 2
+    assert half / shell.stderr == pytest.approx(2.365, rel=0.1)
+
+
 def test_few_frames_are_too_few_samples():
     universe = shell_universe(np.random.default_rng(4), 5, 4)
     assert first_shell(*pairs_of(universe)).status == "too_few_samples"
