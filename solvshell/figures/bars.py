@@ -111,8 +111,8 @@ def draw_shells(axes: Axes, shells: pd.DataFrame, partners: Iterable[str] = (), 
     shells : pandas.DataFrame
         ``analysis.shells``.
     partners : iterable of str
-        Names of the partners, ``analysis.coordination.partner``: where a name ends in a digit (PF6) nothing else says
-        where the name ends and the number of molecules begins.
+        Names of the partners, ``analysis.coordination.partner``, if they are not those of shipped species: where a name
+        ends in a digit nothing else says where the name ends and the number of molecules begins.
     n_shown : int
         How many compositions, of each center species; the rest is left out.
 
@@ -205,6 +205,8 @@ def draw_denticity(axes: Axes, denticity: pd.DataFrame, *, colors: Mapping[str, 
 def draw_clusters(axes: Axes, clusters: pd.DataFrame, species: Iterable[str] = (), *, n_shown: int = 10) -> Axes:
     """Draw in which clusters of centers and anions the centers are (upper bars), and in which the anions (lower bars).
 
+    Clusters of centers alone, or of anions alone, have one bar.
+
     Parameters
     ----------
     axes : matplotlib.axes.Axes
@@ -229,10 +231,11 @@ def draw_clusters(axes: Axes, clusters: pd.DataFrame, species: Iterable[str] = (
     rows = clusters.loc[held.nlargest(n_shown).index.sort_values()]
     species = list(species)
     names = [shell_name(str(composition), species) for composition in rows.composition]
+    has_both = ((rows.fraction_of_centers > 0) & (rows.fraction_of_anions > 0)).to_numpy()
     for name, color, shift in (("centers", COLORS[0], -0.19), ("anions", COLORS[1], 0.19)):
         values, errors = rows[f"fraction_of_{name}"], rows[f"fraction_of_{name}_stderr"]
         has = (values > 0).to_numpy()
-        where = np.flatnonzero(has) + shift
+        where = np.flatnonzero(has) + shift * has_both[has]
         _draw_bars(axes, names, 100 * values[has], 100 * errors[has], [color] * len(where), where=where, height=0.36)
     _name_share(axes, "centers (blue), of anions (orange)")
     return axes

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from solvshell.species import catalogue
+
 SITE_NAMES = {
     "carbonyl_o": "O(C=O)",
     "ester_o": "O(ester)",
@@ -30,20 +32,25 @@ def pair_name(center: str, partner: str, site: str) -> str:
     return f"{center}{CENTER_AND_PAIR}{SITE_NAMES.get(site, site)} of {partner}"
 
 
-def shell_name(composition: str, partners: Iterable[str]) -> str:
-    """Return ``PF61 EC3`` as ``1 PF6 + 3 EC``: names may end in a digit.
+def _name_in(word: str, partners: Iterable[str]) -> str:
+    """Return the name in ``PF61``: one that is given, or else shipped, or else what stands before the last digits."""
+    for known in (partners, catalogue()):
+        if names := [name for name in known if re.fullmatch(re.escape(name) + r"\d+", word)]:
+            return max(names, key=len)
+    return re.sub(r"\d+$", "", word)
 
-    A word that begins with none of the names is split before its last digits.
+
+def shell_name(composition: str, partners: Iterable[str] = ()) -> str:
+    """Return ``PF61 EC3`` as ``1 PF6 + 3 EC``.
+
+    Where a name ends in a digit nothing in the composition says where the number begins: `partners` are the names that
+    there may be. Those of shipped species are known.
     """
     if composition == "none":
         return "empty"
     partners = list(partners)
-    parts = []
-    for word in composition.split():
-        names = [name for name in partners if word.startswith(name)]
-        name = max(names, key=len) if names else re.sub(r"\d+$", "", word)
-        parts.append(f"{word.removeprefix(name)} {name}")
-    return " + ".join(parts)
+    names = {word: _name_in(word, partners) for word in composition.split()}
+    return " + ".join(f"{word.removeprefix(name)} {name}" for word, name in names.items())
 
 
 def number(value: Any, stderr: Any = None) -> str:
@@ -51,6 +58,6 @@ def number(value: Any, stderr: Any = None) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if stderr is None or math.isnan(stderr) or stderr <= 0:
-        return f"{value:.4g}"
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
     digits = max(0, 1 - math.floor(math.log10(stderr)))
     return f"{value:.{digits}f} ± {stderr:.{digits}f}"

@@ -137,7 +137,7 @@ def plot_shells(shells: pd.DataFrame, speciation: pd.DataFrame, partners: Sequen
         return figure
 
 
-def plot_typical_shells(index: pd.DataFrame, folder: Path, partners: Sequence[str]) -> Figure | None:
+def plot_typical_shells(index: pd.DataFrame, folder: Path | str, partners: Sequence[str] = ()) -> Figure | None:
     """Return pictures of typical shells, the most frequent first, with their shares in %; None if there is no file.
 
     Eight of one center species, or four of each of several, and one of each composition.
@@ -148,7 +148,10 @@ def plot_typical_shells(index: pd.DataFrame, folder: Path, partners: Sequence[st
         From `solvshell.analysis.typical.export.export_shells`.
     folder
         With its files.
+    partners
+        Names that are not those of shipped species, as in `draw_shells`.
     """
+    folder = Path(folder)
     first = index[index.instance == 1]
     first = first[[(folder / name).is_file() for name in first.file]]
     if first.empty:

@@ -1,6 +1,7 @@
 """What all figures share: colors, lines, fonts, an empty figure, a panel that says why it is empty, files."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -47,7 +48,7 @@ def say_none(axes: Axes, text: str) -> Axes:
     return axes
 
 
-def save_figure(figure: Figure, stem: str, folder: str, formats: Sequence[str] = ("svg", "png")) -> None:
+def save_figure(figure: Figure, stem: str, folder: Path | str, formats: Sequence[str] = ("svg", "png")) -> None:
     """Write a figure as SVG and PNG (300 dots per inch)."""
     with mpl.rc_context(STYLE):
         for suffix in formats:

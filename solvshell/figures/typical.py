@@ -14,8 +14,8 @@ from solvshell.spheres import SLABS, Strokes, draw, fit_axes, flat, half_bonds, 
 _CENTER_COLOR = "#7b3294"
 #: Colors and radii in Å of elements as chemists know them; the balls are small enough to look between them.
 _ELEMENTS = {
-    "H": ("#e6e6e6", 0.16), "C": ("#6b6b6b", 0.28), "N": ("#0072B2", 0.34), "O": ("#D55E00", 0.36),
-    "F": ("#009E73", 0.34), "P": ("#E69F00", 0.46), "S": ("#F0E442", 0.46), "B": ("#CC79A7", 0.40),
+    "H": ("#e6e6e6", 0.16), "C": ("#6b6b6b", 0.28), "N": ("#0072B2", 0.34), "O": ("#C8171E", 0.36),
+    "F": ("#009E73", 0.34), "P": ("#F28E1C", 0.46), "S": ("#F0E442", 0.46), "B": ("#CC79A7", 0.40),
     "Cl": ("#56B4E9", 0.46),
 }  # fmt: skip
 _OTHER = ("#999999", 0.40)
@@ -55,16 +55,16 @@ class TypicalShell:
         return np.argwhere(bonded)
 
 
-def read_typical_shell(path: Path) -> TypicalShell:
+def read_typical_shell(path: Path | str) -> TypicalShell:
     """Return the shell in an extended XYZ file from `solvshell.analysis.typical.export.export_shells`."""
-    n_atoms, comment, *atoms = path.read_text(encoding="utf-8").splitlines()
+    n_atoms, comment, *atoms = Path(path).read_text(encoding="utf-8").splitlines()
     said = dict(word.split("=", 1) for word in shlex.split(comment))
     words = [line.split() for line in atoms[: int(n_atoms)]]
     positions = np.array([word[1:4] for word in words], float)
     return TypicalShell([word[0].capitalize() for word in words], positions, said)
 
 
-def draw_typical_shell(axes: Axes, path: Path) -> Axes:
+def draw_typical_shell(axes: Axes, path: Path | str) -> Axes:
     """Draw a center and the molecules of its shell in the colors of their elements; dashed lines are contacts.
 
     Oxygen is red, carbon gray, fluorine green, phosphorus orange, nitrogen blue, sulfur yellow; the center purple.
@@ -72,7 +72,7 @@ def draw_typical_shell(axes: Axes, path: Path) -> Axes:
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    path : pathlib.Path
+    path : pathlib.Path or str
         An XYZ file from the folder ``shells`` beside the tables.
 
     Returns
