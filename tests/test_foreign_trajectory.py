@@ -46,6 +46,19 @@ def test_workers_and_a_shorter_range_give_the_same_shells(tables, tmp_path):
     assert pd.read_csv(tables / "rdf.csv").r_angstrom.max() > 11
 
 
+def test_some_of_the_frames(tmp_path):
+    assert analyze(tmp_path / "out", start=10, stop=-1, step=3) == 0
+    frames = json.loads((tmp_path / "out" / "summary.json").read_text())["frames"]
+    read = range(101)[10:-1:3]
+    assert frames["n_frames"] == len(read) == 30
+    assert frames["timestep_ps"] == 30.0
+    assert frames["last_time_ps"] == 10.0 * read[-1]
+
+
+def test_no_frame_at_all_is_refused(tmp_path, capsys):
+    assert "start, stop, step: leave no frame" in refused(capsys, tmp_path / "out", start=500)
+
+
 def rows_of(tables: Path, name: str, column: str = "site", value: str = "carbonyl_o") -> pd.DataFrame:
     table = pd.read_csv(tables / f"{name}.csv")
     return table[table[column] == value].set_index("partner")
@@ -189,7 +202,7 @@ BAD_SPECIES = {
 }
 
 
-def refused(capsys: pytest.CaptureFixture[str], out: Path, **changed: Path) -> str:
+def refused(capsys: pytest.CaptureFixture[str], out: Path, **changed: Path | int) -> str:
     """Analyze bad input and return the one line that says what was wrong."""
     assert analyze(out, **changed) == 2
     captured = capsys.readouterr()
