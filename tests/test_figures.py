@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
-from matplotlib.colors import to_hex
+from matplotlib.colors import rgb_to_hsv, to_hex
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from table_contract import COLUMNS
 
 from solvshell import figures
 from solvshell.figures import pages
+from solvshell.figures.lines import PAIR
 from solvshell.figures.typical import read_typical_shell
 
 PAIRS = [("Li", "PF6", "f"), ("Li", "EC", "carbonyl_o"), ("Na", "PF6", "f"), ("Na", "EC", "carbonyl_o")]
@@ -45,7 +46,8 @@ def axes() -> Axes:
 def rdf() -> pd.DataFrame:
     def curves(i: int) -> tuple:
         g = (1.9 + 0.1 * i < R).astype(float)
-        return R, g, 0.1 * g, (i + 1) * np.cumsum(g) / 100
+        n = (i + 1) * np.cumsum(g) / 100
+        return R, g, 0.1 * g, n, 0.1 * n
 
     return of_pairs("rdf", curves)
 
@@ -200,6 +202,8 @@ def test_running_coordination_with_circles_at_the_cutoffs(
 ) -> None:
     figures.draw_running_coordination(axes, rdf, coordination)
     assert list(line(axes, "Na–F of PF6").get_ydata()) == list(rdf[rdf.center == "Na"].n[:600])
+    bands = [band.get_paths()[0].vertices[:, 1].max() for band in axes.collections]
+    assert bands == pytest.approx(1.1 * rdf[rdf.r_angstrom < 6].groupby(PAIR, sort=False).n.max().to_numpy())
     circles = [one.get_xydata()[0] for one in axes.lines if one.get_marker() == "o"]
     assert np.array(circles)[:, 0] == pytest.approx(3.0)
     assert np.nansum(np.array(circles)[:, 1]) == 1 + 3 + 4
@@ -231,6 +235,11 @@ def test_shells_of_each_center_the_most_frequent_first(axes: Axes, shells: pd.Da
     assert max(axes.get_xticks()) <= 100
 
 
+def test_shells_of_shipped_species_need_no_names(axes: Axes, shells: pd.DataFrame) -> None:
+    figures.draw_shells(axes, shells, n_shown=1)
+    assert bar_labels(axes) == ["Li: 1 PF6 + 4 EC", "Na: empty"]
+
+
 def test_ion_pair_states(axes: Axes, speciation: pd.DataFrame) -> None:
     figures.draw_speciation(axes, speciation)
     assert bar_labels(axes) == ["SSIP", "CIP", "AGG"]  # those around sodium are not known
@@ -247,8 +256,8 @@ def test_denticity(axes: Axes, denticity: pd.DataFrame) -> None:
 def test_clusters_hold_centers_and_anions(axes: Axes, clusters: pd.DataFrame) -> None:
     figures.draw_clusters(axes, clusters, ["Li", "PF6"])
     assert bar_labels(axes) == ["1 Li", "1 PF6", "1 Li + 1 PF6"]
-    places = [round(bar.get_y() + bar.get_height() / 2) for bar in axes.patches]
-    assert places == [0, 2, 1, 2]  # centers, then anions
+    places = [bar.get_y() + bar.get_height() / 2 for bar in axes.patches]
+    assert places == pytest.approx([0, 1.81, 1, 2.19])  # centers, then anions; a lone bar stands at its label
     assert bars(axes) == pytest.approx([50, 50, 40, 60])
     assert list(half_errors(axes)) == pytest.approx([5, 5, 6, 6])
 
@@ -351,7 +360,7 @@ def test_a_typical_shell_has_its_bonds_and_contacts(axes: Axes, typical: pd.Data
     shell = read_typical_shell(tmp_path / typical.file[0])
     assert shell.bonds.tolist() == [[1, 2], [2, 3]]
     assert shell.touching.tolist() == [1]
-    figures.draw_typical_shell(axes, tmp_path / typical.file[0])
+    figures.draw_typical_shell(axes, str(tmp_path / typical.file[0]))
     (contact,) = axes.lines
     ends = contact.get_xydata()
     assert 0 < np.linalg.norm(ends[1] - ends[0]) < 1.95 - 0.7  # between the balls, as seen
@@ -365,7 +374,23 @@ def test_typical_shells_of_each_center(typical: pd.DataFrame, tmp_path: Path) ->
     assert said == [*["Li: 1 EC\n50.0 ± 2.0 %"] * 2, "", "", "Na: 1 EC\n50.0 ± 2.0 %", "", "", ""]
     of_one = pages.plot_typical_shells(typical[typical.center == "Li"], tmp_path, ["EC"])
     assert len(of_one.axes) == 4
-    assert pages.plot_typical_shells(typical, tmp_path / "elsewhere", ["EC"]) is None
+    assert pages.plot_typical_shells(typical, str(tmp_path / "elsewhere")) is None
+
+
+HUES = {"O": (-0.03, 0.03), "P": (0.06, 0.11), "S": (0.14, 0.18), "F": (0.35, 0.48), "N": (0.53, 0.67)}
+
+
+@pytest.mark.parametrize("element", HUES)
+def test_elements_have_the_colors_that_pages_say(element: str, axes: Axes, tmp_path: Path) -> None:
+    """Oxygen red, phosphorus orange, sulfur yellow, fluorine green, nitrogen blue."""
+    said = 'center=Li distances_angstrom="2.000"'
+    (tmp_path / "shell.xyz").write_text(f"2\n{said}\nLi 0 0 0\n{element} 2 0 0\n")
+    figures.draw_typical_shell(axes, tmp_path / "shell.xyz")
+    balls = [color for one in axes.collections if isinstance(one, EllipseCollection) for color in one.get_facecolor()]
+    hue, saturation, _ = rgb_to_hsv(np.array(balls)[:, :3]).T
+    colored = (hue[saturation > 0.3] + 0.1) % 1 - 0.1
+    low, high = HUES[element]
+    assert any((low < colored) & (colored < high))
 
 
 EMPTY: dict[str, tuple[Callable[..., Axes], str]] = {

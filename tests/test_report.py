@@ -1,6 +1,7 @@
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from synthetic import make_universe, species_file
 
 from solvshell.analysis import analyze, write_tables
 from solvshell.cli import main
+from solvshell.errors import InvalidInput
 from solvshell.figures import number, pair_name, shell_name
 from solvshell.report import write_report
-from solvshell.report_tables import exchange_matrices, residence_rows
+from solvshell.report_tables import cutoff_rows, exchange_matrices, missing_times, residence_rows
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,7 @@ from solvshell.report_tables import exchange_matrices, residence_rows
         (298.365, 12.3, "298 ± 12"),
         (5.0, None, "5"),
         (5.0, math.nan, "5"),
+        (61253.7, None, "61254"),
         (None, None, "–"),
         (math.nan, 1.0, "–"),
     ],
@@ -35,6 +38,8 @@ def test_shells_of_species_whose_names_end_in_digits() -> None:
     assert shell_name("PF61 EC3", ["PF6", "EC", "P"]) == "1 PF6 + 3 EC"
     assert shell_name("EC12", ["EC", "E"]) == "12 EC"
     assert shell_name("none", ["EC"]) == "empty"
+    assert shell_name("PF61 EC3") == "1 PF6 + 3 EC"
+    assert shell_name("PF61 ECX2", ["PF", "EC"]) == "61 PF + 2 ECX"
 
 
 def test_pairs_are_written_as_chemists_do() -> None:
@@ -111,6 +116,32 @@ def test_the_page_says_the_numbers_of_the_tables(tables: Path, page: Path) -> No
     judged = pd.read_csv(tables / "convergence.csv")
     assert f"Of {len(judged)} numbers, {(judged.status == 'enough').sum()} have the wanted standard error" in said
     assert f"{(judged.status == 'cannot_tell').sum()} have fewer than ten independent samples" in said
+    assert "need a run as long as their point says (red)" in said
+
+
+def test_the_page_says_why_departures_and_times_differ_or_are_missing(tables: Path, page: Path) -> None:
+    said = text_of(page)
+    assert "Absences shorter than 20 ps (two frames, and 2 ps at least) are bridged among the departures" in said
+    rows = missing_times(json.loads((tables / "summary.json").read_text())["residence"])
+    assert len(rows) >= 3
+    for row in rows:
+        assert f"{pair_name(row['center'], row['partner'], row['site'])} {row['missing']} {row['reason']}" in said
+
+
+def test_the_page_says_where_its_numbers_come_from(tables: Path, page: Path) -> None:
+    said = text_of(page)
+    assert "Li–F of PF6 2.80 given by the species file" in said
+    cutoff = pd.read_csv(tables / "peaks.csv").query("partner == 'EC' and site == 'carbonyl_o'").cutoff_angstrom.item()
+    assert f"Li–O(C=O) of EC {cutoff:.2f} first minimum of g(r)" in said
+    assert "trajectory lb003.xtc" in said
+    assert f"figures (SVG, PNG) lie in {tables}" in said
+    assert "Whether these are physical times depends on the thermostat" in said
+
+
+def test_molecules_of_one_center_each_take_a_sentence(tables: Path, page: Path) -> None:
+    assert pd.read_csv(tables / "bridging.csv").n_centers.max() == 1
+    assert "No molecule in a shell touches a second center" in text_of(page)
+    assert "touch so many centers" not in text_of(page)
 
 
 def test_typical_shells_are_shown_and_listed_where_they_lie(tables: Path, page: Path) -> None:
@@ -120,6 +151,38 @@ def test_typical_shells_are_shown_and_listed_where_they_lie(tables: Path, page: 
         share = number(100 * row.fraction, 100 * row.stderr)
         assert f"{row.file} {share} {row.frame} {row.n_atoms}" in said
     assert (tables / "figures" / "typical_shells.svg").is_file()
+
+
+@pytest.fixture
+def copied(tables: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tables, tmp_path / "tables"))
+
+
+def test_figures_of_an_earlier_analysis_go_and_those_of_others_stay(copied: Path) -> None:
+    (copied / "figures").mkdir(exist_ok=True)
+    for name in ("log.svg", "log.png", "mine.svg"):
+        (copied / "figures" / name).touch()
+    write_report([str(copied)], str(copied / "page.htm"))
+    left = {path.name for path in (copied / "figures").iterdir()}
+    assert not left & {"log.svg", "log.png"}
+    assert left >= {"mine.svg", "rdf.svg", "rdf.png"}
+
+
+def test_shells_of_an_earlier_analysis_are_not_shown(copied: Path) -> None:
+    summary = json.loads((copied / "summary.json").read_text())
+    summary["shell_files"] = {"available": False, "reason": "no elements"}
+    (copied / "summary.json").write_text(json.dumps(summary))
+    write_report([copied], copied / "page.html")
+    said = text_of(copied / "page.html")
+    assert "Typical shells as files: not available (no elements)." in said
+    assert ".xyz" not in said
+    assert not (copied / "figures" / "typical_shells.svg").exists()
+
+
+@pytest.mark.parametrize("name", ["page.pdf", "page", "page.html.gz"])
+def test_a_page_is_html(name: str, copied: Path) -> None:
+    with pytest.raises(InvalidInput, match=f"{name}: not the name of a page; give a file such as report.html"):
+        write_report([copied], copied / name)
 
 
 def test_a_page_about_two_kinds_of_centers(tmp_path: Path) -> None:
@@ -151,6 +214,8 @@ def test_a_page_without_anions_and_angles(tmp_path: Path) -> None:
     said = text_of(tmp_path / "page.html")
     assert "No anions: no ion pair states." in said
     assert "Exchange rates: not available" in said
+    assert "need a longer run, and" in said
+    assert "(red)" not in said
     assert "mean angle" not in said
 
 
@@ -161,6 +226,50 @@ def test_who_never_leaves_has_a_lower_bound() -> None:
     (row,) = residence_rows(table, [pair | {"n_departures": 0, "lower_bound_ps": 200.0}])
     assert row["times"] == ["longer than 200", "–", "7.0 ± 2.0", "–", "–"]
     assert row["n_departures"] == 0
+
+
+def test_missing_times_have_a_reason() -> None:
+    pair = {"center": "Li", "partner": "EC", "site": "carbonyl_o"}
+    known = {"integral_ps": {"mean": 7.0}, "fit": {"mean_ps": {"mean": 7.0}}, "reason": None}
+    short = {"integral_ps": None, "fit": known["fit"], "reason": "too short"}
+    noisy = {"integral_ps": None, "fit": None, "reason": "too noisy"}
+    rows = missing_times(
+        [
+            pair | {"continuous": known, "intermittent": short},
+            pair | {"continuous": noisy, "intermittent": known},
+            pair | {"continuous": None, "intermittent": None},
+        ]
+    )
+    assert [(row["missing"], row["reason"]) for row in rows] == [
+        ("area under C(t)", "too short"),
+        ("area under S(t), two exponentials", "too noisy"),
+        ("all times", "no contact was counted"),
+    ]
+
+
+def test_cutoffs_say_who_gave_them() -> None:
+    rows = [
+        ("a", 2.5, "first_minimum", "resolved"),
+        ("b", 2.8, "given", "too_few_samples"),
+        ("c", 3.0, "typical", "too_few_samples"),
+        ("d", 2.2, "caller", "resolved"),
+        ("e", np.nan, "caller", "resolved"),
+        ("f", np.nan, None, "no_shell"),
+        ("g", np.nan, None, "too_few_samples"),
+        ("reference", np.nan, None, "resolved"),
+    ]
+    columns = ["partner", "cutoff_angstrom", "cutoff_source", "status"]
+    peaks = pd.DataFrame(rows, columns=columns).assign(center="Li", site="o")
+    words = cutoff_rows(peaks, peaks[peaks.partner != "reference"])
+    assert [(row["cutoff"], row["source"]) for row in words] == [
+        ("2.50", "first minimum of g(r)"),
+        ("2.80", "given by the species file"),
+        ("3.00", "typical of such sites: too few samples for a first minimum"),
+        ("2.20", "given by the caller"),
+        ("–", "a rule of the caller decides"),
+        ("–", "no first shell, so nothing is counted"),
+        ("–", "too few samples, so nothing is counted"),
+    ]
 
 
 def test_exchange_is_laid_out_by_who_leaves_and_who_comes() -> None:

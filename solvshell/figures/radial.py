@@ -81,7 +81,9 @@ def draw_running_coordination(
     colors: Mapping[str, str] | None = None,
     legend: bool = True,
 ) -> Axes:
-    """Draw the running coordination number n(r) of each pair: atoms of the site within r of a center.
+    """Draw the running coordination number n(r) of each pair with a band of its standard error.
+
+    n(r) are the atoms of the site within r of a center.
 
     Parameters
     ----------
@@ -108,6 +110,7 @@ def draw_running_coordination(
     shown = rdf[rdf.r_angstrom <= r_max]
     start = r_max
     for table, line in pair_lines(shown, coordination, colors):
+        draw_band(axes, table.r_angstrom, table.n - table.n_stderr, table.n + table.n_stderr, line["color"])
         axes.plot(table.r_angstrom, table.n, linewidth=1.4, **line)
         start = min(start, _start(table.r_angstrom, table.n))
     if not axes.lines:
