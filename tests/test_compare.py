@@ -525,6 +525,21 @@ def test_the_tables_know_the_differences(compared: Path) -> None:
     assert shells.groupby("system").fraction.sum().to_list() == pytest.approx([1, 1, 1])
 
 
+def test_the_page_says_whether_the_runs_of_a_system_are_long_enough_together(
+    compared: Path, runs: dict[str, Path]
+) -> None:
+    table = table_of(compared, "convergence").set_index(["system", "quantity", "partner"])
+    near = table.loc["lb003 (near)", "coordination", "EC"]
+    of_runs = [pd.read_csv(path / "analysis" / "convergence.csv") for path in sorted(runs["near"].glob("replica-*"))]
+    own = [rows[(rows.quantity == "coordination") & (rows.partner == "EC")].iloc[0] for rows in of_runs]
+    assert near.value.item() == pytest.approx(np.mean([row.value for row in own]), rel=1e-4)
+    assert near.stderr.item() == pytest.approx(stats.sem([row.value for row in own]), rel=1e-4)
+    assert near.run_ps.item() == pytest.approx(sum(row.run_ps for row in own), rel=1e-4)
+    assert set(table.index.get_level_values("system")) == {"lb003 (near)", "lb003 (far)", "lb003 (single)"}
+    assert "Whether the runs are long enough" in (compared / "index.html").read_text()
+    assert (compared / "figures" / "convergence-lb003--near.svg").stat().st_size > 1000
+
+
 def test_absences_are_words(compared: Path) -> None:
     peaks = table_of(compared, "peaks")
     absent = peaks[peaks.partner == "PF6"]

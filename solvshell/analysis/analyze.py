@@ -11,7 +11,7 @@ from MDAnalysis import Universe
 
 from solvshell.analysis.angles import angle_table, mean_angle_table
 from solvshell.analysis.bridging import bridging_table
-from solvshell.analysis.clusters import cluster_table, find_clusters, population_matrix
+from solvshell.analysis.clusters import cluster_table, find_clusters, largest_cluster, population_matrix
 from solvshell.analysis.convergence import CONVERGENCE_COLUMNS, RUNNING_MEAN_COLUMNS, convergence, running_mean
 from solvshell.analysis.coordination import coordination_table, total_coordination, total_per_center
 from solvshell.analysis.coordination_free_energy import coordination_free_energy
@@ -99,11 +99,8 @@ def _count(
     peak_shells = [first_shell(*both, look.farthest) for both in zip(fine, bootstraps, strict=True)]
     cutoffs = cutoffs_by_pair(fine, peak_shells, look.asked.radii)
     shells = look.shells_within(cutoffs, int(look.geometry.block_starts[first_block]))
-    peaks, coordination, clusters = (
-        _peak_table(fine, peak_shells, cutoffs),
-        coordination_table(shells),
-        find_clusters(shells),
-    )
+    peaks, coordination = _peak_table(fine, peak_shells, cutoffs), coordination_table(shells)
+    clusters = find_clusters(shells)
     shell_fractions, of_shells = shell_table(shells)
     speciation, of_speciation = speciation_table(shells)
     found = Findings(
@@ -115,6 +112,7 @@ def _count(
         of_speciation=of_speciation,
         residence=residence_times(shells, rng),
         mean_angles=mean_angle_table(shells),
+        largest_cluster=largest_cluster(clusters),
     )
     tables = Tables(
         rdf=rdf_table(fine, bootstraps),

@@ -196,34 +196,3 @@ def running_mean(series: np.ndarray, timestep_ps: float, center: str, n_times: i
             low, high = confidence_interval(mean, estimate.stderr, estimate.n_independent)
         rows.append((center, end * timestep_ps, mean, estimate.stderr, low, high, estimate.n_independent))
     return pd.DataFrame(rows, columns=RUNNING_MEAN_COLUMNS).astype({"stderr": float})
-
-
-def running_mean_of_replicas(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the mean over the running means of replicas, up to the end of the shortest.
-
-    Interval and error are those of the replicas' scatter from three replicas on (Student), else those of the runs in
-    quadrature. `n_independent` is the sum.
-
-    Parameters
-    ----------
-    tables
-        From `running_mean`, one of each replica, of one center species.
-    """
-    shortest = min(tables, key=lambda table: table["time_ps"].iloc[-1])
-    times = shortest["time_ps"].to_numpy()
-
-    def at_times(column: str) -> np.ndarray:
-        return np.array([np.interp(times, table["time_ps"], table[column]) for table in tables])
-
-    means, n_replicas = at_times("mean"), len(tables)
-    mean = means.mean(axis=0)
-    if n_replicas >= MIN_REPLICAS:
-        stderr = means.std(axis=0, ddof=1) / np.sqrt(n_replicas)
-        low, high = np.transpose([confidence_interval(*pair, n_replicas) for pair in zip(mean, stderr, strict=True)])
-    else:
-        stderr = np.linalg.norm(at_times("stderr"), axis=0) / n_replicas
-        low = mean - np.linalg.norm(means - at_times("low"), axis=0) / n_replicas
-        high = mean + np.linalg.norm(at_times("high") - means, axis=0) / n_replicas
-    n_independent = at_times("n_independent").sum(axis=0)
-    columns = (shortest["center"], times, mean, stderr, low, high, n_independent)
-    return pd.DataFrame(dict(zip(RUNNING_MEAN_COLUMNS, columns, strict=True)))

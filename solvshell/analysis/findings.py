@@ -90,6 +90,7 @@ class Findings:
     of_speciation: list[Estimate | None]
     residence: ResidenceTimes
     mean_angles: pd.DataFrame
+    largest_cluster: Estimate | None
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -69,9 +69,9 @@ def _memories(look: Look, shells: FirstShells, first_frame: int) -> Iterator[tup
 
     def standing_in(pair: PairCounts) -> float:
         own = slice(None) if pair.center.reference else pair.center.members
-        all_of_them = [total, *([numbers[pair.site.partner]] if numbers.get(pair.site.partner, total).any() else [])]
-        about_means = (_about_means(number, sites)[:, own] for number in all_of_them)
-        return max(statistical_inefficiency(series) for series in about_means)
+        with_partner = numbers.get(pair.site.partner, total)
+        looked_at = (total, with_partner) if with_partner.any() else (total,)
+        return max(statistical_inefficiency(_about_means(number, sites)[:, own]) for number in looked_at)
 
     for (_, j), pair, shell in zip(sites.pairs, fine_counts(geometry, sites), look.peak_shells, strict=True):
         has_contacts = pair.site.coordinating and not pair.center.reference

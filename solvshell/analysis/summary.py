@@ -145,6 +145,7 @@ def summarize(
             "residence_dynamics": settings.dynamics,
             "exchange": records(tables.exchange),
             "clusters": records(tables.clusters),
+            "largest_cluster_fraction_of_centers": _quantity(found.largest_cluster),
             "population": records(tables.population),
             "denticity": records(tables.denticity),
             "bridging": records(tables.bridging),

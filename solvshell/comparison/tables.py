@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from solvshell.analysis.convergence import convergence_of_replicas
 from solvshell.comparison import words
 from solvshell.comparison.results import Comparison, Row
 
@@ -89,6 +90,15 @@ def total_table(found: Comparison) -> pd.DataFrame:
     columns = ["system", "center", *COORDINATION_COLUMNS[4:15], "attribution"]
     table = _table(found.totals, columns, ("center",), "cn_atoms_mean")
     return table.assign(attribution=[words.attribution(found, row) for row in found.totals])
+
+
+def convergence_table(found: Comparison) -> pd.DataFrame:
+    """Return what the replicas of each system are long enough for, together; see `convergence_of_replicas`."""
+    of_systems = {
+        system.name: convergence_of_replicas([replica.tables["convergence"] for replica in system.replicas])
+        for system in found.systems
+    }
+    return pd.concat(of_systems, names=["system", None]).reset_index("system").reset_index(drop=True)
 
 
 def plain_records(table: pd.DataFrame) -> list[dict[str, Any]]:

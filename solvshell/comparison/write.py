@@ -53,6 +53,11 @@ def _draw(found: Comparison, recounts: dict[str, list[Recount]], centers: list[s
     for center in centers:
         drawn[f"budget-{center}"] = figures.plot_budget(found, center, colors)
         drawn[f"shells-{center}"] = figures.plot_shells(found, center)
+    convergence = tables.convergence_table(found)
+    for system in found.systems:
+        figure = shared.plot_convergence(convergence[convergence.system == system.name])
+        if figure is not None:
+            drawn[f"convergence-{system.slug}"] = figure
     reference_centers = rdf_figures.plot_reference_centers(found)
     if reference_centers is not None:
         drawn["reference_centers"] = reference_centers
@@ -121,6 +126,7 @@ def _summary(found: Comparison) -> dict[str, Any]:
         "shells": tables.plain_records(tables.shell_table(found)),
         "shell_shares": tables.plain_records(found.shares),
         "speciation": tables.plain_records(tables.speciation_table(found)),
+        "convergence": tables.plain_records(tables.convergence_table(found)),
         "sentences": words.sentences(found),
         "caveat": words.caveat(found),
         "study": {
@@ -188,6 +194,7 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Comparison:
     _write_table(out / "coordination.csv", tables.coordination_table(found))
     _write_table(out / "shells.csv", tables.shell_table(found))
     _write_table(out / "speciation.csv", tables.speciation_table(found))
+    _write_table(out / "convergence.csv", tables.convergence_table(found))
     addresses = _draw(found, recounts, found.centers, out)
     write_json(out / "summary.json", summary)
     write_atomically(out / "index.html", _page(found, addresses, summary))

@@ -10,7 +10,6 @@ from solvshell.analysis.convergence import (
     convergence,
     convergence_of_replicas,
     running_mean,
-    running_mean_of_replicas,
 )
 from solvshell.analysis.coordination import COORDINATION_COLUMNS
 from solvshell.analysis.statistics import Estimate, confidence_interval, mean_with_error
@@ -179,17 +178,3 @@ def test_a_number_that_never_changes_has_no_band():
     table = running_mean(np.full((100, 3), 4), 1.0, "Li")
     assert (table["mean"] == 4).all()
     assert table[["stderr", "low", "high"]].isna().all(axis=None)
-
-
-def test_the_band_of_replicas_is_their_scatter():
-    rng = np.random.default_rng(6)
-    runs = [ar1(rng, n_frames, 0.5, 4) + offset for n_frames, offset in ((400, 4.0), (500, 5.0), (600, 4.5))]
-    table = running_mean_of_replicas([running_mean(run, 1.0, "Li") for run in runs])
-    last = table.iloc[-1]
-    assert last.time_ps == 400
-    means = [run[:400].mean() for run in runs]
-    assert last["mean"] == pytest.approx(np.mean(means), abs=0.02)
-    expected = stats.t.interval(0.95, 2, np.mean(means), stats.sem(means))
-    assert (last.low, last.high) == pytest.approx(expected, abs=0.05)
-    two = running_mean_of_replicas([running_mean(run, 1.0, "Li") for run in runs[:2]]).iloc[-1]
-    assert two.high - two.low < (last.high - last.low) / 4
