@@ -423,7 +423,7 @@ def test_the_species_files_of_the_page_can_be_read() -> None:
     page = (Path(__file__).parent.parent / "docs" / "analysis_input.md").read_text()
     blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     read = [validate(SpeciesFile, yaml.safe_load(block), "page") for block in blocks]
-    assert [list(file.partners) for file in read] == [["EC", "PF6", "GVL"], ["PF6", "EC"]]
+    assert [list(file.partners) for file in read] == [["EC", "PF6", "GVL"], ["PF6", "EC"], ["EC", "Li"]]
     fields = set(re.findall(r"`(\w+)`", page))
     assert set(SpeciesFile.model_fields) | set(Partner.model_fields) <= fields
     assert f"{SHORTEST_STEP_PS:f}".rstrip("0") in page

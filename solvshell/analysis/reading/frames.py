@@ -113,7 +113,7 @@ def _complete_masses(universe: Universe) -> None:
     for kind in ("elements", "types", "names"):
         if hasattr(universe.atoms, "masses") and hasattr(universe.atoms, kind):
             for spelled, atoms in universe.atoms[universe.atoms.masses == 0].groupby(kind).items():
-                atoms.masses = tables.masses.get(spelled.capitalize(), 0.0)
+                atoms.masses = tables.masses.get(str(spelled).capitalize(), 0.0)
 
 
 def _with_own_topology(universe: Universe) -> Universe:
