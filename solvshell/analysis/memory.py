@@ -9,6 +9,7 @@ from solvshell.analysis.coordination import total_per_center
 from solvshell.analysis.findings import PeakSamples
 from solvshell.analysis.look import Look
 from solvshell.analysis.peaks import WINDOW_ANGSTROM, pairs_at_peak
+from solvshell.analysis.ratios import long_mean_with_error
 from solvshell.analysis.rdf import PairCounts, fine_counts
 from solvshell.analysis.shells import FirstShells, captured_shells, number_per_center
 from solvshell.analysis.sites import Sites
@@ -17,8 +18,12 @@ from solvshell.analysis.statistics import (
     bootstrap_run,
     equilibration,
     is_constant,
-    statistical_inefficiency,
 )
+
+
+def _inefficiency(series: np.ndarray) -> float:
+    """Return the frames per independent sample of a series that may be long."""
+    return len(series) / long_mean_with_error(series).n_independent
 
 
 def _about_means(numbers: np.ndarray, sites: Sites) -> np.ndarray:
@@ -62,7 +67,7 @@ def _memories(look: Look, shells: FirstShells, first_frame: int) -> Iterator[tup
     """
     geometry, sites = look.geometry, look.sites
     volumes = geometry.volumes[first_frame:]
-    of_volume = 1.0 if is_constant(volumes) else statistical_inefficiency(volumes)
+    of_volume = 1.0 if is_constant(volumes) else _inefficiency(volumes)
     captured = captured_shells(geometry, sites, first_frame).contacts
     numbers = _numbers_of_partners(shells)
     total = total_per_center(shells)
@@ -71,12 +76,12 @@ def _memories(look: Look, shells: FirstShells, first_frame: int) -> Iterator[tup
         own = slice(None) if pair.center.reference else pair.center.members
         with_partner = numbers.get(pair.site.partner, total)
         looked_at = (total, with_partner) if with_partner.any() else (total,)
-        return max(statistical_inefficiency(_about_means(number, sites)[:, own]) for number in looked_at)
+        return max(_inefficiency(_about_means(number, sites)[:, own]) for number in looked_at)
 
     for (_, j), pair, shell in zip(sites.pairs, fine_counts(geometry, sites), look.peak_shells, strict=True):
         has_contacts = pair.site.coordinating and not pair.center.reference
         if has_contacts and shell.peak is not None and shell.peak + WINDOW_ANGSTROM <= geometry.capture_radius:
-            of_peak = statistical_inefficiency(pairs_at_peak(pair, j, shell, captured, shells.n_frames))
+            of_peak = _inefficiency(pairs_at_peak(pair, j, shell, captured, shells.n_frames))
         else:
             of_peak = standing_in(pair)
         yield max(of_peak, of_volume), of_peak
