@@ -64,8 +64,8 @@ def _smooth(pair: PairCounts, bootstrap: Bootstrap) -> tuple[np.ndarray, np.ndar
     counts = pair.counts.sum(axis=0).astype(float)
     variance = gaussian_filter1d(counts, sigma / np.sqrt(2), mode="constant") / (2 * np.sqrt(np.pi) * sigma)
     one_count = 1 / (2 * np.pi * sigma**2)
-    samples = bootstrap.resample(blocks) / (bootstrap.resample(pair.density)[:, None] * volume)
-    return blocks.sum(axis=0) / even, np.sqrt(np.maximum(variance, one_count)) / even, bootstrap.stderr(samples)
+    spread = bootstrap.stderr_of_ratio(blocks, pair.density) / volume
+    return blocks.sum(axis=0) / even, np.sqrt(np.maximum(variance, one_count)) / even, spread
 
 
 def _first_peak(g: np.ndarray, error: np.ndarray) -> tuple[int, int] | None:

@@ -314,6 +314,16 @@ class Bootstrap:
         """Return the standard error of a number from its values in the samples (n_samples, ...)."""
         return samples.std(axis=0) * self.widening
 
+    def stderr_of_ratio(self, blocks: np.ndarray, divisors: np.ndarray) -> np.ndarray:
+        """Return the standard error of sum(blocks) / sum(divisors), (n_blocks, n_bins) and (n_blocks,), in every bin.
+
+        It is that of the samples, from the covariance of what each block weighs in them: no sample of a bin is made.
+        """
+        shares = self.weights / (self.weights @ divisors)[:, None]
+        covariance = np.atleast_2d(np.cov(shares, rowvar=False, bias=True))
+        variance = np.einsum("ik,ik->k", blocks, covariance @ blocks)
+        return np.sqrt(np.maximum(variance, 0)) * self.widening
+
     def interval(self, value: float, samples: np.ndarray) -> tuple[float, float]:
         """Return the 95 % interval of a number from its values in the samples (n_samples,); nan is left out.
 

@@ -287,6 +287,15 @@ def test_draws_are_shorter_than_asked_where_there_would_be_too_few(n_blocks, blo
     assert bootstrap.shorter_than_asked
 
 
+def test_draws_of_a_run_are_twice_as_long_as_its_inefficiency():
+    """Blocks of 20 frames, an inefficiency of 50: draws of 5 blocks, each of a memory of a quarter of a draw."""
+    bootstrap = statistics.bootstrap_run(60, 1200, 50.0, 5, np.random.default_rng(6))
+    assert bootstrap.n_draws == 12
+    assert bootstrap.memory == pytest.approx(0.25)
+    assert not bootstrap.shorter_than_asked
+    assert statistics.bootstrap_run(60, 1200, 100.0, 5, np.random.default_rng(6)).shorter_than_asked
+
+
 def test_bootstrap_variance_of_few_draws_is_unbiased():
     rng = np.random.default_rng(11)
     variances = []
@@ -422,3 +431,11 @@ def test_the_interval_of_replicas_holds_the_truth_where_runs_hide_that_boxes_dif
 
 def test_one_draw_has_no_error():
     assert np.isnan(Bootstrap(np.ones((5, 1)), 1, shorter_than_asked=False).widening)
+
+
+def test_the_error_of_a_ratio_is_that_of_its_samples():
+    rng = np.random.default_rng(30)
+    bootstrap = statistics.bootstrap_blocks(64, 3, 200, rng, 2.0)
+    blocks, divisors = rng.random((64, 50)), rng.uniform(1, 2, 64)
+    samples = bootstrap.resample(blocks) / bootstrap.resample(divisors)[:, None]
+    assert bootstrap.stderr_of_ratio(blocks, divisors) == pytest.approx(bootstrap.stderr(samples), rel=1e-9)
