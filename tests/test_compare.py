@@ -40,9 +40,10 @@ from solvshell.comparison.recount import Pass, common_cutoffs, pool, recount
 from solvshell.comparison.results import Comparison, Numbers, Row, _attributed, _differences, compare_systems
 from solvshell.comparison.systems import System, controls_of, limits_of, open_systems
 from solvshell.comparison.words import attribution, budget_sentence, interval, missing_control, study_rows
+from solvshell.errors import InvalidInput
 from solvshell.protocol import load_protocol
 from solvshell.recipe import load_recipe
-from solvshell.run import open_run
+from solvshell.run import Run, open_run
 from solvshell.study import PEAKS, StudyPeak, study_peak, verdict
 
 N_FRAMES = 80
@@ -670,6 +671,22 @@ def test_frames_that_came_later_are_left_out(runs: dict[str, Path], tmp_path: Pa
     summary["frames"]["stop"] = 1000
     (going / "analysis" / "summary.json").write_text(json.dumps(summary))
     assert main(["compare", str(runs["near"] / "replica-00"), str(going), "--out", str(tmp_path / "out")]) == 2
+
+
+def test_the_frames_that_were_analyzed_are_those_compared(runs: dict[str, Path], tmp_path: Path) -> None:
+    some = tmp_path / "some"
+    shutil.copytree(runs["single"], some)
+    analysis = analyze_run(Run.load(some), start=10, stop=70, step=3, n_bootstrap=50)
+    _, counted = recount(open_systems([runs["near"] / "replica-00", some]))
+    (one,) = next(found for name, found in counted.items() if "some" in name)
+    assert one.shells.n.sum() == analysis.summary["frames"]["used"] * 6
+    assert one.shells.example_frame.isin(analysis.first_shells.frames).all()
+    assert analysis.first_shells.frames[-1] == 67
+    old = json.loads((some / "analysis" / "summary.json").read_text())
+    del old["frames"]["stop"]
+    (some / "analysis" / "summary.json").write_text(json.dumps(old))
+    with pytest.raises(InvalidInput, match="analyzed by an older version"):
+        recount(open_systems([runs["near"] / "replica-00", some]))
 
 
 def test_requests_that_are_wrong(
