@@ -84,27 +84,33 @@ def is_constant(series: np.ndarray) -> bool:
     return high - low <= 1e-12 * max(1.0, abs(low), abs(high))
 
 
+def _lagged_products(series: np.ndarray) -> np.ndarray:
+    """Return the sum over the columns of sum_s x_s x_(s+t), shape (n_frames,), of a series (n_frames, n_columns)."""
+    n_frames, n_columns = series.shape
+    length = next_fast_len(2 * n_frames, real=True)
+    power = np.zeros(length // 2 + 1)
+    step = max(1, _FFT_VALUES // length)
+    for first in range(0, n_columns, step):
+        spectra = rfft(series[:, first : first + step], length, axis=0)
+        power += (spectra.real**2 + spectra.imag**2).sum(axis=1)
+    return irfft(power, length)[:n_frames]
+
+
 def _autocovariances(centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the autocovariance of centers (n_frames, n_centers) about their common mean, and that of their mean.
 
-    Both have shape (n_frames,), a value per lag. One transform serves both: the spectrum of the mean over the centers
-    is the mean of their spectra.
+    Both have shape (n_frames,), a value per lag. Centers that never change, as most do of a rare state, need no
+    transform.
     """
     n_frames, n_centers = centers.shape
-    length = next_fast_len(2 * n_frames, real=True)
-    power = np.zeros(length // 2 + 1)
-    of_sum = np.zeros(length // 2 + 1, dtype=complex)
     mean = centers.mean()
-    step = max(1, _FFT_VALUES // length)
-    for first in range(0, n_centers, step):
-        spectra = rfft(centers[:, first : first + step] - mean, length, axis=0)
-        power += (spectra.real**2 + spectra.imag**2).sum(axis=1)
-        of_sum += spectra.sum(axis=1)
     n_pairs = np.arange(n_frames, 0, -1)
-    each = irfft(power, length)[:n_frames] / n_pairs / n_centers
+    changing = (centers != centers[0]).any(axis=0)
+    still = ((centers[0, ~changing] - mean) ** 2).sum()
+    each = (_lagged_products(centers[:, changing] - mean) / n_pairs + still) / n_centers
     if n_centers == 1:
         return each, each
-    return each, irfft(np.abs(of_sum / n_centers) ** 2, length)[:n_frames] / n_pairs
+    return each, _lagged_products(centers.mean(axis=1, keepdims=True) - mean) / n_pairs
 
 
 def _sum_of_lags(covariance: np.ndarray, shortest_memory: int) -> tuple[float, float]:
@@ -213,17 +219,17 @@ def _most_precise_start(values: np.ndarray, starts: np.ndarray) -> int:
     return int(np.argmin((variance / n_rest)[candidates]))
 
 
-def _deviates(first_frames: np.ndarray, rest: Estimate, n_rest: int) -> bool:
-    """Return whether the mean of the first frames is surely another than that of the rest.
+def _deviates(first: np.ndarray, rest: np.ndarray, of_rest: Estimate) -> bool:
+    """Return whether the first frames surely have another mean than the rest, both (n_frames, n_centers).
 
-    The first frames are taken to fluctuate as the rest does: their error is that of as many independent samples.
+    The first frames are taken to fluctuate as the rest does: their error is that of as many independent samples. Nor
+    is it smaller than centers differ in how they change: one that changed once, of many, is an event and no drift.
     """
-    deviation = abs(float(first_frames.mean()) - rest.mean)
-    if rest.stderr is None:
-        return not np.isclose(deviation, 0)
-    n_samples = max(1.0, rest.n_independent * len(first_frames) / n_rest)
-    error = rest.stderr * np.sqrt(1 + max(1.0, rest.n_independent / n_samples))
-    return bool(deviation > _DRIFT_SIGNIFICANCE * error)
+    changes = first.mean(axis=0) - rest.mean(axis=0)
+    between = changes.std(ddof=1) / np.sqrt(len(changes)) if len(changes) > 1 else 0.0
+    n_samples = max(1.0, of_rest.n_independent * len(first) / len(rest))
+    within = (of_rest.stderr or 0.0) * np.sqrt(1 + max(1.0, of_rest.n_independent / n_samples))
+    return bool(abs(changes.mean()) > max(_DRIFT_SIGNIFICANCE * max(within, between), 1e-9 * abs(of_rest.mean)))
 
 
 def _settles_after(centers: np.ndarray, starts: np.ndarray) -> int:
@@ -231,14 +237,14 @@ def _settles_after(centers: np.ndarray, starts: np.ndarray) -> int:
 
     It drifts if the frames to drop differ from the rest, or if its beginning, short or long, does from its second half.
     """
-    n_frames, half = len(centers), (len(starts) - 1) // 2
+    half = (len(starts) - 1) // 2
     first = _most_precise_start(centers.mean(axis=1), starts[:-1])
     early = [2**k for k in range(half.bit_length())]
     for beginnings, start in (([first], first), (early, half)):
         if start:
-            rest = mean_with_error(centers[starts[start] :])
-            n_rest = n_frames - int(starts[start])
-            if any(_deviates(centers[: starts[k]], rest, n_rest) for k in beginnings):
+            rest = centers[starts[start] :]
+            of_rest = mean_with_error(rest)
+            if any(_deviates(centers[: starts[k]], rest, of_rest) for k in beginnings):
                 return max(1, first)
     return 0
 
@@ -320,7 +326,8 @@ class Bootstrap:
         It is that of the samples, from the covariance of what each block weighs in them: no sample of a bin is made.
         """
         shares = self.weights / (self.weights @ divisors)[:, None]
-        covariance = np.atleast_2d(np.cov(shares, rowvar=False, bias=True))
+        shares -= shares.mean(axis=0)
+        covariance = shares.T @ shares / len(shares)
         variance = np.einsum("ik,ik->k", blocks, covariance @ blocks)
         return np.sqrt(np.maximum(variance, 0)) * self.widening
 
