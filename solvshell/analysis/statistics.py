@@ -215,6 +215,7 @@ def _most_precise_start(values: np.ndarray, starts: np.ndarray) -> int:
     n_rest = np.arange(len(values), 0, -1)
     rest = (values - values.mean())[::-1]
     variance = (np.cumsum(rest**2)[::-1] - np.cumsum(rest)[::-1] ** 2 / n_rest) / n_rest
+    variance[variance < 1e-12 * variance[0]] = 0  # of rounding: the first start of many alike is meant
     candidates = starts[: max(1, len(starts) - _FEWEST_BLOCKS_LEFT)]
     return int(np.argmin((variance / n_rest)[candidates]))
 

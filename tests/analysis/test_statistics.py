@@ -234,6 +234,16 @@ def test_a_start_without_what_comes_slowly_is_dropped(memory):
     assert np.count_nonzero([dropped(0) for _ in range(20)]) <= 4
 
 
+def test_a_single_event_is_no_drift_and_a_common_one_is():
+    """One ion of eight loses its only anion after 40 % of the run; or all gain one after 20 %."""
+    starts = np.arange(0, 1001, 20)
+    alone, together = np.zeros((1000, 8)), np.zeros((1000, 8))
+    alone[:400, 0] = 1
+    together[200:] = 1
+    assert equilibration([alone], starts) == Equilibration(0, clipped=False)
+    assert equilibration([together], starts) == Equilibration(10, clipped=False)
+
+
 def test_without_a_plateau_the_second_half_is_kept_and_it_says_so():
     starts = np.linspace(0, 640, 65).astype(int)
     steps = np.random.default_rng(4).normal(size=640) + np.where(np.arange(640) > 560, 30.0, 0.0)
