@@ -81,9 +81,7 @@ def draw_running_coordination(
     colors: Mapping[str, str] | None = None,
     legend: bool = True,
 ) -> Axes:
-    """Draw the running coordination number n(r) of each pair with a band of its standard error.
-
-    n(r) are the atoms of the site within r of a center.
+    """Draw the running coordination number n(r) of each pair: atoms of the site within r of a center.
 
     Parameters
     ----------
@@ -91,8 +89,8 @@ def draw_running_coordination(
     rdf : pandas.DataFrame
         ``analysis.rdf``.
     coordination : pandas.DataFrame, optional
-        ``analysis.coordination``: its pairs alone are shown, and a circle stands at their cutoffs and coordination
-        numbers. The axis ends at twice the largest of these.
+        ``analysis.coordination``: its pairs alone are shown, and a circle with a standard error stands at their cutoffs
+        and coordination numbers. The axis ends at twice the largest of these.
     r_max : float
         Where the axis ends, in Å.
     colors, legend
@@ -110,15 +108,17 @@ def draw_running_coordination(
     shown = rdf[rdf.r_angstrom <= r_max]
     start = r_max
     for table, line in pair_lines(shown, coordination, colors):
-        draw_band(axes, table.r_angstrom, table.n - table.n_stderr, table.n + table.n_stderr, line["color"])
         axes.plot(table.r_angstrom, table.n, linewidth=1.4, **line)
         start = min(start, _start(table.r_angstrom, table.n))
     if not axes.lines:
         return say_none(axes, "no pairs")
     numbers = pd.DataFrame() if coordination is None else coordination.dropna(subset=["cutoff_angstrom"])
     for rows, line in pair_lines(numbers, None, colors) if len(numbers) else ():
-        at = {"color": line["color"], "markerfacecolor": "white", "markersize": 4.5, "linestyle": "none"}
-        axes.plot(rows.cutoff_angstrom, rows.cn_atoms_mean, "o", clip_on=False, **at)
+        circle = {"marker": "o", "markerfacecolor": "white", "markersize": 4.5, "linestyle": "none", "clip_on": False}
+        errors = rows.cn_atoms_stderr.where(rows.cn_atoms_stderr > 0)
+        axes.errorbar(
+            rows.cutoff_angstrom, rows.cn_atoms_mean, errors, color=line["color"], capsize=2, elinewidth=1, **circle
+        )
     axes.set(xlabel="r / Å", ylabel="n(r), atoms per center", xlim=(start, r_max))
     largest = numbers.cn_atoms_mean.max() if len(numbers) else np.nan
     axes.set_ylim(0, 2 * largest if largest > 0 else None)
