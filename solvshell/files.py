@@ -82,7 +82,8 @@ def _one_line(error: dict[str, Any]) -> str:
         return f"{field}: missing"
     given = error.get("input")
     already_said = error["type"] == "value_error" or isinstance(given, dict | list)
-    message = message if already_said else f"{message}, got {given!r}"
+    shown = repr(given)
+    message = message if already_said else f"{message}, got {shown if len(shown) < 100 else shown[:80] + '...'}"
     return f"{field}: {message}" if field else message
 
 

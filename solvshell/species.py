@@ -108,8 +108,16 @@ def _selection(given: Any) -> Any:
 Selection = Annotated[str, BeforeValidator(_selection)]
 
 
-def _is_length(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value > 0
+#: Atoms are no nearer than this, and cells no narrower than that: a shorter length in Å was meant to be in nm.
+SHORTEST_CUTOFF_ANGSTROM = 1.0
+SHORTEST_CELL_ANGSTROM = 5.0
+
+Cutoff = Annotated[float, Field(ge=SHORTEST_CUTOFF_ANGSTROM)]
+
+
+def _is_cutoff(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and isfinite(value) and value >= SHORTEST_CUTOFF_ANGSTROM
 
 
 class Partner(BaseModel):
@@ -139,7 +147,7 @@ class Partner(BaseModel):
     reference_sites: dict[str, str] = {}
     role: Role = "solvent"
     cutoff_angstrom: float | dict[str, float] | None = None
-    typical_cutoff_angstrom: dict[str, PositiveFloat] = {}
+    typical_cutoff_angstrom: dict[str, Cutoff] = {}
     center_of_mass: bool = False
 
     @model_validator(mode="before")
@@ -168,8 +176,9 @@ class Partner(BaseModel):
     @classmethod
     def _lengths(cls, given: Any) -> Any:
         values = list(given.values()) if isinstance(given, dict) else [given]
-        if given is not None and not (values and all(_is_length(value) for value in values)):
-            raise ValueError(f"expected a length in Å, or one for each site or center, greater than 0, got {given!r}")
+        if given is not None and not (values and all(_is_cutoff(value) for value in values)):
+            allowed = f"{SHORTEST_CUTOFF_ANGSTROM:g} Å or more, or one for each site or center"
+            raise ValueError(f"expected a length of {allowed}, got {given!r}")
         return given
 
     @model_validator(mode="after")
@@ -188,10 +197,15 @@ class Partner(BaseModel):
 
 def _cell(given: Any) -> Any:
     """Complete three lengths to a cell with right angles."""
-    return [*given, 90, 90, 90] if isinstance(given, list | tuple) and len(given) == 3 else given
+    if not isinstance(given, list | tuple):
+        return given
+    if len(given) not in (3, 6):
+        raise ValueError(f"expected 3 lengths, or 3 lengths and 3 angles, got {len(given)} numbers")
+    return given if len(given) == 6 else [*given, 90, 90, 90]
 
 
-LengthsAndAngles = tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat]
+CellLength = Annotated[float, Field(ge=SHORTEST_CELL_ANGSTROM)]
+LengthsAndAngles = tuple[CellLength, CellLength, CellLength, PositiveFloat, PositiveFloat, PositiveFloat]
 
 
 class FrameSettings(BaseModel):
@@ -239,7 +253,7 @@ class SpeciesFile(FrameSettings):
     partners: dict[str, Partner] = Field(min_length=1)
     molecules_are: Literal["residues", "fragments"] = "residues"
     temperature_k: PositiveFloat | None = None
-    capture_angstrom: PositiveFloat | None = None
+    capture_angstrom: Cutoff | None = None
 
     @model_validator(mode="after")
     def _known_centers(self) -> Self:

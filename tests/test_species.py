@@ -162,7 +162,7 @@ def test_a_partner_may_have_no_sites_if_it_has_something_else(looked_at: dict[st
         ),
         (
             {"partners": {"EC": {"molecules": "all", "cutoff_angstrom": -2}}},
-            r"partners.EC.cutoff_angstrom: expected a length in Å, .* greater than 0, got -2$",
+            r"partners.EC.cutoff_angstrom: expected a length of 1 Å or more, .* got -2$",
         ),
         (
             {"partners": {"EC": {"molecules": "all", "cutoff_angstrom": {"any": 0}}}},
@@ -185,12 +185,21 @@ def test_a_partner_may_have_no_sites_if_it_has_something_else(looked_at: dict[st
         ({"partners": {"EC": {"species": "EC", "sites": {"o": "O"}}}}, "partners.EC: sites: EC brings its own"),
         ({"centers": {"Li": {"species": "lithium"}}}, "centers.Li: unknown species 'lithium'"),
         ({"centers": {"Li": {"species": 1}}}, "centers.Li: Input should be a valid string"),
-        ({"cell_angstrom": [10, 10]}, r"cell_angstrom\.2: missing"),
+        (
+            {"partners": {"EC": {"molecules": "all", "cutoff_angstrom": 0.35}}},
+            "partners.EC.cutoff_angstrom: expected a length of 1 Å or more, .* got 0.35$",
+        ),
+        (
+            {"partners": {"EC": {"molecules": "all", "typical_cutoff_angstrom": {"Li": 0.3}}}},
+            "partners.EC.typical_cutoff_angstrom.Li: Input should be greater than or equal to 1, got 0.3",
+        ),
+        ({"cell_angstrom": [10, 10]}, "cell_angstrom: expected 3 lengths, or 3 lengths and 3 angles, got 2 numbers$"),
+        ({"cell_angstrom": [2.4, 20, 20]}, r"cell_angstrom\.0: Input should be greater than or equal to 5, got 2.4"),
         ({"cell_angstrom": [10, 10, 10, 90, 90, 180]}, "cell_angstrom: no cell has the angles 90, 90, 180°"),
         ({"cell_angstrom": [10, 10, 10, 120, 120, 120]}, "cell_angstrom: no cell has the angles 120, 120, 120°"),
-        ({"cell_angstrom": [10, 10, 0]}, r"cell_angstrom\.2: Input should be greater than 0, got 0"),
+        ({"cell_angstrom": [10, 10, 0]}, r"cell_angstrom\.2: Input should be greater than or equal to 5, got 0"),
         ({"temperature_k": 0}, "temperature_k: Input should be greater than 0, got 0"),
-        ({"capture_angstrom": -1}, "capture_angstrom: Input should be greater than 0, got -1"),
+        ({"capture_angstrom": -1}, "capture_angstrom: Input should be greater than or equal to 1, got -1"),
         ({"timestep_ps": 0}, "timestep_ps: Input should be greater than 0, got 0"),
         ({"molecules_are": "atoms"}, "molecules_are: Input should be 'residues' or 'fragments', got 'atoms'"),
     ],

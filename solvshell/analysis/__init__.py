@@ -7,11 +7,13 @@ from solvshell.analysis.reading.frames import as_universe, open_trajectory
 from solvshell.analysis.reading.recognize import known_species, recognize
 from solvshell.analysis.shells import FirstShells, first_shells
 from solvshell.analysis.sources import analyze_run, analyze_trajectory
+from solvshell.species import SpeciesFile
 
 __all__ = [
     "Analysis",
     "FirstShells",
     "SolvationGeometry",
+    "SpeciesFile",
     "analyze",
     "analyze_run",
     "analyze_trajectory",

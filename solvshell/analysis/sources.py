@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from io import StringIO
@@ -18,6 +18,7 @@ from solvshell.analysis.reading.find_species import find_species_in
 from solvshell.analysis.reading.frames import as_universe, open_trajectory
 from solvshell.analysis.typical.export import export_shells
 from solvshell.errors import InvalidInput
+from solvshell.files import read_yaml, validate
 from solvshell.protocol import Protocol
 from solvshell.run import Run
 from solvshell.species import SpeciesFile, select_species
@@ -48,6 +49,14 @@ def _names(topology: Any, trajectory: Any) -> dict[str, str]:
     return {"topology": Path(topology).name, "trajectory": Path(trajectory).name}
 
 
+def _species_file(species: SpeciesFile | Mapping[str, Any] | Path | str | None) -> SpeciesFile | None:
+    if species is None or isinstance(species, SpeciesFile):
+        return species
+    if isinstance(species, Path | str):
+        return read_yaml(Path(species), SpeciesFile)
+    return validate(SpeciesFile, species, "species")
+
+
 @contextmanager
 def _frame_kept(topology: Any) -> Iterator[None]:
     """Bring a Universe back to the frame at which its owner left it."""
@@ -64,8 +73,8 @@ def _frame_kept(topology: Any) -> Iterator[None]:
 def analyze_trajectory(
     topology: "Path | str | Universe | mdtraj.Trajectory",
     trajectory: Path | str | None = None,
-    species: SpeciesFile | None = None,
-    directory: Path | None = None,
+    species: SpeciesFile | Mapping[str, Any] | Path | str | None = None,
+    directory: Path | str | None = None,
     *,
     timestep_ps: float | None = None,
     cell_angstrom: Sequence[float] | None = None,
@@ -80,7 +89,8 @@ def analyze_trajectory(
         Two paths; or a Universe or an ``mdtraj.Trajectory``, and no `trajectory`. A Universe is left as it was, at its
         frame too; bonds and masses that it lacks are those of a universe of the analysis, which shares its frames.
     species
-        What to look at. If left out, all species of the catalogue are found by their molecular graph.
+        What to look at: a species file, its path, or its content. If left out, all species of the catalogue are found
+        by their molecular graph.
     directory
         Folder of the tables, and of the typical shells of the most frequent compositions as XYZ and PDB.
     timestep_ps, cell_angstrom
@@ -95,6 +105,7 @@ def analyze_trajectory(
     InvalidInput
         If the files or the selections are wrong.
     """
+    species = _species_file(species)
     if species is not None:
         timestep_ps = timestep_ps or species.timestep_ps
         cell_angstrom = cell_angstrom or species.cell_angstrom
@@ -103,7 +114,7 @@ def analyze_trajectory(
         selections, notes = find_species_in(universe, species, allow_unknown=allow_unknown)
         source = {**_names(topology, trajectory), "run": "foreign", **notes}
         analysis = analyze(universe, selections, source=source, **settings)
-        return analysis if directory is None else _written(analysis, universe, directory)
+        return analysis if directory is None else _written(analysis, universe, Path(directory))
 
 
 @contextmanager
@@ -140,7 +151,7 @@ def _dynamics(protocol: Protocol) -> str:
     return f"{thermostat}, {masses}{times}"
 
 
-def analyze_run(run: Run, directory: Path | None = None, **settings: Any) -> Analysis:
+def analyze_run(run: Run, directory: Path | str | None = None, **settings: Any) -> Analysis:
     """Return the solvation in the production of a run, and write its tables (to the run's ``analysis`` if left out).
 
     An unfinished run is analyzed as far as it is, and its summary says so. The typical shells of the most frequent
@@ -176,4 +187,4 @@ def analyze_run(run: Run, directory: Path | None = None, **settings: Any) -> Ana
             temperature_k=run.protocol.production.temperature,
             **settings,
         )
-        return _written(analysis, universe, directory or run.analysis_path)
+        return _written(analysis, universe, Path(directory or run.analysis_path))

@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 from MDAnalysis import Universe, Writer
 from pandas.testing import assert_frame_equal
 from synthetic import only_ec, random_universe, shell_universe, species_file
@@ -31,6 +32,20 @@ def test_a_universe_is_analyzed_and_its_tables_are_written(tmp_path):
     assert found.coordination.cn_atoms_mean.tolist() == [4.0]
     assert found.summary["source"] == {"topology": "Universe", "trajectory": "the same", "run": "foreign"}
     assert (tmp_path / "tables" / "coordination.csv").is_file()
+
+
+def test_a_species_file_may_be_its_path_or_its_content_and_folders_texts(tmp_path):
+    content = only_ec().model_dump(mode="json")
+    (tmp_path / "species.yaml").write_text(yaml.safe_dump(content))
+    expected = analyze_trajectory(lithium_and_oxygen(), species=only_ec(), n_bootstrap=20).coordination
+    for species in (content, tmp_path / "species.yaml", str(tmp_path / "species.yaml")):
+        found = analyze_trajectory(lithium_and_oxygen(), None, species, str(tmp_path / "tables"), n_bootstrap=20)
+        assert_frame_equal(found.coordination, expected)
+        assert (tmp_path / "tables" / "coordination.csv").is_file()
+    with pytest.raises(InvalidInput, match=r"^species: centers: missing"):
+        analyze_trajectory(lithium_and_oxygen(), species={"partners": {"EC": {"molecules": "all"}}})
+    with pytest.raises(InvalidInput, match=r"^species: Input should be a valid dictionary .* got 3$"):
+        analyze_trajectory(lithium_and_oxygen(), species=3)
 
 
 def test_the_time_step_and_the_cell_of_the_call_rule_over_those_of_the_species_file():
