@@ -1,6 +1,7 @@
 """Where the neighbors of a center are: g(r), the running coordination number, and the angle at which they hold it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,7 +115,13 @@ def draw_running_coordination(
         return say_none(axes, "no pairs")
     numbers = pd.DataFrame() if coordination is None else coordination.dropna(subset=["cutoff_angstrom"])
     for rows, line in pair_lines(numbers, None, colors) if len(numbers) else ():
-        circle = {"marker": "o", "markerfacecolor": "white", "markersize": 4.5, "linestyle": "none", "clip_on": False}
+        circle: Any = {
+            "marker": "o",
+            "markerfacecolor": "white",
+            "markersize": 4.5,
+            "linestyle": "none",
+            "clip_on": False,
+        }
         errors = rows.cn_atoms_stderr.where(rows.cn_atoms_stderr > 0)
         axes.errorbar(
             rows.cutoff_angstrom, rows.cn_atoms_mean, errors, color=line["color"], capsize=2, elinewidth=1, **circle
