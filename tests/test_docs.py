@@ -21,9 +21,10 @@ def test_the_examples_of_the_analysis_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     examples = blocks(ROOT / "docs" / "analysis.md")
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         exec(example, names)
     assert (names["contacts"].distance_angstrom <= 5).all()
     assert names["nearest_four"].contacts.frame.size == 4 * 8 * len(names["geometry"].results.frames)
     assert names["analysis"].speciation.fraction.sum() == pytest.approx(1)
+    assert (tmp_path / "solvation.svg").stat().st_size > 10_000
