@@ -147,7 +147,7 @@ def _analyze(arguments: argparse.Namespace) -> None:
         if arguments.write_species is not None:
             _write_species(arguments.write_species, foreign)
         analysis = analyze_trajectory(**foreign, directory=out, allow_unknown=arguments.allow_unknown, **settings)
-        for key in ("species", "left_out", "bonds", "elements"):
+        for key in ("species", "left_out", "bonds", "elements", "time_step", "cell"):
             if key in analysis.summary["source"]:
                 _say(f"  {key.replace('_', ' ')}: {analysis.summary['source'][key]}")
     for line in headline(analysis.summary):

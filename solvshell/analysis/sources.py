@@ -49,6 +49,15 @@ def _names(topology: Any, trajectory: Any) -> dict[str, str]:
     return {"topology": Path(topology).name, "trajectory": Path(trajectory).name}
 
 
+def _given(timestep_ps: float | None, cell_angstrom: Sequence[float] | None) -> dict[str, str]:
+    """Return notes of what stands in place of the times and the cell of the trajectory."""
+    notes = {} if timestep_ps is None else {"time_step": f"{timestep_ps:g} ps as given, whatever the trajectory says"}
+    if cell_angstrom is not None:
+        lengths = ", ".join(f"{number:g}" for number in cell_angstrom)
+        notes["cell"] = f"{lengths} as given, whatever the trajectory says"
+    return notes
+
+
 def _species_file(species: SpeciesFile | Mapping[str, Any] | Path | str | None) -> SpeciesFile | None:
     if species is None or isinstance(species, SpeciesFile):
         return species
@@ -112,7 +121,7 @@ def analyze_trajectory(
     with _frame_kept(topology):
         universe = as_universe(topology, trajectory, timestep_ps=timestep_ps, cell_angstrom=cell_angstrom)
         selections, notes = find_species_in(universe, species, allow_unknown=allow_unknown)
-        source = {**_names(topology, trajectory), "run": "foreign", **notes}
+        source = {**_names(topology, trajectory), "run": "foreign", **notes, **_given(timestep_ps, cell_angstrom)}
         analysis = analyze(universe, selections, source=source, **settings)
         return analysis if directory is None else _written(analysis, universe, Path(directory))
 

@@ -57,6 +57,8 @@ def test_the_time_step_and_the_cell_of_the_call_rule_over_those_of_the_species_f
         lithium_and_oxygen(), species=file, timestep_ps=5.0, cell_angstrom=(45, 45, 45), n_bootstrap=20
     ).summary
     assert by_call["frames"]["timestep_ps"] == 5.0
+    assert by_call["source"]["time_step"] == "5 ps as given, whatever the trajectory says"
+    assert by_call["source"]["cell"] == "45, 45, 45 as given, whatever the trajectory says"
     assert by_call["thermodynamics"]["volume_nm3"]["mean"] == pytest.approx(91.125)
 
 
@@ -123,6 +125,13 @@ def test_a_universe_comes_back_as_it_was_from_a_refusal():
     with pytest.raises(InvalidInput, match="matches no atom"):
         analyze_trajectory(universe, species=species_file(centers={"Li": "resname XX"}))
     assert universe.trajectory.frame == 7
+
+
+def test_molecules_of_no_partner_are_named():
+    universe = lithium_and_oxygen()
+    universe.residues[-3:].resnames = ["DMC", "PF6", "DMC"]
+    found = analyze_trajectory(universe, species=only_ec(), n_bootstrap=20)
+    assert found.summary["source"]["left_out"] == "DMC x 2, PF6 x 1"
 
 
 def test_a_wrong_selection_is_refused_before_residues_are_looked_at():

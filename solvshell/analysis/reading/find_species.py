@@ -1,11 +1,14 @@
 """From a species file, or none at all, to checked selections in one universe."""
 
+from collections import Counter
+
+import numpy as np
 from MDAnalysis import Universe
 
 from solvshell.analysis.reading.fragments import complete_bonds
 from solvshell.analysis.reading.recognize import is_by_graph, known_species, listed, recognize
 from solvshell.analysis.reading.residues import check_residues
-from solvshell.analysis.sites import select_sites
+from solvshell.analysis.sites import MoleculesAre, Sites, molecules_of, select_sites
 from solvshell.errors import InvalidInput
 from solvshell.species import SpeciesFile
 
@@ -22,10 +25,23 @@ def _all_known(universe: Universe, allow_unknown: bool) -> tuple[SpeciesFile, di
     return species, notes | ({"left_out": listed(unknown)} if unknown else {})
 
 
+def _left_out(universe: Universe, sites: Sites, molecules_are: MoleculesAre) -> dict[str, str]:
+    """Return a note of the molecules that are neither centers nor partners: what they do is in no number."""
+    numbers = molecules_of(universe.atoms, molecules_are)
+    known = [center.molecule_idx for center in (*sites.centers, *sites.reference_centers)]
+    rest = ~np.isin(numbers, np.concatenate([*known, *(site.molecule_idx for site in sites.sites)]))
+    if not rest.any():
+        return {}
+    first = np.unique(numbers[rest], return_index=True)[1]
+    atoms = universe.atoms[np.flatnonzero(rest)[first]]
+    counts = Counter(atoms.resnames) if hasattr(atoms, "resnames") else {"molecules": len(atoms)}
+    return {"left_out": ", ".join(f"{name} x {n}" for name, n in counts.items())}
+
+
 def find_species_in(
     universe: Universe, species: SpeciesFile | None = None, *, allow_unknown: bool = False
 ) -> tuple[SpeciesFile, dict[str, str]]:
-    """Return the selections of a species file in a universe, checked, and notes of what had to be guessed.
+    """Return the selections of a species file in a universe, checked, and notes of what was guessed and left out.
 
     Parameters
     ----------
@@ -45,8 +61,9 @@ def find_species_in(
     notes = complete_bonds(universe) if by_graph else {}
     if species is None:
         species, found = _all_known(universe, allow_unknown)
-        notes |= found
+        return recognize(universe, species), notes | found
     selections = recognize(universe, species)
+    sites = select_sites(universe, selections)
     if selections.molecules_are == "residues":
-        check_residues(select_sites(universe, selections))
-    return selections, notes
+        check_residues(sites)
+    return selections, notes | _left_out(universe, sites, selections.molecules_are)

@@ -84,6 +84,10 @@ def _check(universe: Universe, name: str, timestep_ps: float | None) -> None:
                 f"{name}: a DCD of LAMMPS does not say the unit of its times; give timestep_ps (species file, or "
                 "--timestep-ps)"
             )
+        if len(trajectory) == 1:
+            raise InvalidInput(
+                f"{name}: has no time step, being one frame; give any timestep_ps (species file, or --timestep-ps)"
+            )
         _check_step(_timestep(universe), name)
     trajectory[0]
     box_of(trajectory.ts, name)
