@@ -34,7 +34,13 @@ from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.peaks import first_shell
 from solvshell.analysis.rdf import fine_counts, rdf_table
 from solvshell.analysis.residence import residence_times
-from solvshell.analysis.shells import FirstShells, first_shells, shell_table, speciation_table
+from solvshell.analysis.shells import (
+    FirstShells,
+    captured_shells,
+    first_shells,
+    shell_table,
+    speciation_table,
+)
 from solvshell.analysis.sites import select_sites
 from solvshell.analysis.statistics import bootstrap_blocks
 
@@ -59,7 +65,7 @@ def g_to_residence(task: Task) -> FirstShells:
     bootstrap = bootstrap_blocks(len(results.block_starts) - 1, 1, N_BOOTSTRAP, rng)
     cutoffs = find_cutoffs(fine, [first_shell(pair, bootstrap) for pair in fine], sites)
     shells = first_shells(results, sites, cutoffs)
-    rdf_table(fine, bootstrap)
+    rdf_table(fine, bootstrap, captured_shells(results, sites), results.capture_radius)
     coordination_table(shells)
     speciation_table(shells)
     residence_times(shells, rng)

@@ -24,10 +24,12 @@ from solvshell.analysis.look import Look, look_at
 from solvshell.analysis.memory import peak_samples, settled
 from solvshell.analysis.peaks import Shell, first_shell
 from solvshell.analysis.rdf import PairCounts, fine_counts, rdf_table
+from solvshell.analysis.reading.recognize import recognize
 from solvshell.analysis.residence import residence_times
 from solvshell.analysis.shells import (
     FirstShells,
     ShellDefinition,
+    captured_shells,
     shell_shares,
     shell_table,
     speciation_table,
@@ -98,7 +100,9 @@ def _count(
     bootstraps = [sample.bootstrap for sample in samples]
     peak_shells = [first_shell(*both, look.farthest) for both in zip(fine, bootstraps, strict=True)]
     cutoffs = cutoffs_by_pair(fine, peak_shells, look.asked.radii)
-    shells = look.shells_within(cutoffs, int(look.geometry.block_starts[first_block]))
+    first_frame = int(look.geometry.block_starts[first_block])
+    shells = look.shells_within(cutoffs, first_frame)
+    captured = captured_shells(look.geometry, look.sites, first_frame)
     peaks, coordination = _peak_table(fine, peak_shells, cutoffs), coordination_table(shells)
     clusters = find_clusters(shells)
     shell_fractions, of_shells = shell_table(shells)
@@ -115,7 +119,7 @@ def _count(
         largest_cluster=largest_cluster(clusters),
     )
     tables = Tables(
-        rdf=rdf_table(fine, bootstraps),
+        rdf=rdf_table(fine, bootstraps, captured, look.geometry.capture_radius),
         peaks=peaks,
         coordination=coordination,
         shells=shell_fractions,
@@ -207,7 +211,7 @@ def analyze(
     """
     rng = np.random.default_rng(seed)
     how = {"verbose": verbose, "backend": backend, "n_workers": n_workers, "start": start, "stop": stop, "step": step}
-    sites = select_sites(universe, species)
+    sites = select_sites(universe, recognize(universe, species))
     look = look_at(sites, shell, farthest=species.capture_angstrom or CAPTURE_ANGSTROM, r_max=r_max, how=how, rng=rng)
     dropped = settled(look)
     first_frame = int(look.geometry.block_starts[dropped.n_blocks])

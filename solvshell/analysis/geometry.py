@@ -234,14 +234,16 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
     def rdf(self, n_bootstrap: int = 500, seed: int = 0) -> pd.DataFrame:
         """Return g(r) with its standard error and n(r), after the run: see `rdf_table`.
 
-        The error is that of a bootstrap of the time blocks, which takes them for independent of each other.
+        The bootstrap takes the time blocks for independent of each other.
         """
         from solvshell.analysis.rdf import fine_counts, rdf_table
+        from solvshell.analysis.shells import captured_shells
         from solvshell.analysis.statistics import bootstrap_blocks
 
         n_blocks = len(self.results.block_starts) - 1
         bootstrap = bootstrap_blocks(n_blocks, 1, n_bootstrap, np.random.default_rng(seed))
-        return rdf_table(fine_counts(self.results, self.sites), bootstrap)
+        captured = captured_shells(self.results, self.sites)
+        return rdf_table(fine_counts(self.results, self.sites), bootstrap, captured, self.results.capture_radius)
 
     def _setup_computation_groups(self, *args: Any, **kwargs: Any) -> list[np.ndarray]:
         # Blocks of frames are those of the whole run, whoever counts them.

@@ -148,7 +148,8 @@ def headline(summary: dict[str, Any]) -> Iterator[str]:
     composition, frames = summary["composition"], summary["frames"]
     centers = ", ".join(f"{n} {name}" for name, n in composition["n_centers"].items())
     partners = ", ".join(f"{n} {name}" for name, n in composition["n_molecules"].items())
-    yield f"  centers: {centers}; partners: {partners}; {frames['used']} of {frames['n_frames']} frames used"
+    used = f"{frames['used']} of {frames['n_frames']} frames used, {frames['timestep_ps']:g} ps apart"
+    yield f"  centers: {centers}; partners: {partners}; {used}"
     density = summary["thermodynamics"].get("density_g_cm3")
     if density and density["stderr"] is not None:
         yield f"  density {density['mean']:.4f} +- {density['stderr']:.4f} g/cm3"

@@ -11,7 +11,7 @@ from solvshell.analysis.cutoffs import Cutoff, Key, cutoff_matrix, cutoffs_by_pa
 from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.peaks import Shell, first_shell
 from solvshell.analysis.rdf import fine_counts
-from solvshell.analysis.shells import FirstShells, ShellDefinition, _radii, first_shells
+from solvshell.analysis.shells import FirstShells, ShellDefinition, first_shells, radii_matrix
 from solvshell.analysis.sites import Sites
 from solvshell.analysis.statistics import bootstrap_blocks
 from solvshell.errors import InvalidInput
@@ -41,7 +41,7 @@ def _asked(shell: ShellDefinition | None, sites: Sites) -> ShellOfCaller:
     if shell is None:
         return ShellOfCaller({}, None)
     if isinstance(shell, Mapping):
-        _radii(shell, sites)  # refuses wrong ones before the trajectory is read
+        radii_matrix(shell, sites)  # refuses wrong ones before the trajectory is read
         return ShellOfCaller(shell, None)
     if not callable(shell):
         raise InvalidInput(f"shell: {shell!r} (allowed: radii by center, partner and site; or a function)")

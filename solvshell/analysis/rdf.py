@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from MDAnalysis.analysis.results import Results
 
-from solvshell.analysis.geometry import FINE_PER_BIN
+from solvshell.analysis.geometry import FINE_PER_BIN, Contacts
+from solvshell.analysis.shells import FirstShells
 from solvshell.analysis.sites import Center, Site, Sites
 from solvshell.analysis.statistics import Bootstrap
 
@@ -110,21 +111,57 @@ def fine_counts(geometry: Results, sites: Sites, first_block: int = 0) -> list[P
     ]
 
 
-def rdf_table(fine: Sequence[PairCounts], bootstrap: Bootstrap | Sequence[Bootstrap]) -> pd.DataFrame:
+def _center_errors(pair: PairCounts, contacts: Contacts, capture_radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the standard errors of g(r) and n(r) by which centers differ, shape (n_bins,); 0 beyond the contacts.
+
+    Ions that never exchange their neighbors differ however long they are watched, which no block of frames can see.
+    """
+    n_members, n_bins = len(pair.center.atoms), len(pair.r)
+    errors = np.zeros((2, n_bins))
+    known = pair.edges[1:] <= capture_radius + 1e-6
+    if n_members < 2 or not known.any():
+        return errors[0], errors[1]
+    nearest = np.minimum(np.searchsorted(pair.edges, contacts.distance, side="right") - 1, n_bins - 1)
+    flat = (contacts.center.astype(np.int64) - pair.center.first) * n_bins + nearest
+    pairs = np.bincount(flat, minlength=n_members * n_bins).reshape(n_members, n_bins)
+    counts = pairs * (n_members / pair.n_center_frames)
+    up_to = np.cumsum(counts, axis=1) - counts / 2
+    even = pair.even / pair.n_center_frames
+    for error, values in zip(errors, (counts / even, up_to), strict=True):
+        error[known] = values.std(axis=0)[known] / np.sqrt(n_members - 1)
+    return errors[0], errors[1]
+
+
+def rdf_table(
+    fine: Sequence[PairCounts],
+    bootstrap: Bootstrap | Sequence[Bootstrap],
+    captured: FirstShells | None = None,
+    capture_radius: float = 0.0,
+) -> pd.DataFrame:
     """Return g(r) and the running coordination number n(r) with their standard errors, a row per bin.
 
     g(r) = sum over frames of counts / sum over frames of (shell volume N_A N_B / V_t), as in mdtraj: normalized by
     <1/V>, where MDAnalysis' InterRDF divides by 1/<V>. N_A N_B leaves out pairs inside one molecule. The errors are
-    those of a block bootstrap of whole frames. r and n(r) belong to the middle of a bin.
+    those of a block bootstrap of whole frames, or those by which the centers differ, whichever are larger; the latter
+    are known within the capture radius alone. r and n(r) belong to the middle of a bin.
 
     Parameters
     ----------
     bootstrap
         One for all pairs, or one for each.
+    captured, capture_radius
+        All contacts of the same frames, from `captured_shells`, and up to where there are any, in Å; without them the
+        errors are those of the blocks.
     """
     bootstraps = [bootstrap] * len(fine) if isinstance(bootstrap, Bootstrap) else bootstrap
     tables = []
-    for pair, draws in zip((counts.rebinned(FINE_PER_BIN) for counts in fine), bootstraps, strict=True):
-        columns = (*pair.key, pair.r, pair.g, pair.g_stderr(draws), pair.n, pair.n_stderr(draws))
+    for k, (counts, draws) in enumerate(zip(fine, bootstraps, strict=True)):
+        pair = counts.rebinned(FINE_PER_BIN)
+        g_error, n_error = pair.g_stderr(draws), pair.n_stderr(draws)
+        if captured and pair.site.coordinating and not pair.center.reference:
+            contacts = captured.of_pair(pair.center, captured.sites.pairs[k][1])
+            of_centers = _center_errors(pair, contacts, capture_radius)
+            g_error, n_error = np.fmax(g_error, of_centers[0]), np.fmax(n_error, of_centers[1])
+        columns = (*pair.key, pair.r, pair.g, g_error, pair.n, n_error)
         tables.append(pd.DataFrame(dict(zip(RDF_COLUMNS, columns, strict=True))))
     return pd.concat(tables, ignore_index=True)

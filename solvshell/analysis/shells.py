@@ -14,6 +14,7 @@ from solvshell.analysis.ratios import long_mean_with_error
 from solvshell.analysis.sites import Center, Sites
 from solvshell.analysis.statistics import Estimate, mean_with_error
 from solvshell.errors import InvalidInput
+from solvshell.species import SHORTEST_CUTOFF_ANGSTROM
 
 SHELL_COLUMNS = ["center", "composition", "fraction", "stderr", "n", "example_frame"]
 SPECIATION_COLUMNS = ["center", "state", "fraction", "stderr"]
@@ -69,11 +70,9 @@ def lacks_cutoff(cutoffs: np.ndarray) -> np.ndarray:
 #: A shell of one's own: radii in Å by center, partner and site; or a function that says which contacts belong to it.
 ShellRule = Callable[[Contacts, Sites], np.ndarray]
 ShellDefinition = Mapping[tuple[str, str, str], float] | ShellRule
-#: Atoms are no nearer than this: a shorter radius is a length in nm.
-SHORTEST_CUTOFF_ANGSTROM = 1.0
 
 
-def _radii(radii: Mapping[tuple[str, str, str], float], sites: Sites) -> np.ndarray:
+def radii_matrix(radii: Mapping[tuple[str, str, str], float], sites: Sites) -> np.ndarray:
     """Return radii as a matrix of cutoffs; where a coordinating pair has none, its end is not known."""
     known = {
         (center.name, site.partner, site.name): (i, j)
@@ -147,7 +146,7 @@ def first_shells(
         return replace(captured, contacts=captured.contacts.where(_chosen(shell, captured.contacts, sites)))
     if not isinstance(shell, Mapping | np.ndarray):
         raise InvalidInput(f"shell: {shell!r} (allowed: radii by center, partner and site; or a function)")
-    cutoffs = _radii(shell, sites) if isinstance(shell, Mapping) else shell
+    cutoffs = radii_matrix(shell, sites) if isinstance(shell, Mapping) else shell
     if np.nan_to_num(cutoffs).max() > geometry.capture_radius:
         raise InvalidInput(
             f"shell: {np.nanmax(cutoffs):g} Å is more than the capture radius of the pass, "

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from MDAnalysis import NoDataError, Universe
 from MDAnalysis.core.groups import AtomGroup, UpdatingAtomGroup
-from MDAnalysis.lib.distances import capped_distance
 
 from solvshell.analysis.molecules import Molecules
+from solvshell.analysis.reading.fragments import bonds_of
 from solvshell.errors import InvalidInput
 from solvshell.species import Partner, Role, SpeciesFile
 
@@ -18,8 +18,6 @@ MoleculesAre = Literal["residues", "fragments"]
 
 #: The name of the site that is a molecule's center of mass.
 CENTER_OF_MASS = "com"
-#: Where a topology has no bonds, atoms of one residue within this distance in Å count as bonded.
-_LONGEST_BOND = 1.75
 
 
 @dataclass(frozen=True)
@@ -92,11 +90,12 @@ class Sites:
         """Return the atom that each point is bonded to, if it is one atom and bonded to just one, else -1.
 
         The points are those of all sites one after the other, shape (n_points,). Bonds are those of the topology, or
-        else atoms of one residue nearer than 1.75 Å in the present frame.
+        else those that distances in the present frame suggest.
         """
         universe = self.centers[0].atoms.universe
         atoms = np.concatenate([site.atoms.indices for site in self.sites if not site.molecules])
-        ends = _bonds(universe, atoms)
+        bonds = bonds_of(universe.atoms[atoms])
+        ends = np.concatenate([bonds, bonds[:, ::-1]])
         other = np.full(len(universe.atoms), -1, np.int32)
         other[ends[:, 0]] = ends[:, 1]
         other[np.bincount(ends[:, 0], minlength=len(other)) != 1] = -1
@@ -109,21 +108,6 @@ class Sites:
         n = max(center.molecule_idx.max(), site.molecule_idx.max()) + 1
         same = np.bincount(center.molecule_idx, minlength=n) @ np.bincount(site.molecule_idx, minlength=n)
         return len(center.atoms) * site.n_points - int(same)
-
-
-def _bonds(universe: Universe, indices: np.ndarray) -> np.ndarray:
-    """Return the bonds of atoms as pairs of indices, both ways, shape (n, 2)."""
-    try:
-        bonded = universe.bonds.indices
-        return np.concatenate([bonded, bonded[:, ::-1]])
-    except NoDataError:
-        atoms = universe.atoms[indices]
-        around = atoms.residues.atoms
-        here, there = capped_distance(
-            atoms.positions, around.positions, _LONGEST_BOND, 0.1, universe.dimensions, return_distances=False
-        ).T
-        near = np.stack([indices[here], around.indices[there]], axis=1)
-        return near[universe.atoms.resindices[near[:, 0]] == universe.atoms.resindices[near[:, 1]]]
 
 
 def _select(group: Universe | AtomGroup, selection: str, field: str) -> AtomGroup:
@@ -190,6 +174,18 @@ def _partner_sites(
     if partner.center_of_mass:
         sites.append(_center_of_mass(name, partner.role, molecules, molecules_are))
     return sites
+
+
+def _numbers_of_one_kind(name: str, partner: Partner, molecules: AtomGroup, are: MoleculesAre) -> np.ndarray:
+    """Return the numbers of the molecules of a partner, alike unless it is a polymer."""
+    numbers, sizes = np.unique(molecules_of(molecules, are), return_counts=True)
+    if partner.role != "polymer" and np.ptp(sizes) > 0:
+        found = ", ".join(f"{np.count_nonzero(sizes == size)} of {size} atoms" for size in np.unique(sizes)[:4])
+        raise InvalidInput(
+            f"partners.{name}.molecules: {partner.molecules!r} is of more than one kind: {found} (allowed: "
+            "molecules of one size, unless role: polymer)"
+        )
+    return numbers
 
 
 def _center_of_mass(name: str, role: Role, molecules: AtomGroup, molecules_are: MoleculesAre) -> Site:
@@ -347,6 +343,6 @@ def select_sites(universe: Universe, species: SpeciesFile) -> Sites:
     for name, partner in species.partners.items():
         molecules = _select(universe, partner.molecules, f"partners.{name}.molecules")
         claims.claim(molecules, f"partners.{name}.molecules")
-        numbers[name] = np.unique(molecules_of(molecules, species.molecules_are))
+        numbers[name] = _numbers_of_one_kind(name, partner, molecules, species.molecules_are)
         sites += _partner_sites(name, partner, molecules, centers[: len(species.centers)], species.molecules_are)
     return _joined(centers, sites, numbers, species.molecules_are)

@@ -32,7 +32,7 @@ def _parmed() -> Any:
         import parmed
     except ImportError as error:
         raise InvalidInput(
-            "--format amber: ParmEd is missing; install it with pip install 'solvshell[amber]' (it is compiled on the "
+            "--format amber: ParmEd is missing; install it with pip install '.[amber]' (it is compiled on the "
             f"way, which takes a C++ compiler and the headers of Python): {error}"
         ) from None
     return parmed

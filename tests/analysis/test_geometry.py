@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from MDAnalysis.analysis.rdf import InterRDF
 from MDAnalysis.lib.mdamath import triclinic_vectors
-from synthetic import make_universe, only_ec, random_universe, species_file
+from synthetic import make_universe, on_sphere, only_ec, random_universe, species_file
 
 from solvshell.analysis.geometry import FINE_PER_BIN, SolvationGeometry
 from solvshell.analysis.pairs import bin_of
@@ -326,3 +326,20 @@ def test_uneven_times_are_no_matter_to_g_but_to_shells():
     assert geometry.rdf().g.notna().all()
     with pytest.raises(InvalidInput, match="the time goes from 1 to 5 ps after frame 1 where the step is 1 ps"):
         first_shells(geometry.results, sites, {("Li", "EC", "carbonyl_o"): 4.0})
+
+
+def test_errors_of_g_and_n_know_that_ions_differ_which_never_exchange():
+    # Half of eight ions keep two neighbours, half keep four: each frame has three on average, without any scatter.
+    rng = np.random.default_rng(19)
+    grid = (np.indices((2, 2, 2)).reshape(3, -1).T + 0.5) * 20
+    numbers = [2, 4] * 4
+    frames = [
+        np.concatenate([grid, *(at + 2.0 * on_sphere(rng, (n,)) for at, n in zip(grid, numbers, strict=True))])
+        for _ in range(40)
+    ]
+    universe = make_universe([("LI", ["LI"])] * 8 + [("EC", ["O"])] * sum(numbers), frames, (40, 40, 40, 90, 90, 90))
+    geometry = SolvationGeometry({"Li": universe.atoms[:8]}, {"EC": universe.atoms[8:]}).run()
+    at = geometry.rdf().set_index("r_angstrom")
+    inside = at.loc[2.5:3.0]
+    assert inside.n.to_numpy() == pytest.approx(3)
+    assert inside.n_stderr.to_numpy() == pytest.approx(1 / np.sqrt(7))

@@ -99,3 +99,11 @@ def test_a_polycation_is_a_partner_and_a_reference_center():
     assert list(species.partners) == ["EC", "POTA"]
     assert species.partners["POTA"].sites == {"n_plus": "name N1", "ether_o": "name O1 O2"}
     assert species.partners["EC"].typical_cutoff_angstrom == {"Li": 3.0}  # of centers of this box only
+
+
+def test_a_partner_of_several_kinds_is_refused_unless_it_is_a_polymer():
+    universe = make_universe([("LI", ["LI"]), ("EC", ["C", "O"]), ("EC", ["C", "C", "O"])], np.zeros((6, 3)))
+    partner = {"molecules": "resname EC", "sites": {"o": "name O"}}
+    with pytest.raises(InvalidInput, match=r"partners.EC.molecules: .* more than one kind: 1 of 2 atoms, 1 of 3 atoms"):
+        select_sites(universe, species_file(partners={"EC": partner}))
+    assert select_sites(universe, species_file(partners={"EC": {**partner, "role": "polymer"}})).n_molecules["EC"] == 2
