@@ -87,7 +87,8 @@ class Run:
         if (path / "topology.cif").is_file():
             raise InvalidInput(f"{path}: is a box; run it first, with 'solvshell run {path} ...'")
         if not (path / "protocol.yaml").is_file() or not (path / "box").is_dir():
-            raise InvalidInput(f"{path}: not a run folder (make one with 'solvshell run')")
+            inside = f"; {path / 'run'} is one" if (path / "run" / "protocol.yaml").is_file() else ""
+            raise InvalidInput(f"{path}: not a run folder (make one with 'solvshell run'){inside}")
         return cls(path)
 
 

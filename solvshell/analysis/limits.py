@@ -105,8 +105,8 @@ def _notes(sites: Sites, tables: Tables, found: Findings, flags: dict[str, Any],
         notes.append(f"not resolved by this run ({limit}): " + ", ".join(flags["unresolved"]))
     if flags["short_draws"]:
         notes.append(
-            "the draws of the bootstrap are shorter than the memory of the liquid, so that errors of g(r) and "
-            f"intervals of peaks are lower bounds: {', '.join(flags['short_draws'])}"
+            "the run is short against what the liquid remembers: errors of g(r) and intervals of peaks are lower "
+            f"bounds for {', '.join(flags['short_draws'])}"
         )
     return notes + _absences(tables, found, flags["incomplete"])
 
