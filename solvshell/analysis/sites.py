@@ -176,18 +176,6 @@ def _partner_sites(
     return sites
 
 
-def _numbers_of_one_kind(name: str, partner: Partner, molecules: AtomGroup, are: MoleculesAre) -> np.ndarray:
-    """Return the numbers of the molecules of a partner, alike unless it is a polymer."""
-    numbers, sizes = np.unique(molecules_of(molecules, are), return_counts=True)
-    if partner.role != "polymer" and np.ptp(sizes) > 0:
-        found = ", ".join(f"{np.count_nonzero(sizes == size)} of {size} atoms" for size in np.unique(sizes)[:4])
-        raise InvalidInput(
-            f"partners.{name}.molecules: {partner.molecules!r} is of more than one kind: {found} (allowed: "
-            "molecules of one size, unless role: polymer)"
-        )
-    return numbers
-
-
 def _center_of_mass(name: str, role: Role, molecules: AtomGroup, molecules_are: MoleculesAre) -> Site:
     masses = getattr(molecules, "masses", None)
     if masses is None or not (masses > 0).all():
@@ -343,6 +331,6 @@ def select_sites(universe: Universe, species: SpeciesFile) -> Sites:
     for name, partner in species.partners.items():
         molecules = _select(universe, partner.molecules, f"partners.{name}.molecules")
         claims.claim(molecules, f"partners.{name}.molecules")
-        numbers[name] = _numbers_of_one_kind(name, partner, molecules, species.molecules_are)
+        numbers[name] = np.unique(molecules_of(molecules, species.molecules_are))
         sites += _partner_sites(name, partner, molecules, centers[: len(species.centers)], species.molecules_are)
     return _joined(centers, sites, numbers, species.molecules_are)

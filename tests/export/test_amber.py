@@ -11,7 +11,7 @@ from solvshell.box import Box
 from solvshell.errors import InvalidInput
 from solvshell.export import export_box
 
-pytest.importorskip("parmed", reason="ParmEd is not installed: pip install 'solvshell[amber]'")
+pytest.importorskip("parmed", reason="ParmEd is not installed: pip install '.[amber]'")
 
 
 @pytest.fixture(scope="module")

@@ -99,6 +99,6 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_missing_parmed_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "parmed", None)
-    with pytest.raises(InvalidInput, match=r"ParmEd is missing; install it with pip install 'solvshell\[amber\]'"):
+    with pytest.raises(InvalidInput, match=r"ParmEd is missing; install it with pip install '\.\[amber\]'"):
         export_box(liquid(), "amber", tmp_path / "out")
     assert not list(tmp_path.iterdir())

@@ -38,6 +38,19 @@ def _left_out(universe: Universe, sites: Sites, molecules_are: MoleculesAre) -> 
     return {"left_out": ", ".join(f"{name} x {n}" for name, n in counts.items())}
 
 
+def _check_kinds(universe: Universe, species: SpeciesFile) -> None:
+    """Refuse a partner whose molecules are of several kinds, as where species share residue names or atom types."""
+    for name, partner in species.partners.items():
+        molecules = universe.select_atoms(partner.molecules)
+        _, sizes = np.unique(molecules_of(molecules, species.molecules_are), return_counts=True)
+        if partner.role != "polymer" and np.ptp(sizes) > 0:
+            found = ", ".join(f"{np.count_nonzero(sizes == size)} of {size} atoms" for size in np.unique(sizes)[:4])
+            raise InvalidInput(
+                f"partners.{name}.molecules: {partner.molecules!r} is of more than one kind: {found} (allowed: "
+                "molecules of one size, unless role: polymer)"
+            )
+
+
 def find_species_in(
     universe: Universe, species: SpeciesFile | None = None, *, allow_unknown: bool = False
 ) -> tuple[SpeciesFile, dict[str, str]]:
@@ -55,7 +68,8 @@ def find_species_in(
     Raises
     ------
     InvalidInput
-        As `recognize` and `select_sites`; or if residues are no molecules, or molecules are unknown.
+        As `recognize` and `select_sites`; or if residues are no molecules, a partner is of several kinds of them, or
+        molecules are unknown.
     """
     by_graph = species is None or is_by_graph(species) or species.molecules_are == "fragments"
     notes = complete_bonds(universe) if by_graph else {}
@@ -66,4 +80,5 @@ def find_species_in(
     sites = select_sites(universe, selections)
     if selections.molecules_are == "residues":
         check_residues(sites)
+    _check_kinds(universe, selections)
     return selections, notes | _left_out(universe, sites, selections.molecules_are)
