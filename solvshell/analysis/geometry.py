@@ -268,6 +268,8 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         self.results.volumes = np.zeros(self.n_frames)
         self.results.widths = np.zeros(self.n_frames)
         self.results.block_starts = np.linspace(0, self._n_in_all, n_blocks + 1).astype(int)
+        mine = np.arange(self._first, self._first + self.n_frames)
+        self._block_of_frame = (np.searchsorted(self.results.block_starts, mine, side="right") - 1).tolist()
         self._counter = self._running.enter_context(
             PairCounter(self._centers, self._points, self._edges, self._reach, self.results.counts)
         )
@@ -289,8 +291,7 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
             raise InvalidInput(f"trajectory: frame {self._ts.frame} has coordinates that are not finite numbers")
         for where, molecules in self._molecules:
             molecules.centers_of_mass(positions, self._cell, out=room[:, where])
-        block = np.searchsorted(self.results.block_starts, self._first + i, side="right") - 1
-        self._counter.add(self._cell, block)
+        self._counter.add(self._cell, self._block_of_frame[i])
 
     def _get_aggregator(self) -> ResultsGroup:
         return ResultsGroup(

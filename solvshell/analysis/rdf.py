@@ -111,24 +111,28 @@ def fine_counts(geometry: Results, sites: Sites, first_block: int = 0) -> list[P
     ]
 
 
-def _center_errors(pair: PairCounts, contacts: Contacts, capture_radius: float) -> tuple[np.ndarray, np.ndarray]:
+def _center_errors(
+    pair: PairCounts, j: int, contacts: Contacts, capture_radius: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the standard errors of g(r) and n(r) by which centers differ, shape (n_bins,); 0 beyond the contacts.
 
     Ions that never exchange their neighbors differ however long they are watched, which no block of frames can see.
     """
-    n_members, n_bins = len(pair.center.atoms), len(pair.r)
+    members, n_bins = pair.center.members, len(pair.r)
+    n_members = members.stop - members.start
     errors = np.zeros((2, n_bins))
     known = pair.edges[1:] <= capture_radius + 1e-6
     if n_members < 2 or not known.any():
         return errors[0], errors[1]
-    nearest = np.minimum(np.searchsorted(pair.edges, contacts.distance, side="right") - 1, n_bins - 1)
-    flat = (contacts.center.astype(np.int64) - pair.center.first) * n_bins + nearest
-    pairs = np.bincount(flat, minlength=n_members * n_bins).reshape(n_members, n_bins)
+    rows = np.flatnonzero((contacts.site == j) & (contacts.center >= members.start) & (contacts.center < members.stop))
+    nearest = np.minimum((contacts.distance[rows] * (n_bins / pair.edges[-1])).astype(np.int64), n_bins - 1)
+    flat = (contacts.center[rows] - members.start) * n_bins + nearest
+    pairs = np.bincount(flat, minlength=n_members * n_bins).reshape(n_members, n_bins)[:, known]
     counts = pairs * (n_members / pair.n_center_frames)
     up_to = np.cumsum(counts, axis=1) - counts / 2
-    even = pair.even / pair.n_center_frames
+    even = pair.even[known] / pair.n_center_frames
     for error, values in zip(errors, (counts / even, up_to), strict=True):
-        error[known] = values.std(axis=0)[known] / np.sqrt(n_members - 1)
+        error[known] = values.std(axis=0) / np.sqrt(n_members - 1)
     return errors[0], errors[1]
 
 
@@ -159,8 +163,7 @@ def rdf_table(
         pair = counts.rebinned(FINE_PER_BIN)
         g_error, n_error = pair.g_stderr(draws), pair.n_stderr(draws)
         if captured and pair.site.coordinating and not pair.center.reference:
-            contacts = captured.of_pair(pair.center, captured.sites.pairs[k][1])
-            of_centers = _center_errors(pair, contacts, capture_radius)
+            of_centers = _center_errors(pair, captured.sites.pairs[k][1], captured.contacts, capture_radius)
             g_error, n_error = np.fmax(g_error, of_centers[0]), np.fmax(n_error, of_centers[1])
         columns = (*pair.key, pair.r, pair.g, g_error, pair.n, n_error)
         tables.append(pd.DataFrame(dict(zip(RDF_COLUMNS, columns, strict=True))))

@@ -9,6 +9,7 @@ import networkx as nx  # type: ignore[import-untyped]
 import numpy as np
 from MDAnalysis import Universe
 from MDAnalysis.core.groups import AtomGroup
+from MDAnalysis.core.topologyobjects import TopologyGroup
 from MDAnalysis.guesser import tables
 from MDAnalysis.lib.distances import self_capped_distance
 
@@ -70,8 +71,10 @@ def graph_hash(graph: nx.Graph) -> str:
     return nx.weisfeiler_lehman_graph_hash(graph, node_attr="element", iterations=8)
 
 
-def _has_bonds(universe: Universe) -> bool:
-    return hasattr(universe, "bonds") and len(universe.bonds) > 0
+def _bonds_if_known(universe: Universe) -> TopologyGroup | None:
+    """Return the bonds of the topology, or None where it has none; each look at them takes MDAnalysis some time."""
+    bonds = getattr(universe, "bonds", None)
+    return bonds if bonds is not None and len(bonds) else None
 
 
 def _guess_bonds(atoms: AtomGroup, elements: np.ndarray) -> np.ndarray:
@@ -107,8 +110,9 @@ def bonds_of(atoms: AtomGroup) -> np.ndarray:
     frame, by the rule of `complete_bonds`; without elements, two atoms are bonded where they are nearer than 2 Å.
     """
     universe = atoms.universe
-    if _has_bonds(universe):
-        bonds: np.ndarray = universe.bonds.indices
+    known = _bonds_if_known(universe)
+    if known is not None:
+        bonds: np.ndarray = known.indices
     else:
         bonds = _guess_bonds(atoms.residues.atoms, _elements_if_known(universe))
         residue = universe.atoms.resindices[bonds]
@@ -129,10 +133,11 @@ def complete_bonds(universe: Universe) -> dict[str, str]:
     InvalidInput
         If the elements are in doubt, or one has no van der Waals radius.
     """
-    if _has_bonds(universe) and not universe.bonds[0].is_guessed:
+    known = _bonds_if_known(universe)
+    if known is not None and not known[0].is_guessed:
         return {}
     elements, origin = trusted_elements(universe)
-    if not _has_bonds(universe):
+    if known is None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="MDAnalysis")
             universe.trajectory[0]
