@@ -200,7 +200,7 @@ def analyze(
     backend, n_workers
         Of the pass: ``serial``, ``multiprocessing`` or ``dask``.
     verbose
-        Show a progress bar.
+        Show a progress bar, on the serial backend.
 
     Raises
     ------
@@ -210,7 +210,15 @@ def analyze(
         If no partner has a first shell, and none a cutoff of other origin.
     """
     rng = np.random.default_rng(seed)
-    how = {"verbose": verbose, "backend": backend, "n_workers": n_workers, "start": start, "stop": stop, "step": step}
+    # MDAnalysis has no progress bar of several workers, and raises.
+    how = {
+        "verbose": verbose and backend == "serial",
+        "backend": backend,
+        "n_workers": n_workers,
+        "start": start,
+        "stop": stop,
+        "step": step,
+    }
     sites = select_sites(universe, recognize(universe, species))
     look = look_at(sites, shell, farthest=species.capture_angstrom or CAPTURE_ANGSTROM, r_max=r_max, how=how, rng=rng)
     dropped = settled(look)

@@ -73,7 +73,7 @@ class Contacts:
                 "partner": names[:, 0],
                 "site": names[:, 1],
                 "distance_angstrom": self.distance,
-                "angle_degrees": np.degrees(np.arccos(self.cosine)),
+                "angle_degrees": np.degrees(np.arccos(np.clip(self.cosine, -1, 1))),
             }
         )
 
