@@ -124,7 +124,7 @@ def samples_of_share(share: Estimate | None) -> dict[str, Any]:
 def peak_rows(tables: Tables, found: Findings) -> list[dict[str, Any]]:
     """Return the rows of the summary for first peaks."""
     extra = [
-        {key: getattr(shell, key) for key in ("g_peak", "n_counts", "peak_with")}
+        {key: getattr(shell, key) for key in ("g_peak", "n_counts", "peak_with", "first_minimum_stderr")}
         | {"peak_stderr_angstrom": shell.stderr}
         | {"inefficiency_frames": of_peak.inefficiency_frames, "n_draws": of_peak.bootstrap.n_draws}
         | {"draws_shorter_than_memory": of_peak.bootstrap.shorter_than_asked}

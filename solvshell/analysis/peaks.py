@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
+import numba
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import poisson
@@ -33,6 +34,8 @@ HINT_SIGNIFICANCE = 2.0
 #: The second shell rises by so many errors above the lowest g behind the peak.
 RISE_SIGNIFICANCE = 3.0
 MIN_COUNTS = 100
+_MINIMUM_SAMPLES = 100
+_smoothed = partial(gaussian_filter1d, sigma=SMOOTHING_ANGSTROM / BIN_ANGSTROM, mode="constant", axis=-1)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Shell:
     n_counts: int | None = None
     peak_with: dict[str, float | None] | None = None
     stderr: float | None = None
+    first_minimum_stderr: float | None = None
 
 
 def _smooth(pair: PairCounts, bootstrap: Bootstrap) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -56,10 +60,8 @@ def _smooth(pair: PairCounts, bootstrap: Bootstrap) -> tuple[np.ndarray, np.ndar
     error of one count.
     """
     sigma = SMOOTHING_ANGSTROM / BIN_ANGSTROM
-    smooth = partial(gaussian_filter1d, sigma=sigma, mode="constant", axis=-1)
-    volume = smooth(pair.shell_volume)
+    volume, blocks = _smoothed(pair.shell_volume), _smoothed(pair.counts.astype(float))
     even = pair.density.sum() * volume
-    blocks = smooth(pair.counts.astype(float))
     # The square of a Gaussian of width s is one of width s/sqrt(2) over 2 sqrt(pi) s.
     counts = pair.counts.sum(axis=0).astype(float)
     variance = gaussian_filter1d(counts, sigma / np.sqrt(2), mode="constant") / (2 * np.sqrt(np.pi) * sigma)
@@ -81,6 +83,7 @@ def _first_peak(g: np.ndarray, error: np.ndarray) -> tuple[int, int] | None:
     return None
 
 
+@numba.njit(cache=True)
 def _end_behind(top: int, n_bins: int) -> int:
     """Return the bin before which the second shell rises: within twice the distance of the first.
 
@@ -89,6 +92,7 @@ def _end_behind(top: int, n_bins: int) -> int:
     return min(max(2 * top, top + round(WINDOW_ANGSTROM / BIN_ANGSTROM)), n_bins)
 
 
+@numba.njit(cache=True)
 def _first_minimum(g: np.ndarray, error: np.ndarray, top: int) -> tuple[float, int]:
     """Return the end of the first shell as a fractional bin, and the lowest bin behind its peak.
 
@@ -105,6 +109,15 @@ def _first_minimum(g: np.ndarray, error: np.ndarray, top: int) -> tuple[float, i
             break
     lowest = top + np.flatnonzero(g[top:end] - g[low] <= error[top:end])
     return float(lowest[0] + lowest[-1]) / 2, low
+
+
+def _minimum_stderr(pair: PairCounts, bootstrap: Bootstrap, error: np.ndarray, top: int) -> float:
+    """Return the standard error of the first minimum in Å: it is found again in some of the bootstrap samples."""
+    few = replace(bootstrap, weights=bootstrap.weights[:_MINIMUM_SAMPLES])
+    counts, volume = _smoothed(pair.counts.astype(float)), _smoothed(pair.shell_volume)
+    samples = few.resample(counts) / (few.resample(pair.density)[:, None] * volume)
+    ends = np.array([_first_minimum(g, error, top)[0] for g in samples])
+    return float(few.stderr(ends)) * BIN_ANGSTROM
 
 
 def _fit_peaks(r: np.ndarray, counts: np.ndarray, volume: np.ndarray, tops: np.ndarray, window: float) -> np.ndarray:
@@ -199,7 +212,7 @@ def first_shell(fine: PairCounts, bootstrap: Bootstrap, farthest: float = FARTHE
     center) and not below 0.2, behind which g falls by more than 5 Poisson errors and more than a fifth of its height.
     Its position is the maximum of a cubic fit to ln g within 0.10 Å of the highest bin, refitted in every bootstrap
     sample for the 95 % interval. Its first minimum is the middle of the stretch where smoothed g is within its error
-    of the lowest value behind the peak.
+    of the lowest value behind the peak; its standard error is that over bootstrap samples.
 
     ``no_shell``
         There is no such peak, although an even distribution would put 100 pairs so near, and nothing hints at one.
@@ -230,7 +243,9 @@ def first_shell(fine: PairCounts, bootstrap: Bootstrap, farthest: float = FARTHE
     refitted = _refit(pair, bootstrap, near, WINDOW_ANGSTROM)
     ci95, stderr = bootstrap.interval(peak, refitted), float(bootstrap.stderr(refitted))
     minimum = float(pair.edges[0] + (end + 0.5) * BIN_ANGSTROM)
-    return Shell("resolved", float(peak), ci95, float(g[top]), minimum, n_counts, _effects(fine, near), stderr)
+    minimum_stderr = _minimum_stderr(pair, bootstrap, error, top)
+    effects = _effects(fine, near)
+    return Shell("resolved", peak, ci95, float(g[top]), minimum, n_counts, effects, stderr, minimum_stderr)
 
 
 def pairs_at_peak(pair: PairCounts, j: int, shell: Shell, contacts: Contacts, n_frames: int) -> np.ndarray:

@@ -419,7 +419,7 @@ def test_draws_shorter_than_the_memory_are_said_to_be():
     # The distances of EC are drawn anew in every frame: its g(r) is as well known as frames are many.
     assert summary["flags"]["short_draws"] == ["Li-PF6 f"]
     (note,) = (note for note in summary["notes"] if "short against what the liquid remembers" in note)
-    assert note.endswith(": Li-PF6 f")
+    assert note.endswith("for Li-PF6 f")
 
 
 def test_a_constant_volume_does_not_lengthen_the_draws():

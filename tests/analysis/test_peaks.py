@@ -148,3 +148,20 @@ def test_sure_contacts_are_never_said_to_be_absent():
 
     assert [status(0.5) for _ in range(5)] == ["no_shell"] * 5
     assert [status(2.5) for _ in range(5)] == ["too_few_samples"] * 5
+
+
+def test_the_error_of_a_first_minimum_is_that_of_other_runs_of_the_same_liquid():
+    # A second shell at 4 Å, so that the minimum has two sides; few counts, so that it scatters.
+    def minimum(seed):
+        rng = np.random.default_rng(seed)
+        fine, bootstrap = pairs_of(random_universe(rng, 60, 20, 200))
+        r = fine.r
+        g = 8 * np.exp(-(((r - 2) / 0.2) ** 2)) + 2 * np.exp(-(((r - 4) / 0.5) ** 2)) + 0.2
+        counts = rng.poisson(g * fine.density[:, None] * fine.shell_volume)
+        shell = first_shell(replace(fine, counts=counts), bootstrap)
+        return shell.first_minimum, shell.first_minimum_stderr
+
+    found = [minimum(seed) for seed in range(30)]
+    minima, errors = np.array([pair for pair in found if pair[0] is not None]).T
+    assert len(minima) > 20
+    assert 0.4 < np.sqrt(np.mean(errors**2)) / minima.std() < 2.5
