@@ -287,10 +287,12 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         self._set_box()
         self.results.volumes[i], self.results.widths[i] = self._volume, self._width
         room = self._counter.room()
-        if not pairs.gather(positions, self._atoms, room):
-            raise InvalidInput(f"trajectory: frame {self._ts.frame} has coordinates that are not finite numbers")
+        finite = pairs.gather(positions, self._atoms, room)
         for where, molecules in self._molecules:
             molecules.centers_of_mass(positions, self._cell, out=room[:, where])
+            finite = finite and bool(np.isfinite(room[:, where]).all())
+        if not finite:
+            raise InvalidInput(f"trajectory: frame {self._ts.frame} has coordinates that are not finite numbers")
         self._counter.add(self._cell, self._block_of_frame[i])
 
     def _get_aggregator(self) -> ResultsGroup:

@@ -343,3 +343,16 @@ def test_errors_of_g_and_n_know_that_ions_differ_which_never_exchange():
     inside = at.loc[2.5:3.0]
     assert inside.n.to_numpy() == pytest.approx(3)
     assert inside.n_stderr.to_numpy() == pytest.approx(1 / np.sqrt(7))
+
+
+def test_an_atom_without_place_in_a_center_of_mass_is_refused_too():
+    # The N is neither a site nor bonded to one: only the center of mass knows it.
+    positions = np.tile([[1.0, 1, 1], [5, 5, 5], [6.2, 5, 5], [3.6, 5, 5]], (3, 1, 1))
+    positions[2, 3, 0] = np.nan
+    universe = make_universe([("LI", ["LI"]), ("EC", ["C", "O", "N"])], positions)
+    ec = universe.select_atoms("resname EC")
+    geometry = SolvationGeometry(
+        {"Li": universe.atoms[:1]}, {"EC": ec.select_atoms("name O")}, reference_sites={"EC": {"com": ec}}
+    )
+    with pytest.raises(InvalidInput, match="trajectory: frame 2 has coordinates that are not finite numbers"):
+        geometry.run()
