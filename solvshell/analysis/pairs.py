@@ -70,6 +70,13 @@ def _nearest(dx: float, dy: float, dz: float, matrix: np.ndarray, inverse: np.nd
     return dx - shift * matrix[0, 0], dy, dz
 
 
+@numba.njit(cache=True, inline="always")
+def _between(start: np.ndarray, end: np.ndarray, matrix: np.ndarray, inverse: np.ndarray) -> tuple[float, float, float]:
+    """Return the way from one position to the nearest image of another."""
+    dx, dy, dz = np.float64(end[0] - start[0]), np.float64(end[1] - start[1]), np.float64(end[2] - start[2])
+    return _nearest(dx, dy, dz, matrix, inverse)
+
+
 @numba.njit(cache=True)
 def _squares(x: np.ndarray, y: np.ndarray, z: np.ndarray, origin: np.ndarray, cell: Any, squares: np.ndarray) -> None:
     """Write the squared distances of points (n_points,) from an origin (3,), nearest images."""
@@ -98,20 +105,8 @@ def _cosine(
     center: np.ndarray, point: np.ndarray, neighbor: np.ndarray, matrix: np.ndarray, inverse: np.ndarray
 ) -> float:
     """Return the cosine of the angle center - point - neighbor."""
-    ax, ay, az = _nearest(
-        np.float64(center[0] - point[0]),
-        np.float64(center[1] - point[1]),
-        np.float64(center[2] - point[2]),
-        matrix,
-        inverse,
-    )
-    bx, by, bz = _nearest(
-        np.float64(neighbor[0] - point[0]),
-        np.float64(neighbor[1] - point[1]),
-        np.float64(neighbor[2] - point[2]),
-        matrix,
-        inverse,
-    )
+    ax, ay, az = _between(point, center, matrix, inverse)
+    bx, by, bz = _between(point, neighbor, matrix, inverse)
     norm = np.sqrt((ax * ax + ay * ay + az * az) * (bx * bx + by * by + bz * bz))
     return (ax * bx + ay * by + az * bz) / norm if norm > 0 else np.nan
 
@@ -316,13 +311,7 @@ def centers_of_mass(
         x, y, z = 0.0, 0.0, 0.0
         for k in range(starts[m], starts[m + 1]):
             here, before = positions[atoms[k]], positions[atoms[parents[k]]]
-            dx, dy, dz = _nearest(
-                np.float64(here[0] - before[0]),
-                np.float64(here[1] - before[1]),
-                np.float64(here[2] - before[2]),
-                matrix,
-                inverse,
-            )
+            dx, dy, dz = _between(before, here, matrix, inverse)
             if parents[k] == k:
                 whole[k, 0], whole[k, 1], whole[k, 2] = here[0], here[1], here[2]
             else:
