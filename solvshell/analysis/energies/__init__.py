@@ -1,0 +1,1 @@
+"""Interaction energies: of the centers with every molecule, pair by pair."""
