@@ -17,11 +17,9 @@ import openmm
 import pandas as pd
 from complexes import Complex, counterpoise, interaction, rough_shape
 from markdown import markdown
-from numpy.typing import NDArray
-from quantum import PAIR_LEVEL, optimize_dft
 from scipy.interpolate import CubicSpline
 
-Array = NDArray[np.float64]
+from solvshell.quantum import PAIR_LEVEL, Array, optimize_dft
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from complexes import PRODUCTION_SCALE, Array, Complex, contacts, counterpoise, interaction
+from complexes import Complex, contacts, counterpoise, interaction
 from markdown import markdown
 from pairs import conformers, pair_minima, relaxed
-from quantum import GEOMETRY_LEVEL, PAIR_LEVEL, dft_energy, gfn2, optimize_dft, optimize_gfn2
+from vacuum import PRODUCTION_SCALE
+
+from solvshell.quantum import GEOMETRY_LEVEL, PAIR_LEVEL, Array, dft_energy, gfn2, optimize_dft, optimize_gfn2
 
 SPECIES = ("NO3", "EC", "PF6", "DMC", "EMC", "DEC", "DOL", "DME", "TFSI")
 _N_STARTS = 3  # of the force field's minima, for GFN2-xTB

@@ -22,8 +22,9 @@ from MDAnalysis.lib.distances import calc_dihedrals
 from pages import fill, table
 from pyscf import dft, gto
 from pyscf.data.nist import AU2DEBYE, BOHR
-from quantum import Array, cached, optimize_gfn2
 from vacuum import Vacuum, molecule
+
+from solvshell.quantum import Array, cached, optimize_gfn2
 
 FUNCTIONAL, BASIS = "b3lyp", "6-31g*"
 SPACING, SHELL = 0.4, 2.8

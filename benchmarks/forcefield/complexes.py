@@ -1,9 +1,9 @@
 """Li⁺ and its partners as one group of molecules in vacuum: elements, fragments, the force field's energy.
 
-Positions are arrays (n_atoms, 3) in Å, energies kJ/mol, gradients kJ/mol/Å, as in `quantum`.
+Positions are arrays (n_atoms, 3) in Å, energies kJ/mol, gradients kJ/mol/Å, as in `solvshell.quantum`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import pairwise
@@ -11,27 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import openmm
-from numpy.typing import NDArray
 from openmm import app
-from quantum import PAIR_LEVEL, Level, dft_energy
 from rdkit import Chem
+from vacuum import forcefield_files
 
-from solvshell.build.forcefield import ForceFieldFiles, Template, create_system, read_forcefield
+from solvshell.build.forcefield import Template, create_system
 from solvshell.build.molecules import add_molecule, embed
 from solvshell.engine import choose_platform, make_context
+from solvshell.quantum import PAIR_LEVEL, Array, Gradient, Level, dft_energy
 from solvshell.recipe import Model
 from solvshell.species import find_species
-
-Array = NDArray[np.float64]
-
-FILES = "solvshell/electrolytes.xml"
-PRODUCTION_SCALE = Model().ion_charge_scale
-
-
-@cache
-def forcefield_files() -> ForceFieldFiles:
-    """Return the force field with every species."""
-    return read_forcefield([FILES])
 
 
 @cache
@@ -47,7 +36,7 @@ def rough_shape(name: str) -> Array:
     return 10 * embed(name, Chem.RenumberAtoms(mol, order), seed=1)
 
 
-def energy_function(system: openmm.System) -> Callable[[Array], tuple[float, Array]]:
+def energy_function(system: openmm.System) -> Gradient:
     """Return the function from positions to energy and gradient of a System."""
     context = make_context(system, openmm.VerletIntegrator(0.001), choose_platform("Reference"))
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from complexes import PRODUCTION_SCALE, Array, Complex, contacts, energy_function, rough_shape
+from complexes import Complex, contacts, energy_function, rough_shape
 from markdown import markdown
-from quantum import COARSE_BASIS, GEOMETRY_LEVEL, Level, cached, dft_energy, gfn2, optimize_dft
 from rigid import arrangements
+from vacuum import PRODUCTION_SCALE
 
-CLUSTER_LEVEL = Level(grid=2)
+from solvshell.quantum import CLUSTER_LEVEL, COARSE_BASIS, GEOMETRY_LEVEL, Array, cached, dft_energy, gfn2, optimize_dft
+
 DRAWN_OUT = 0.1  # Å
 DIELECTRIC_CONSTANT = 20.0
 METHODS = ("force field", "GFN2", "DFT")

@@ -17,13 +17,14 @@ import pandas as pd
 from MDAnalysis.analysis.rms import rmsd
 from MDAnalysis.lib.distances import calc_angles, calc_bonds, calc_dihedrals
 from pages import fill, table
-from quantum import CLUSTER_LEVEL, Level, optimize_dft, optimize_gfn2
-from vacuum import Vacuum, Vectors, molecule, names
+from vacuum import Vacuum, molecule, names
+
+from solvshell.quantum import MOLECULE_LEVEL, Array, Level, optimize_dft, optimize_gfn2
 
 #: degrees; a torsion that turns farther has gone to another minimum
 OTHER_CONFORMER = 40.0
 #: small molecules, minutes each; the basis of the two that are not rigid is what so many heavy atoms allow
-BY_DFT = dict.fromkeys(("NO3", "PF6", "BF4", "ClO4", "EC"), CLUSTER_LEVEL)
+BY_DFT = dict.fromkeys(("NO3", "PF6", "BF4", "ClO4", "EC"), MOLECULE_LEVEL)
 BY_DFT |= dict.fromkeys(("FSI", "TFSI"), Level(basis="def2-svp"))
 _N_WORST = 14
 _DIGITS = {"bond": 3, "angle": 1}
@@ -50,7 +51,7 @@ def internal_coordinates(vacuum: Vacuum) -> dict[str, np.ndarray]:
     return {kind: np.array(atoms, dtype=int).reshape(-1, n) for kind, (atoms, n) in found.items()}
 
 
-def measured(kind: str, atoms: np.ndarray, positions: Vectors) -> np.ndarray:
+def measured(kind: str, atoms: np.ndarray, positions: Array) -> np.ndarray:
     """Return the values of bonds in Å, of angles and torsions in degrees."""
     calculate = {"bond": calc_bonds, "angle": calc_angles, "torsion": calc_dihedrals}[kind]
     values = calculate(*(positions[column] for column in atoms.T))
@@ -71,7 +72,7 @@ def _class(vacuum: Vacuum, atoms: Iterable[int]) -> str:
     return "-".join(min(classes, classes[::-1]))
 
 
-def terms(vacuum: Vacuum, geometries: dict[str, Vectors]) -> pd.DataFrame:
+def terms(vacuum: Vacuum, geometries: dict[str, Array]) -> pd.DataFrame:
     """Return one row for each bond and angle: atoms, class, and its value in each geometry."""
     of_kind = []
     coordinates = internal_coordinates(vacuum)
@@ -83,7 +84,7 @@ def terms(vacuum: Vacuum, geometries: dict[str, Vectors]) -> pd.DataFrame:
     return pd.concat(of_kind, ignore_index=True)
 
 
-def compare(vacuum: Vacuum, positions: Vectors, reference: Vectors) -> dict[str, object]:
+def compare(vacuum: Vacuum, positions: Array, reference: Array) -> dict[str, object]:
     """Return what the table says of one molecule: mean and largest deviations, RMSD, the torsion that turned most."""
     heavy = np.array([element != "H" for element in vacuum.elements])
     row: dict[str, object] = {"heavy_rmsd_angstrom": rmsd(positions[heavy], reference[heavy], superposition=True)}
@@ -100,13 +101,13 @@ def compare(vacuum: Vacuum, positions: Vectors, reference: Vectors) -> dict[str,
     return row
 
 
-def _save(path: Path, found: dict[str, Vectors]) -> None:
+def _save(path: Path, found: dict[str, Array]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path.with_suffix(".part.npz"), **found)
     path.with_suffix(".part.npz").rename(path)
 
 
-def minima(vacuum: Vacuum, work: Path) -> dict[str, Vectors]:
+def minima(vacuum: Vacuum, work: Path) -> dict[str, Array]:
     """Return the minima of one molecule: `scale 0.8`, `scale 1` (of charges), `gfn2` and, for a few, `dft`.
 
     All start from the lowest one of the force field at the scale of production. What is on disk is not done again.
@@ -125,7 +126,7 @@ def minima(vacuum: Vacuum, work: Path) -> dict[str, Vectors]:
     return found
 
 
-def _comparisons(vacuum: Vacuum, found: dict[str, Vectors]) -> Iterator[dict[str, object]]:
+def _comparisons(vacuum: Vacuum, found: dict[str, Array]) -> Iterator[dict[str, object]]:
     references = {"gfn2": "GFN2-xTB"} | ({"dft": str(BY_DFT[vacuum.name])} if vacuum.name in BY_DFT else {})
     for key, reference in references.items():
         for scale in vacuum.scales:

@@ -15,12 +15,18 @@ import pandas as pd
 import yaml
 from complexes import Complex, energy_function, rough_shape
 from markdown import markdown
-from numpy.typing import NDArray
-from quantum import PAIR_LEVEL, dft_hessian, gfn2, numeric_hessian, optimize, optimize_dft
-from scipy.constants import c as light_speed
 from scipy.optimize import least_squares
 
-Array = NDArray[np.float64]
+from solvshell.quantum import (
+    PAIR_LEVEL,
+    Array,
+    dft_hessian,
+    gfn2_function,
+    normal_modes,
+    numeric_hessian,
+    optimize,
+    optimize_dft,
+)
 
 NITRATE = Complex(("NO3",))
 MASSES = np.array(NITRATE.templates[0].masses)
@@ -75,9 +81,8 @@ def frequencies(positions: Array, hessian: Array) -> dict[str, float]:
 
     Degenerate pairs are averaged.
     """
-    weights = np.sqrt(np.repeat(MASSES, 3))
-    values, vectors = np.linalg.eigh(hessian * 100 / np.outer(weights, weights))  # kJ/mol/Å² -> ps⁻² (kJ/mol/nm²/Da)
-    wavenumbers = np.sqrt(np.abs(values[6:])) * 1e12 / (2 * np.pi * light_speed * 100)
+    values, vectors = normal_modes(hessian, MASSES)
+    wavenumbers = values[6:]
     arms = positions[1:] - positions[0]
     normal = np.cross(arms[0], arms[1]) / np.linalg.norm(np.cross(arms[0], arms[1]))
     breathing = np.vstack([np.zeros(3), arms]).ravel()
@@ -114,10 +119,7 @@ def of_dft(cache: Path) -> dict[str, float]:
 
 def of_gfn2() -> dict[str, float]:
     """Return N-O length in Å and frequencies in 1/cm of GFN2-xTB."""
-
-    def evaluate(positions: Array) -> tuple[float, Array]:
-        return gfn2(NITRATE.elements, positions, -1)
-
+    evaluate = gfn2_function(NITRATE.elements, -1)
     minimum = optimize(NITRATE.elements, rough_shape("NO3"), evaluate)
     return {"N-O": _bond_length(minimum), **frequencies(minimum, numeric_hessian(evaluate, minimum))}
 

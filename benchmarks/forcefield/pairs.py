@@ -4,10 +4,12 @@ from functools import cache
 
 import numpy as np
 import openmm
-from complexes import FILES, Array, Complex, forcefield_files
+from complexes import Complex
+from vacuum import FILES, forcefield_files
 
 from solvshell.build.molecules import make_molecule
 from solvshell.engine import choose_platform, make_context, minimize
+from solvshell.quantum import Array
 from solvshell.recipe import Model
 from solvshell.species import find_species
 

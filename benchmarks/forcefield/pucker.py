@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 from MDAnalysis.lib.distances import calc_dihedrals
 from pages import fill
-from quantum import Level, cached, dft_energy, optimize_gfn2
-from vacuum import Vacuum, Vectors, molecule
+from vacuum import Vacuum, molecule
+
+from solvshell.quantum import Array, Level, cached, dft_energy, optimize_gfn2
 
 LEVEL = Level(functional="b3lyp", dispersion=None, basis="6-31g*")
 RING, ANOMERIC = ("O1", "C2", "C1", "O3"), ("F1", "C2", "O1", "C3")
@@ -30,11 +31,11 @@ def _atoms(vacuum: Vacuum, names: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(vacuum.template.atom_names.index(name) for name in names)
 
 
-def _degrees(positions: Vectors, atoms: tuple[int, ...]) -> float:
+def _degrees(positions: Array, atoms: tuple[int, ...]) -> float:
     return float(np.degrees(calc_dihedrals(*(positions[atom] for atom in atoms))))
 
 
-def _reference(vacuum: Vacuum, angle: int, cache: Path) -> tuple[Vectors, float]:
+def _reference(vacuum: Vacuum, angle: int, cache: Path) -> tuple[Array, float]:
     """Return the geometry of GFN2-xTB with the ring held, and the energy of B3LYP there."""
     ring = _atoms(vacuum, RING)
 

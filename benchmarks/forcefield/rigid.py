@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from complexes import Array, Complex, contacts, energy_function
+from complexes import Complex, contacts, energy_function
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
+
+from solvshell.quantum import Array
 
 _TETRAHEDRON = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)
 

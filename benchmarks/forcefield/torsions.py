@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 from geometry import measured
 from pages import fill, table
-from quantum import CLUSTER_LEVEL, Level, cached, dft_energy, gfn2, optimize_gfn2
-from vacuum import Vacuum, Vectors, molecule
+from vacuum import Vacuum, molecule
+
+from solvshell.quantum import MOLECULE_LEVEL, Array, Level, cached, dft_energy, gfn2, optimize_gfn2
 
 ANGLES = np.arange(0, 181, 15)
 DFT_STEP = 30
@@ -64,11 +65,11 @@ def _indices(vacuum: Vacuum, names: str) -> tuple[int, int, int, int]:
     return i, j, k, m
 
 
-def _angle(atoms: tuple[int, ...], positions: Vectors) -> float:
+def _angle(atoms: tuple[int, ...], positions: Array) -> float:
     return float(measured("torsion", np.array([atoms]), positions)[0])
 
 
-def walk(vacuum: Vacuum, scan: Scan) -> dict[int, Vectors]:
+def walk(vacuum: Vacuum, scan: Scan) -> dict[int, Array]:
     """Return the geometries of the force field along a torsion, each from its neighbor on the side of the minimum."""
     atoms, scale = _indices(vacuum, scan.atoms), vacuum.scales[0]
     straight = {_indices(vacuum, names): 180.0 for names in scan.anti}
@@ -76,7 +77,7 @@ def walk(vacuum: Vacuum, scan: Scan) -> dict[int, Vectors]:
     here = _angle(atoms, start)
     if here < 0:
         start, here = start * [-1.0, 1.0, 1.0], -here
-    found: dict[int, Vectors] = {}
+    found: dict[int, Array] = {}
     nearest = int(np.abs(ANGLES - here).argmin())
     for side in (ANGLES[nearest:], ANGLES[nearest::-1]):
         positions = start
@@ -86,7 +87,7 @@ def walk(vacuum: Vacuum, scan: Scan) -> dict[int, Vectors]:
     return dict(sorted(found.items()))
 
 
-def _point(vacuum: Vacuum, scan: Scan, angle: int, start: Vectors, work: Path) -> dict:
+def _point(vacuum: Vacuum, scan: Scan, angle: int, start: Array, work: Path) -> dict:
     """Return the geometry of GFN2-xTB and the energies of both, in kJ/mol, at one angle."""
     held_atoms, charge = [_indices(vacuum, names) for names in (scan.atoms, *scan.anti)], vacuum.template.charge
 
@@ -116,7 +117,7 @@ def profile(scan: Scan, work: Path) -> pd.DataFrame:
     vacuum = molecule(scan.molecule)
     points = [_point(vacuum, scan, angle, start, work) for angle, start in walk(vacuum, scan).items()]
     energies = pd.DataFrame(points)[["angle", "gfn2", "force_field", "force_field_full"]]
-    level = LEVELS.get(scan.molecule, CLUSTER_LEVEL)
+    level = LEVELS.get(scan.molecule, MOLECULE_LEVEL)
     wanted = set(ANGLES[ANGLES % DFT_STEP == 0])
     for method in ("gfn2", "force_field"):
         wanted |= {int(ANGLES[i]) for i in minima_of(ANGLES, energies[method].to_numpy())}

@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import openmm
-from numpy.typing import NDArray
 from openmm import app
 from rdkit import Chem
 
@@ -19,10 +18,9 @@ from solvshell.engine import choose_platform, make_context, minimize
 from solvshell.errors import WorkFailed
 from solvshell.files import validate
 from solvshell.polymer import Polymer
+from solvshell.quantum import Array
 from solvshell.recipe import Model
 from solvshell.species import catalogue, find_species
-
-Vectors = NDArray[np.float64]
 
 FILES = "solvshell/electrolytes.xml"
 #: of the ions of a box; solvents are what they are
@@ -53,7 +51,8 @@ MODELS: dict[str, tuple[str, str | dict[str, object]]] = {
 
 
 @cache
-def _files() -> ForceFieldFiles:
+def forcefield_files() -> ForceFieldFiles:
+    """Return the force field with every species."""
     return read_forcefield([FILES])
 
 
@@ -71,7 +70,7 @@ class Vacuum:
     topology: app.Topology
     residues: dict[app.topology.Residue, str]
     files: ForceFieldFiles
-    starts: tuple[Vectors, ...]
+    starts: tuple[Array, ...]
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -89,8 +88,8 @@ class Vacuum:
         return create_system(self.topology, self.files, model, periodic=False, templates=self.residues)
 
     def relaxed(
-        self, positions: Vectors, scale: float, held: dict[tuple[int, ...], float] | None = None
-    ) -> tuple[float, Vectors]:
+        self, positions: Array, scale: float, held: dict[tuple[int, ...], float] | None = None
+    ) -> tuple[float, Array]:
         """Return energy and positions of the nearest minimum; `held` torsions stay at their values in degrees."""
         system = self.system(scale)
         hold = openmm.CustomTorsionForce("hold * (1 - cos(theta - angle))")
@@ -106,7 +105,7 @@ class Vacuum:
         state = context.getState(positions=True, energy=True, groups=~(1 << _HOLD_GROUP) & 0xFFFFFFFF)
         return state.getPotentialEnergy()._value, 10 * state.getPositions(asNumpy=True)._value
 
-    def minimum(self) -> Vectors:
+    def minimum(self) -> Array:
         """Return the lowest minimum, at the scale of production, of a few conformers of RDKit."""
         found = [self.relaxed(start, self.scales[0]) for start in self.starts]
         return min(found, key=lambda one: one[0])[1]
@@ -120,7 +119,7 @@ def _classes(files: ForceFieldFiles, types: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _from_catalog(name: str) -> Vacuum:
-    files, entry = _files(), find_species(name)
+    files, entry = forcefield_files(), find_species(name)
     made = [make_molecule(name, entry, files, Model(files=[FILES]), seed) for seed in range(1, _N_CONFORMERS + 1)]
     template = made[0].template
     (residue,) = (r for root in files.roots for r in root.iterfind(f"Residues/Residue[@name='{entry.residue}']"))
@@ -140,8 +139,8 @@ def _typed(name: str, structure: str | dict[str, object]) -> PolymerModel:
         monomer = read_monomer(polymer)
         straight = [False] * polymer.molecule_units
         mol = chain_graph(monomer, joint_of(polymer, monomer), straight, polymer.end_groups, keep_vinyls=True).mol
-    model = polymer_model(mol, name, read_typing(Model().typing), _files().masses())
-    if missing := _files().missing_terms(model.types, model.whole.bonds):
+    model = polymer_model(mol, name, read_typing(Model().typing), forcefield_files().masses())
+    if missing := forcefield_files().missing_terms(model.types, model.whole.bonds):
         raise WorkFailed(f"{name}: the force field has no term for {'; '.join(missing)}")
     return model
 
@@ -152,13 +151,13 @@ def _from_rules(name: str) -> Vacuum:
     topology = app.Topology()
     residues = model.add_to(topology)
     starts = tuple(10 * embed(name, model.mol, seed) for seed in range(1, _N_CONFORMERS + 1))
-    files = _files().with_residues(model.residues)
+    files = forcefield_files().with_residues(model.residues)
     return Vacuum(name, title, model.whole, _classes(files, model.types), topology, residues, files, starts)
 
 
 def names() -> Iterator[str]:
     """Yield every molecule there is: species of more than one atom, then the models."""
-    templates = _files().templates()
+    templates = forcefield_files().templates()
     yield from (name for name, entry in catalogue().items() if len(templates[entry.residue].elements) > 1)
     yield from MODELS
 

@@ -13,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "forcefield"))
 
 from complexes import Complex, contacts, counterpoise, energy_function, interaction
 from nitrate import frequencies
-from quantum import Level, dft_energy, dft_gradient, gfn2, numeric_hessian, optimize, optimize_gfn2
 from rigid import arrangements
+
+from solvshell.quantum import Level, dft_energy, dft_gradient, gfn2, numeric_hessian, optimize, optimize_gfn2
 
 SMALL = Level(functional="svwn", dispersion=None, basis="def2-svp", grid=1)
 DISPERSED = Level(functional="pbe", basis="def2-svp", grid=1)
@@ -73,7 +74,7 @@ def test_far_apart_every_method_has_the_energy_of_two_charges(tmp_path):
 
 def test_a_finished_energy_is_read_and_not_computed_again(tmp_path, monkeypatch):
     first = dft_energy(("Li",), np.zeros((1, 3)), 1, tmp_path, level=SMALL)
-    monkeypatch.setattr("quantum._dft_energy", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr("solvshell.quantum.density_functional._dft_energy", lambda *_: pytest.fail("computed again"))
     assert dft_energy(("Li",), np.zeros((1, 3)), 1, tmp_path, level=SMALL) == first
     with pytest.raises(pytest.fail.Exception, match="computed again"):
         dft_energy(("Li",), np.ones((1, 3)), 1, tmp_path, level=SMALL)

@@ -1,0 +1,101 @@
+"""The nearest minimum of an energy, by geomeTRIC."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from solvshell.quantum.extra import NotConverged, needed
+from solvshell.quantum.units import BOHR_ANGSTROM, HARTREE_KJ_MOL, Array, Gradient
+from solvshell.quantum.xtb import gfn2_function
+
+MAX_STEPS = 300
+
+_SILENT_LOG = """[loggers]
+keys=root
+[handlers]
+keys=none
+[formatters]
+keys=
+[logger_root]
+level=CRITICAL
+handlers=none
+[handler_none]
+class=logging.NullHandler
+args=()
+"""
+
+
+def _settings(folder: Path, dihedrals: Sequence[tuple[int, int, int, int]]) -> dict[str, Any]:
+    """Return what geomeTRIC is told beside the energy: files in a folder of its own, no log, what is held."""
+    log = folder / "log.ini"
+    log.write_text(_SILENT_LOG)
+    settings = {"input": f"{folder}/molecule.xyz", "prefix": f"{folder}/run", "logIni": str(log)}
+    if dihedrals:
+        lines = [f"dihedral {' '.join(str(atom + 1) for atom in four)}" for four in dihedrals]
+        constraints = folder / "constraints.txt"
+        constraints.write_text("\n".join(["$freeze", *lines, ""]))
+        settings["constraints"] = str(constraints)
+    return settings
+
+
+def optimize(
+    elements: Sequence[str],
+    positions: Array,
+    gradient: Gradient,
+    dihedrals: Sequence[tuple[int, int, int, int]] = (),
+    max_steps: int = MAX_STEPS,
+) -> Array:
+    """Return the positions of the minimum that geomeTRIC reaches downhill, with the named dihedrals held as they are.
+
+    Parameters
+    ----------
+    gradient : callable
+        Returns energy (kJ/mol) and gradient (kJ/mol/Å) at positions (Å).
+    dihedrals : sequence of four atom indices, from 0
+    max_steps : int
+        After so many steps it is given up. Converged is what Gaussian calls so.
+
+    Raises
+    ------
+    NotConverged
+        If the steps are used up; it has the last positions.
+    """
+    engine = needed("geometric.engine")
+    molecule = needed("geometric.molecule").Molecule()
+    run_optimizer = needed("geometric.optimize").run_optimizer
+    ran_out = needed("geometric.errors").GeomOptNotConvergedError
+    molecule.elem = list(elements)
+    molecule.xyzs = [np.asarray(positions, dtype=float)]
+    last = molecule.xyzs[0]
+
+    class Function(engine.Engine):  # type: ignore[misc, name-defined]
+        def calc_new(self, coords: Array, dirname: str) -> dict[str, Any]:
+            nonlocal last
+            last = coords.reshape(-1, 3) * BOHR_ANGSTROM
+            energy, slope = gradient(last)
+            return {"energy": energy / HARTREE_KJ_MOL, "gradient": slope.ravel() * BOHR_ANGSTROM / HARTREE_KJ_MOL}
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = _settings(Path(folder), dihedrals)
+        try:
+            progress = run_optimizer(
+                customengine=Function(molecule), maxiter=max_steps, convergence_set="GAU", **settings
+            )
+        except ran_out:
+            raise NotConverged(f"geometry: no minimum after {max_steps} steps", last) from None
+    return np.array(progress.xyzs[-1])
+
+
+def optimize_gfn2(
+    elements: Sequence[str],
+    positions: Array,
+    charge: int,
+    dihedrals: Sequence[tuple[int, int, int, int]] = (),
+    continuum: float | None = None,
+    max_steps: int = MAX_STEPS,
+) -> Array:
+    """Return the positions of the nearest GFN2-xTB minimum, with the named dihedrals held; see `optimize`."""
+    return optimize(elements, positions, gfn2_function(elements, charge, continuum), dihedrals, max_steps)
