@@ -136,6 +136,18 @@ def _center_errors(
     return errors[0], errors[1]
 
 
+def density_errors(
+    pair: PairCounts, bootstrap: Bootstrap, captured: FirstShells | None = None, capture_radius: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the standard errors of g(r) and n(r) of a pair, shape (n_bins,); see `rdf_table`."""
+    g_error, n_error = pair.g_stderr(bootstrap), pair.n_stderr(bootstrap)
+    if captured and pair.site.coordinating and not pair.center.reference:
+        j = next(j for j, site in enumerate(captured.sites.sites) if site is pair.site)
+        of_centers = _center_errors(pair, j, captured.contacts, capture_radius)
+        return np.fmax(g_error, of_centers[0]), np.fmax(n_error, of_centers[1])
+    return g_error, n_error
+
+
 def rdf_table(
     fine: Sequence[PairCounts],
     bootstrap: Bootstrap | Sequence[Bootstrap],
@@ -159,12 +171,9 @@ def rdf_table(
     """
     bootstraps = [bootstrap] * len(fine) if isinstance(bootstrap, Bootstrap) else bootstrap
     tables = []
-    for k, (counts, draws) in enumerate(zip(fine, bootstraps, strict=True)):
+    for counts, draws in zip(fine, bootstraps, strict=True):
         pair = counts.rebinned(FINE_PER_BIN)
-        g_error, n_error = pair.g_stderr(draws), pair.n_stderr(draws)
-        if captured and pair.site.coordinating and not pair.center.reference:
-            of_centers = _center_errors(pair, captured.sites.pairs[k][1], captured.contacts, capture_radius)
-            g_error, n_error = np.fmax(g_error, of_centers[0]), np.fmax(n_error, of_centers[1])
+        g_error, n_error = density_errors(pair, draws, captured, capture_radius)
         columns = (*pair.key, pair.r, pair.g, g_error, pair.n, n_error)
         tables.append(pd.DataFrame(dict(zip(RDF_COLUMNS, columns, strict=True))))
     return pd.concat(tables, ignore_index=True)

@@ -1,6 +1,6 @@
 """Who stands in the first shell of each center in each frame: numbers, compositions, ion pairs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -220,8 +220,24 @@ def shell_shares(shells: FirstShells) -> list[dict[str, str | float]]:
     return rows
 
 
-def _composition(partners: list[str], numbers: np.ndarray) -> str:
+def composition_name(partners: Sequence[str], numbers: np.ndarray) -> str:
+    """Return the name of a composition of so many molecules of each partner: "EC3 DMC1", or "none"."""
     return " ".join(f"{name}{n}" for name, n in zip(partners, numbers, strict=True) if n) or "none"
+
+
+def kinds_of_shells(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the compositions that occur, (n_kinds, n_partners), and the index of that of each center.
+
+    Parameters
+    ----------
+    numbers
+        Molecules of each partner, shape (n_partners, n_frames, n_members); the index has the shape of the last two.
+    """
+    # One number for each composition: sorting those is quicker than sorting rows.
+    shape = tuple(numbers.max(axis=(1, 2), initial=0) + 1)
+    key = np.ravel_multi_index(tuple(numbers), shape)
+    keys, kind = np.unique(key, return_inverse=True)
+    return np.stack(np.unravel_index(keys, shape), axis=1), kind.reshape(key.shape)
 
 
 def compositions(shells: FirstShells, center: Center) -> tuple[list[str], np.ndarray]:
@@ -230,14 +246,8 @@ def compositions(shells: FirstShells, center: Center) -> tuple[list[str], np.nda
     A composition counts molecules, in the order of the species file ("EC3 DMC1"), however many of their sites touch; an
     empty shell is "none". The index has the shape (n_frames, n_members).
     """
-    partners = list(shells.sites.n_molecules)
-    numbers = molecules_per_center(shells)[:, :, center.members]
-    # One number for each composition: sorting those is quicker than sorting rows.
-    shape = tuple(numbers.max(axis=(1, 2), initial=0) + 1)
-    key = np.ravel_multi_index(tuple(numbers), shape)
-    keys, kind = np.unique(key, return_inverse=True)
-    kinds = np.stack(np.unravel_index(keys, shape), axis=1)
-    return [_composition(partners, row) for row in kinds], kind.reshape(key.shape)
+    kinds, kind = kinds_of_shells(molecules_per_center(shells)[:, :, center.members])
+    return [composition_name(list(shells.sites.n_molecules), row) for row in kinds], kind
 
 
 def shell_table(shells: FirstShells) -> tuple[pd.DataFrame, list[Estimate]]:
