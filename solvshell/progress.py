@@ -1,5 +1,6 @@
 """What a person sees of long work: a bar with speed and remaining time, or plain lines where there is no terminal."""
 
+import time
 from contextlib import AbstractContextManager
 from typing import Self
 
@@ -81,3 +82,42 @@ class Lines(Silent):
 def progress_on(console: Console) -> Silent:
     """Return a bar on a terminal and plain lines elsewhere."""
     return Bar(console) if console.is_terminal else Lines(console)
+
+
+class Tally(AbstractContextManager["Tally"]):
+    """Counts finished pieces of work: a bar with the remaining time on a terminal, a line for each tenth elsewhere.
+
+    Parameters
+    ----------
+    console
+        Nothing is shown without one.
+    """
+
+    def __init__(self, name: str, total: int, console: Console | None = None) -> None:
+        self._name, self._total, self._console = name, total, console
+        self._done, self._start = 0, time.monotonic()
+        self._bar: Progress | None = None
+        if console is not None and console.is_terminal:
+            columns = (TextColumn("  {task.description}"), BarColumn(bar_width=30))
+            counted = TextColumn("{task.completed:g} of {task.total:g}")
+            self._bar = Progress(*columns, counted, TimeRemainingColumn(compact=True), console=console)
+            self._task = self._bar.add_task(name, total=total)
+
+    def advance(self) -> None:
+        """Count one more."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done)
+        elif self._console is not None and 10 * self._done // self._total > 10 * (self._done - 1) // self._total:
+            left_s = (time.monotonic() - self._start) / self._done * (self._total - self._done)
+            line = f"  {self._name}: {self._done} of {self._total}, {left_s:.0f} s left"
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,17 @@ def geometry_inputs(elements: Sequence[str], positions: Array, charge: int) -> d
     """Return what tells one geometry from another, positions rounded to 1e-5 Å."""
     rounded = np.round(np.asarray(positions, dtype=float), 5) + 0.0  # no negative zeros
     return {"elements": list(elements), "positions_angstrom": rounded.tolist(), "charge": charge}
+
+
+def user_cache() -> Path:
+    """Return the folder for what can be computed again, by the convention of the platform."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "solvshell"
 
 
 def cached(cache: Path, name: str, inputs: dict[str, Any], compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
