@@ -12,11 +12,15 @@ COULOMB = {"bare": BARE, "ewald": EWALD}
 
 @dataclass(frozen=True)
 class Species:
-    """A center or partner species: how many molecules, and the charge of one in the model, in e (a mean over them)."""
+    """A center or partner species.
+
+    `charge` is that of a molecule in the model, in e, and `n_plus` its number of ammonium nitrogens: means over them.
+    """
 
     name: str
     n_molecules: int
     charge: float
+    n_plus: float = 0.0
 
     @property
     def is_ion(self) -> bool:
