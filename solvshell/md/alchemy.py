@@ -1,0 +1,236 @@
+"""A neutral set of molecules coupled to the rest of a system by two lambdas: charges first, then Lennard-Jones.
+
+At (1, 1) the system is the plain model; at (0, 0) each molecule of the set is an ideal gas molecule, whose own terms
+(bonds, all its intramolecular pairs) are at full strength. Molecules of the set are decoupled from each other too.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import openmm
+from numpy.typing import NDArray
+from openmm import unit
+
+from solvshell.errors import InvalidInput
+
+#: energies of these groups, and no others, depend on the lambdas
+_CHARGES_GROUP = 1
+_LENNARD_JONES_GROUP = 2
+
+#: 1 - lambda of the charges: at its default, 0, a context is made with all charges on, since OpenMM leaves Coulomb out
+#: for good where it finds no charge then
+_DISCHARGED = "decouple_discharged"
+_COUPLED = "decouple_coupled"
+
+#: kJ/mol; overlapping atoms at full strength: the Boltzmann factor is zero, and stays finite in single precision
+_LARGEST_ENERGY = 1e8
+
+# Soft core 1-1-6 with alpha = 0.5 (Beutler et al., Chem. Phys. Lett. 222, 529 (1994)), written without a division by
+# sigma, which may be 0.
+_SOFT_CORE = (
+    f"4*{_COUPLED}*epsilon*s6*(s6 - d)/d^2;"
+    f"d = 0.5*(1 - {_COUPLED})*s6 + r^6; s6 = (0.5*(sigma1 + sigma2))^6; epsilon = sqrt(epsilon1*epsilon2)"
+)
+
+
+@dataclass(frozen=True)
+class Lambdas:
+    """How strongly a set of molecules is coupled: 1 is the plain model, 0 is off. Charges go before `lennard_jones`."""
+
+    charges: float
+    lennard_jones: float
+
+
+@dataclass(frozen=True)
+class _LennardJones:
+    """Parameters of all atoms in nm and kJ/mol, and how the force cuts them."""
+
+    sigma: NDArray[np.float64]
+    epsilon: NDArray[np.float64]
+    cutoff: float
+    switch: float
+
+    def beyond_cutoff(self) -> NDArray[np.float64]:
+        """Return the integral of r^2 times what cutoff and switch remove, over 4 epsilon, for all pairs of kinds."""
+        kinds = np.unique(self.sigma)
+        sixth = (0.5 * (kinds[:, None] + kinds)) ** 6
+        integral = sixth**2 / (9 * self.cutoff**9) - sixth / (3 * self.cutoff**3)
+        x, weights = np.polynomial.legendre.leggauss(40)
+        y = 0.5 * (x + 1)
+        r = self.switch + y * (self.cutoff - self.switch)
+        removed = 0.5 * weights * (self.cutoff - self.switch) * y**3 * (10 - 15 * y + 6 * y**2) * r**2
+        return integral + sixth**2 * (removed / r**12).sum() - sixth * (removed / r**6).sum()
+
+    def tail(self, epsilon: NDArray[np.float64]) -> float:
+        """Return energy times volume (kJ/mol nm3) of the dispersion correction of OpenMM, for these well depths.
+
+        8 pi N^2 <epsilon_ij I_ij> with the mean over all pairs i <= j and I of `beyond_cutoff`.
+        """
+        n_atoms = len(epsilon)
+        kind = np.unique(self.sigma, return_inverse=True)[1]
+        integral = self.beyond_cutoff()
+        root = np.bincount(kind, weights=np.sqrt(epsilon), minlength=len(integral))
+        own = np.bincount(kind, weights=epsilon, minlength=len(integral))
+        pairs = 0.5 * (root @ integral @ root + own @ np.diag(integral))
+        return float(8 * np.pi * n_atoms**2 * pairs / (0.5 * n_atoms * (n_atoms + 1)))
+
+
+def _the_nonbonded_force(system: openmm.System) -> openmm.NonbondedForce:
+    found = [force for force in system.getForces() if isinstance(force, openmm.NonbondedForce)]
+    others = (openmm.CustomNonbondedForce, openmm.CustomGBForce, openmm.GBSAOBCForce, openmm.AmoebaMultipoleForce)
+    if len(found) != 1 or any(isinstance(force, others) for force in system.getForces()):
+        raise InvalidInput("decouple: needs a system whose only nonbonded force is one NonbondedForce")
+    force = found[0]
+    if force.getNonbondedMethod() not in (openmm.NonbondedForce.PME, openmm.NonbondedForce.Ewald):
+        raise InvalidInput(f"decouple: needs PME or Ewald sums, got {force.getNonbondedMethod()} of NonbondedForce")
+    if force.getNumParticleParameterOffsets() or force.getNumExceptionParameterOffsets():
+        raise InvalidInput("decouple: the NonbondedForce has parameter offsets already")
+    return force
+
+
+def _parameters(force: openmm.NonbondedForce) -> NDArray[np.float64]:
+    """Return charge (e), sigma (nm) and epsilon (kJ/mol) of each atom, shape (n_atoms, 3)."""
+    rows = (force.getParticleParameters(index) for index in range(force.getNumParticles()))
+    return np.array([[value._value for value in row] for row in rows])
+
+
+def _make_own_pairs_exceptions(
+    force: openmm.NonbondedForce, molecules: Sequence[Sequence[int]], parameters: NDArray[np.float64]
+) -> None:
+    """Give every pair inside a molecule of the set an exception, which the lambdas do not touch."""
+    known = {tuple(sorted(force.getExceptionParameters(i)[:2])) for i in range(force.getNumExceptions())}
+    for molecule in molecules:
+        for i, j in combinations(sorted(molecule), 2):
+            if (i, j) in known:
+                continue
+            (q_i, sigma_i, epsilon_i), (q_j, sigma_j, epsilon_j) = parameters[i], parameters[j]
+            force.addException(i, j, q_i * q_j, (sigma_i + sigma_j) / 2, float(np.sqrt(epsilon_i * epsilon_j)))
+
+
+def _scale_charges(force: openmm.NonbondedForce, atoms: Sequence[int], parameters: NDArray[np.float64]) -> None:
+    """Make the charges of the set depend on the parameter, and leave its Lennard-Jones to the soft core."""
+    force.addGlobalParameter(_DISCHARGED, 0.0)
+    for atom in atoms:
+        charge, sigma, _ = parameters[atom]
+        force.setParticleParameters(atom, charge, sigma, 0.0)
+        force.addParticleParameterOffset(_DISCHARGED, atom, -charge, 0.0, 0.0)
+    force.setForceGroup(_CHARGES_GROUP)
+    force.setReciprocalSpaceForceGroup(-1)
+
+
+def _soft_core(
+    force: openmm.NonbondedForce, atoms: Sequence[int], parameters: NDArray[np.float64]
+) -> openmm.CustomNonbondedForce:
+    """Return Lennard-Jones of the set with everything but the molecules' own atoms."""
+    soft = openmm.CustomNonbondedForce(_SOFT_CORE)
+    soft.addGlobalParameter(_COUPLED, 1.0)
+    soft.addPerParticleParameter("sigma")
+    soft.addPerParticleParameter("epsilon")
+    for _, sigma, epsilon in parameters:
+        soft.addParticle([sigma, epsilon])
+    # The same exclusions in both forces: the neighbour list of a GPU is shared.
+    for index in range(force.getNumExceptions()):
+        soft.addExclusion(*force.getExceptionParameters(index)[:2])
+    soft.addInteractionGroup(atoms, range(len(parameters)))
+    soft.setNonbondedMethod(openmm.CustomNonbondedForce.CutoffPeriodic)
+    soft.setCutoffDistance(force.getCutoffDistance())
+    soft.setUseSwitchingFunction(force.getUseSwitchingFunction())
+    soft.setSwitchingDistance(force.getSwitchingDistance())
+    # That of OpenMM would be integrated anew at every change of lambda, and counts pairs of a group otherwise.
+    soft.setUseLongRangeCorrection(False)
+    soft.setForceGroup(_LENNARD_JONES_GROUP)
+    return soft
+
+
+def _tail(
+    force: openmm.NonbondedForce, atoms: Sequence[int], parameters: NDArray[np.float64]
+) -> openmm.CustomVolumeForce:
+    """Return the part of the dispersion correction that belongs to the set, linear in lambda.
+
+    That of the NonbondedForce knows the rest only: it takes the default values of parameters, whatever their offsets.
+    """
+    cutoff = force.getCutoffDistance().value_in_unit(unit.nanometer)
+    switch = force.getSwitchingDistance().value_in_unit(unit.nanometer) if force.getUseSwitchingFunction() else cutoff
+    _, sigma, epsilon = parameters.T
+    rest = epsilon.copy()
+    rest[list(atoms)] = 0.0
+    lennard_jones = _LennardJones(sigma, epsilon, cutoff, switch)
+    tail = openmm.CustomVolumeForce(f"{_COUPLED}*decouple_tail/v")
+    tail.addGlobalParameter(_COUPLED, 1.0)
+    tail.addGlobalParameter("decouple_tail", lennard_jones.tail(epsilon) - lennard_jones.tail(rest))
+    tail.setForceGroup(_LENNARD_JONES_GROUP)
+    return tail
+
+
+def alchemical_system(system: openmm.System, molecules: Sequence[Sequence[int]]) -> openmm.System:
+    """Return a copy of a system in which some molecules are coupled by `Lambdas`; at first fully.
+
+    Coulomb: the set's charges are multiplied by lambda (`NonbondedForce` parameter offsets), so that with the rest it
+    scales as lambda, within the set, images included, as lambda^2. Lennard-Jones: soft core between the set and
+    everything else, with cutoff, switch and dispersion tail of the plain model. Pairs inside a molecule become
+    exceptions of full strength; these have no cutoff, which changes nothing in a molecule shorter than the switching
+    distance.
+
+    Parameters
+    ----------
+    system : openmm.System
+        With one `NonbondedForce` (PME or Ewald); constraints and a barostat may be there.
+    molecules : sequence of sequences of int
+        Atoms of each molecule of the set.
+
+    Raises
+    ------
+    InvalidInput
+        If the set is not neutral, or the nonbonded forces are others.
+    """
+    coupled = copy.deepcopy(system)
+    force = _the_nonbonded_force(coupled)
+    parameters = _parameters(force)
+    atoms = [atom for molecule in molecules for atom in molecule]
+    net = parameters[atoms, 0].sum()
+    if abs(net) > 1e-6:
+        raise InvalidInput(f"decouple: the molecules must be neutral together, got {net:+.3f} e: take an ion pair")
+    for other in coupled.getForces():
+        if other.getForceGroup() in (_CHARGES_GROUP, _LENNARD_JONES_GROUP):
+            other.setForceGroup(0)
+    _make_own_pairs_exceptions(force, molecules, parameters)
+    _scale_charges(force, atoms, parameters)
+    if force.getUseDispersionCorrection():
+        coupled.addForce(_tail(force, atoms, parameters))
+    coupled.addForce(_soft_core(force, atoms, parameters))
+    return coupled
+
+
+def set_lambdas(context: openmm.Context, lambdas: Lambdas) -> None:
+    """Couple the set of a context as `lambdas` says."""
+    context.setParameter(_DISCHARGED, 1.0 - lambdas.charges)
+    context.setParameter(_COUPLED, lambdas.lennard_jones)
+
+
+def _energies(context: openmm.Context, group: int, parameter: str, values: Sequence[float]) -> Iterator[float]:
+    """Yield the energy of one force group at values of a parameter, which is put back."""
+    before = context.getParameter(parameter)
+    for value in values:
+        context.setParameter(parameter, value)
+        state = context.getState(energy=True, groups=1 << group)
+        yield state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole)
+    context.setParameter(parameter, before)
+
+
+def coupling_energies(context: openmm.Context, states: Sequence[Lambdas]) -> NDArray[np.float64]:
+    """Return what the set's coupling costs in kJ/mol at the present instant, for each state: U(state) - U(0, 0).
+
+    Coulomb energy is quadratic in the charges, so three evaluations give it at every lambda exactly; Lennard-Jones
+    takes one evaluation of a small force for each value met.
+    """
+    off, half, full = _energies(context, _CHARGES_GROUP, _DISCHARGED, (1.0, 0.5, 0.0))
+    quadratic = 2 * (full + off) - 4 * half
+    x = np.array([state.charges for state in states])
+    charges = (full - off - quadratic) * x + quadratic * x**2
+    values = sorted({state.lennard_jones for state in states})
+    found = dict(zip(values, _energies(context, _LENNARD_JONES_GROUP, _COUPLED, values), strict=True))
+    lennard_jones = np.array([found[state.lennard_jones] for state in states])
+    return np.minimum(charges + lennard_jones, _LARGEST_ENERGY)
