@@ -1,24 +1,20 @@
-"""The Coulomb energy of two unit charges in a periodic box, exactly: psi(r), and quickly: 1/r and a table of the rest."""
+"""The Coulomb energy of two unit charges in a periodic cell of any shape: psi(r), exactly, by Ewald sums."""
 
+from math import erf, erfc
 from typing import NamedTuple
 
 import numba
 import numpy as np
-from scipy.ndimage import spline_filter
 
-#: Terms of both sums are left out where erfc(x) or exp(-x^2) has fallen to 1e-11.
+#: Terms of both sums are left out where exp(-x^2) has fallen to 1e-11.
 _X_MAX = 5.0
-#: How many intervals of the table there are in the narrowest width of the cell: the interpolation errs by less than
-#: 1e-6 of e^2/L then.
-_INTERVALS = 64
-#: What the spline assumes behind its last node is felt at a distance of so many intervals by 0.268^12 = 1e-7.
-_MARGIN = 12
+_SHORTER = 1 - 1e-9
 
 
 class Cell(NamedTuple):
-    """A unit cell: its vectors as rows, as short as they can be chosen, in Å; their inverse; its width and volume.
+    """A unit cell: vectors that span its lattice, as rows and as short as can be, in Å; what makes positions fractions.
 
-    The width is the least distance between opposite faces.
+    The width is the least distance between opposite faces, in Å; the volume in Å^3.
     """
 
     vectors: np.ndarray
@@ -28,40 +24,24 @@ class Cell(NamedTuple):
     volume: float
 
 
-class PairTable(NamedTuple):
-    """psi(r) - 1/r of the cell of volume 1, as the coefficients of a cubic B-spline in fractional coordinates.
-
-    It is a smooth function up to the walls of the cell and somewhat beyond. In an orthogonal cell (`folded`) it is even
-    in each coordinate, and only one eighth is kept.
-    """
-
-    coefficients: np.ndarray
-    intervals: np.ndarray
-    first: np.ndarray
-    folded: bool
-    at_zero: float
-    shape: np.ndarray
-
-
 def _reduced(vectors: np.ndarray) -> np.ndarray:
-    """Return the shortest vectors that span the same lattice (Minkowski), shortest first, shape (3, 3).
+    """Return the shortest vectors that span the same lattice, shortest first, shape (3, 3).
 
-    Each of two shorter ones is taken off a longer one as often as this shortens it; Semaev, LNCS 2146 (2001) 181.
+    Of each vector is taken what the shorter ones can take of it, until nothing gets shorter: Semaev, A 3-dimensional
+    lattice reduction algorithm, Lecture Notes in Computer Science 2146 (2001) 181.
     """
-    vectors = np.array(vectors, float)
     while True:
-        vectors = vectors[np.argsort((vectors**2).sum(axis=1), kind="stable")]
-        a, b, c = vectors
-        b = b - np.rint(a @ b / (a @ a)) * a
-        if b @ b < vectors[1] @ vectors[1] * (1 - 1e-9):
-            vectors[1] = b
+        a, b, c = vectors = vectors[np.argsort((vectors**2).sum(axis=1), kind="stable")]
+        shorter = b - np.rint(a @ b / (a @ a)) * a
+        if shorter @ shorter < b @ b * _SHORTER:
+            vectors = np.stack([a, shorter, c])
             continue
-        x, y = np.linalg.lstsq(np.stack([a, b], axis=1), c, rcond=None)[0]
-        candidates = [c - (np.floor(x) + i) * a - (np.floor(y) + j) * b for i in (0, 1) for j in (0, 1)]
-        shortest = min(candidates, key=lambda v: float(v @ v))
-        if not shortest @ shortest < c @ c * (1 - 1e-9):
+        whole = np.floor(np.linalg.lstsq(np.stack([a, b], axis=1), c, rcond=None)[0])
+        around = [c - (whole[0] + i) * a - (whole[1] + j) * b for i in (0, 1) for j in (0, 1)]
+        shorter = min(around, key=lambda vector: float(vector @ vector))
+        if not shorter @ shorter < c @ c * _SHORTER:
             return vectors
-        vectors[2] = shortest
+        vectors = np.stack([a, b, shorter])
 
 
 def periodic_cell(vectors: np.ndarray) -> Cell:
@@ -75,58 +55,56 @@ def periodic_cell(vectors: np.ndarray) -> Cell:
 
 
 def _lattice(vectors: np.ndarray, radius: float) -> np.ndarray:
-    """Return all lattice vectors up to a length but zero, shape (n, 3)."""
+    """Return the lattice vectors up to a length but zero, shape (n, 3): in the second half the opposites of the first."""
     reach = (radius * np.linalg.norm(np.linalg.inv(vectors), axis=0)).astype(int) + 1
-    whole = np.indices(2 * reach + 1).reshape(3, -1).T - reach
-    points = whole @ vectors
+    points = (np.indices(2 * reach + 1).reshape(3, -1).T - reach) @ vectors
     lengths = np.linalg.norm(points, axis=1)
-    return np.ascontiguousarray(points[(lengths <= radius) & (lengths > 0)])
+    return np.ascontiguousarray(points[(lengths <= radius) & (lengths > 1e-6 * radius)])
 
 
 @numba.njit(cache=True, nogil=True)
-def _ewald_sums(
-    points: np.ndarray, alpha: float, images: np.ndarray, waves: np.ndarray, weights: np.ndarray, constant: float
-) -> np.ndarray:
-    x_max = _X_MAX
-    values = np.empty(len(points))
+def _sums(
+    points: np.ndarray, alpha: float, images: np.ndarray, waves: np.ndarray, weights: np.ndarray, values: np.ndarray
+) -> None:
+    """Add both sums of Ewald, less 1/r, to the values of the points."""
+    farthest = (_X_MAX / alpha) ** 2
     for p in range(len(points)):
-        x, y, z = points[p, 0], points[p, 1], points[p, 2]
+        x, y, z = points[p]
         r = np.sqrt(x * x + y * y + z * z)
-        value = constant - (math_erf(alpha * r) / r if r > 0 else 2 * alpha / np.sqrt(np.pi))
+        value = -erf(alpha * r) / r if r > 0 else -2 * alpha / np.sqrt(np.pi)
         for t in range(len(images)):
-            d = (x + images[t, 0]) ** 2 + (y + images[t, 1]) ** 2 + (z + images[t, 2]) ** 2
-            if d * alpha * alpha < x_max * x_max:
-                d = np.sqrt(d)
-                value += math_erfc(alpha * d) / d
+            square = (x + images[t, 0]) ** 2 + (y + images[t, 1]) ** 2 + (z + images[t, 2]) ** 2
+            if square < farthest:
+                r = np.sqrt(square)
+                value += erfc(alpha * r) / r
         for k in range(len(waves)):
             value += weights[k] * np.cos(x * waves[k, 0] + y * waves[k, 1] + z * waves[k, 2])
-        values[p] = value
-    return values
+        values[p] += value
 
 
 def periodic_part(points: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Return psi(r) - 1/r by direct Ewald sums, in 1/Å, to about 1e-10 of it.
+    """Return psi(r) - 1/r at some points, shape (n,), in 1/Å, to about 1e-10 of 1/L.
 
-    psi(r) = sum_T erfc(a |r + T|) / |r + T| + 4 pi/V sum_{k != 0} exp(-k^2 / 4 a^2) / k^2 cos(k r) - pi / (V a^2): the
-    potential of a unit charge, its periodic images and a uniform background that neutralizes them, in a medium that
-    conducts at infinity (tinfoil), its mean over the cell being zero. de Leeuw, Perram, Smith, Proc. R. Soc. A 373
-    (1980) 27. At r = 0 it is xi, twice the energy of a unit charge among its own images: -2.837297 / L for a cube.
+    psi(r) = sum_T erfc(a |r + T|) / |r + T| + 4 pi/V sum_(k != 0) exp(-k^2 / 4 a^2) / k^2 cos(k r) - pi / (V a^2), the
+    potential of a unit charge, its periodic images and a uniform background that neutralizes them, in surroundings that
+    conduct (tinfoil); its mean over the cell is zero: de Leeuw, Perram, Smith, Proc. R. Soc. A 373 (1980) 27.
+    At r = 0 the result is xi, twice the energy of a unit charge among its own images: -2.837297 / L in a cube.
 
     Parameters
     ----------
     points
-        Shape (n, 3), in Å; within the cell around the origin, or not far outside of it.
+        Shape (n, 3), in Å; in the cell around the origin or not far outside of it.
     vectors
         Of the cell, as rows, in Å.
     """
     points = np.ascontiguousarray(points, float)
     volume = abs(np.linalg.det(vectors))
-    alpha = np.sqrt(np.pi) / np.cbrt(volume)
-    farthest = float(np.linalg.norm(points, axis=1).max())
+    alpha = np.sqrt(np.pi) / np.cbrt(volume)  # as many terms in one sum as in the other
     waves = _lattice(2 * np.pi * np.linalg.inv(vectors).T, 2 * alpha * _X_MAX)
-    # k and -k are one wave, twice.
-    half = waves[np.lexsort(waves.T) >= 0][_is_first_of_two(waves)]
+    half = waves[len(waves) // 2 :]
     squares = (half**2).sum(axis=1)
     weights = 8 * np.pi / volume * np.exp(-squares / (4 * alpha**2)) / squares
-    images = _lattice(vectors, _X_MAX / alpha + farthest)
-    return _ewald_sums(points, alpha, images, half, weights, -np.pi / (volume * alpha**2))
+    images = _lattice(vectors, _X_MAX / alpha + np.linalg.norm(points, axis=1).max())
+    values = np.full(len(points), -np.pi / (volume * alpha**2))
+    _sums(points, alpha, images, half, weights, values)
+    return values

@@ -9,7 +9,7 @@ from solvshell.analysis.energies.measured import COULOMB, LJ, Energies
 from solvshell.analysis.energies.numbers import NUMBERS, numbers
 from solvshell.analysis.energies.tables import FIRST_SHELL, WHOLE_BOX, Row
 
-UNIT_COLUMNS = ["center", "partner", "per", "divisor", "region", "coulomb", *NUMBERS]
+UNIT_COLUMNS = ["center", "partner", "per", "region", "coulomb", "divisor", *NUMBERS]
 PER_CHARGE, PER_SITE, PER_CONTACT = "unit_charge", "n_plus", "contact_molecule"
 
 
@@ -30,7 +30,7 @@ def _rows(energies: Energies, i: int, j: int) -> Iterator[Row]:
             for name, kind in COULOMB.items():
                 coulomb = values[..., kind]
                 full = None if factor is None else factor * coulomb
-                yield per, divisor, region, name, *numbers(values[..., LJ], coulomb, full, n)
+                yield per, region, name, divisor, *numbers(values[..., LJ], coulomb, full, n)
 
 
 def unit_table(of_centers: Energies, of_units: Sequence[Energies]) -> pd.DataFrame:
