@@ -7,7 +7,7 @@ import pandas as pd
 
 from solvshell.analysis.energies.measured import COULOMB, LJ, Energies
 from solvshell.analysis.energies.numbers import NUMBERS, numbers
-from solvshell.analysis.energies.tables import FIRST_SHELL, WHOLE_BOX, Row
+from solvshell.analysis.energies.per_species import FIRST_SHELL, WHOLE_BOX, Row
 
 UNIT_COLUMNS = ["center", "partner", "per", "region", "coulomb", "divisor", *NUMBERS]
 PER_CHARGE, PER_SITE, PER_CONTACT = "unit_charge", "n_plus", "contact_molecule"
