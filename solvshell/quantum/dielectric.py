@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from solvshell.errors import InvalidInput
 
-#: Dielectric constant, density in g/cm3 and molar mass in g/mol at 25 °C, of EC as an undercooled liquid: Xu, Chem. Rev.
+#: Dielectric constant, density in g/cm3 and molar mass in g/mol at 25 °C (of EC undercooled): Xu, Chem. Rev.
 #: 104 (2004) 4303, tables 1 and 2.
 _SOLVENTS = {
     "EC": (89.78, 1.321, 88.06),

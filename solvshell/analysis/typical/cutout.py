@@ -36,8 +36,10 @@ class Cluster:
         Time of its frame.
     touching : numpy.ndarray
         The coordinating atoms.
-    charge
-        Sum of the formal charges in e, or None where a molecule is none of the shipped species.
+    source : numpy.ndarray
+        The number of each atom in the universe it is cut from; hydrogens at cut bonds, which come last, have none.
+    charges
+        Formal charge of each molecule in e; None of one that is none of the shipped species, or cut.
     cut_bonds
         How many bonds of longer chains were cut, and end in a hydrogen.
     """
@@ -45,8 +47,15 @@ class Cluster:
     universe: Universe
     time_ps: float
     touching: np.ndarray
-    charge: int | None
+    source: np.ndarray
+    charges: tuple[int | None, ...]
     cut_bonds: int
+
+    @property
+    def charge(self) -> int | None:
+        """Sum of the formal charges in e, or None where one is not known."""
+        known = [charge for charge in self.charges if charge is not None]
+        return sum(known) if len(known) == len(self.charges) else None
 
     def fingerprint(self) -> np.ndarray:
         """Return the sorted distances of coordinating atoms from the center, and those between them."""
@@ -123,13 +132,11 @@ def _known_species() -> dict[tuple[str, frozenset[tuple[str, int]]], int]:
     return charges
 
 
-def _charge(pieces: list[AtomGroup], elements: np.ndarray) -> int | None:
-    """Return the sum of formal charges, or None if a molecule is none of the shipped species."""
+def _charges(pieces: list[AtomGroup], elements: np.ndarray) -> tuple[int | None, ...]:
+    """Return the formal charge of each molecule, or None if it is none of the shipped species."""
     formulas = [frozenset(Counter(elements[piece.indices].tolist()).items()) for piece in pieces]
     names = [getattr(piece.residues[0], "resname", "") for piece in pieces]  # .xyz and LAMMPS have none
-    charges = [_known_species().get(key) for key in zip(names, formulas, strict=True)]
-    known = [charge for charge in charges if charge is not None]
-    return sum(known) if len(known) == len(charges) else None
+    return tuple(_known_species().get(key) for key in zip(names, formulas, strict=True))
 
 
 def _in_vacuum(atoms: AtomGroup, elements: np.ndarray, positions: np.ndarray, caps_on: np.ndarray) -> Universe:
@@ -199,6 +206,7 @@ def cut_out(universe: Universe, shells: FirstShells, instance: Instance) -> Clus
         _in_vacuum(atoms, elements, np.concatenate([coordinates, caps]), caps_on),
         float(ts.time),
         np.flatnonzero(np.isin(atoms.indices, touching)),
-        None if len(caps) else _charge(pieces, elements),
+        atoms.indices,
+        (None,) * len(pieces) if len(caps) else _charges(pieces, elements),
         len(caps),
     )

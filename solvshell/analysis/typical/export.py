@@ -104,10 +104,10 @@ def _row(instance: Instance, cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def _clusters(
+def typical_shells(
     universe: Universe, shells: FirstShells, n_compositions: int, per_composition: int
 ) -> Iterator[tuple[dict[str, Any], Cluster]]:
-    """Yield the row of the table and the cluster of each shell to write."""
+    """Yield the row of the table and the cluster of each shell that `export_shells` writes."""
     table, _ = shell_table(shells)
     for center in shells.sites.centers:
         occupied = table[(table["center"] == center.name) & (table["composition"] != "none")]
@@ -183,7 +183,7 @@ def export_shells(
         if number < 1:
             raise InvalidInput(f"{name}: {number} (allowed: 1 or more)")
     before = universe.trajectory.frame
-    found = list(_clusters(universe, shells, n_compositions, per_composition))
+    found = list(typical_shells(universe, shells, n_compositions, per_composition))
     universe.trajectory[before]
 
     directory.mkdir(parents=True, exist_ok=True)
