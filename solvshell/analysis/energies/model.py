@@ -16,12 +16,27 @@ from solvshell.errors import InvalidInput
 COULOMB_KJ_MOL_ANGSTROM = 1389.3545764438
 
 #: Forces that are none between atoms of different molecules, whatever else they do.
-_OTHER_FORCES = (
-    "HarmonicBondForce HarmonicAngleForce PeriodicTorsionForce RBTorsionForce CMAPTorsionForce CustomBondForce "
-    "CustomAngleForce CustomTorsionForce CustomCompoundBondForce CustomCentroidBondForce CustomExternalForce "
-    "CustomCVForce RMSDForce CMMotionRemover AndersenThermostat MonteCarloBarostat MonteCarloAnisotropicBarostat "
-    "MonteCarloMembraneBarostat MonteCarloFlexibleBarostat"
-).split()
+_OTHER_FORCES = [
+    "HarmonicBondForce",
+    "HarmonicAngleForce",
+    "PeriodicTorsionForce",
+    "RBTorsionForce",
+    "CMAPTorsionForce",
+    "CustomBondForce",
+    "CustomAngleForce",
+    "CustomTorsionForce",
+    "CustomCompoundBondForce",
+    "CustomCentroidBondForce",
+    "CustomExternalForce",
+    "CustomCVForce",
+    "RMSDForce",
+    "CMMotionRemover",
+    "AndersenThermostat",
+    "MonteCarloBarostat",
+    "MonteCarloAnisotropicBarostat",
+    "MonteCarloMembraneBarostat",
+    "MonteCarloFlexibleBarostat",
+]
 
 
 @dataclass(frozen=True)
