@@ -19,6 +19,13 @@ COLUMNS = {
     "angles": "center,partner,site,angle_degrees,density,stderr",
     "coordination_free_energy": "center,partner,n,probability,probability_stderr,free_energy_kt,free_energy_kt_stderr,"
     "free_energy_kj_mol,free_energy_kj_mol_stderr,n_independent",
+    "potential_of_mean_force": "center,partner,site,r_angstrom,w_kt,w_kt_stderr,w_kj_mol,w_kj_mol_stderr,"
+    "n_independent,enough_counts",
+    "barriers": "center,partner,site,quantity,r_angstrom,r_angstrom_stderr,w_kt,w_kt_stderr,w_kj_mol,w_kj_mol_stderr,"
+    "at_least_kt,at_least_kj_mol,n_independent,status",
+    "exchange_free_energy": "center,leaves,enters,shell,gives,concentrations,leaves_mol_l,enters_mol_l,delta_g_kt,"
+    "delta_g_kt_stderr,delta_g_kj_mol,delta_g_kj_mol_stderr,statistical_kt,intrinsic_kt,intrinsic_kj_mol,"
+    "n_independent,status",
     "convergence": "quantity,center,partner,site,value,stderr,wanted,n_independent,run_ps,needed_ps,status",
     "running_means": "center,time_ps,mean,stderr,low,high,n_independent",
 }

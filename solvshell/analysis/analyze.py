@@ -10,6 +10,7 @@ import pandas as pd
 from MDAnalysis import Universe
 
 from solvshell.analysis.angles import angle_table, mean_angle_table
+from solvshell.analysis.barriers import barrier_table
 from solvshell.analysis.bridging import bridging_table
 from solvshell.analysis.clusters import cluster_table, find_clusters, largest_cluster, population_matrix
 from solvshell.analysis.convergence import CONVERGENCE_COLUMNS, RUNNING_MEAN_COLUMNS, convergence, running_mean
@@ -18,11 +19,13 @@ from solvshell.analysis.coordination_free_energy import coordination_free_energy
 from solvshell.analysis.cutoffs import Cutoff, Key, cutoffs_by_pair
 from solvshell.analysis.denticity import denticity_table
 from solvshell.analysis.exchange import exchange_table
+from solvshell.analysis.exchange_free_energy import exchange_free_energy
 from solvshell.analysis.findings import PEAK_COLUMNS, TABLES, Findings, PeakSamples, Settings, Tables
 from solvshell.analysis.geometry import CAPTURE_ANGSTROM
 from solvshell.analysis.look import Look, look_at
 from solvshell.analysis.memory import peak_samples, settled
 from solvshell.analysis.peaks import Shell, first_shell
+from solvshell.analysis.potential_of_mean_force import potential_of_mean_force
 from solvshell.analysis.rdf import PairCounts, fine_counts, rdf_table
 from solvshell.analysis.reading.recognize import recognize
 from solvshell.analysis.residence import residence_times
@@ -102,7 +105,7 @@ def _count(
     cutoffs = cutoffs_by_pair(fine, peak_shells, look.asked.radii)
     first_frame = int(look.geometry.block_starts[first_block])
     shells = look.shells_within(cutoffs, first_frame)
-    captured = captured_shells(look.geometry, look.sites, first_frame)
+    captured = captured_shells(look.geometry, look.sites, first_frame), look.geometry.capture_radius
     peaks, coordination = _peak_table(fine, peak_shells, cutoffs), coordination_table(shells)
     clusters = find_clusters(shells)
     shell_fractions, of_shells = shell_table(shells)
@@ -119,7 +122,7 @@ def _count(
         largest_cluster=largest_cluster(clusters),
     )
     tables = Tables(
-        rdf=rdf_table(fine, bootstraps, captured, look.geometry.capture_radius),
+        rdf=rdf_table(fine, bootstraps, *captured),
         peaks=peaks,
         coordination=coordination,
         shells=shell_fractions,
@@ -133,6 +136,9 @@ def _count(
         bridging=bridging_table(shells),
         angles=angle_table(shells),
         coordination_free_energy=coordination_free_energy(shells, temperature_k),
+        potential_of_mean_force=potential_of_mean_force(fine, bootstraps, *captured, temperature_k),
+        barriers=barrier_table(fine, peak_shells, bootstraps, *captured, temperature_k),
+        exchange_free_energy=exchange_free_energy(shells, look.geometry.volumes[first_frame:], temperature_k),
         convergence=_convergence(peaks, coordination, found, shells),
         running_means=_running_means(shells),
     )

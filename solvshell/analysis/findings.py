@@ -58,6 +58,9 @@ class Tables:
     bridging: pd.DataFrame
     angles: pd.DataFrame
     coordination_free_energy: pd.DataFrame
+    potential_of_mean_force: pd.DataFrame
+    barriers: pd.DataFrame
+    exchange_free_energy: pd.DataFrame
     convergence: pd.DataFrame
     running_means: pd.DataFrame
 

@@ -151,6 +151,8 @@ def summarize(
             "bridging": records(tables.bridging),
             "angles": records(found.mean_angles),
             "coordination_free_energy": records(tables.coordination_free_energy),
+            "barriers": records(tables.barriers),
+            "exchange_free_energy": records(tables.exchange_free_energy),
             "convergence": records(tables.convergence),
             "energies": {"available": False, "reason": "interaction energies are not computed by this version"},
         }

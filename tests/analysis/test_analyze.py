@@ -574,7 +574,7 @@ def test_a_reference_center_has_peaks_and_changes_nothing_else(with_polymer):
     for name in ("rdf", "peaks"):
         of_li = getattr(analysis, name).query("center == 'Li'")
         pd.testing.assert_frame_equal(of_li, getattr(with_polymer, name))
-    same = analysis.summary.keys() - {"peaks", "convergence", "flags", "notes"}
+    same = analysis.summary.keys() - {"peaks", "barriers", "convergence", "flags", "notes"}
     assert {key: analysis.summary[key] for key in same} == {key: with_polymer.summary[key] for key in same}
 
     peaks = analysis.peaks.query("center == 'N+'").set_index("partner")
