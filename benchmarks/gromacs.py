@@ -18,7 +18,8 @@ from solvshell.box import Box
 from solvshell.export import export_box
 from solvshell.export.gromacs import gromacs_files
 from solvshell.md.dynamics import stage_system
-from solvshell.protocol import Dynamics, load_protocol
+from solvshell.protocol import load_protocol
+from solvshell.stages import Dynamics
 
 STEP_PS, HEAVY_STEP_PS = 0.002, 0.004
 HEAVY = {"dt": HEAVY_STEP_PS, "integrator": "sd", "tcoupl": None, "tau-t": 1.0, "pcoupl": None}

@@ -33,6 +33,8 @@ _DIMENSIONS: dict[str, dict[str, float]] = {
     "mass": {"dalton": 1.0, "Da": 1.0, "amu": 1.0},
     "rate": {"/ps": 1.0, "1/ps": 1.0, "/fs": 1e3, "/ns": 1e-3},
     "force": {"kJ/mol/nm": 1.0},
+    "energy": {"kJ/mol": 1.0, "kcal/mol": 4.184},
+    "spring": {"kJ/mol/nm2": 1.0, "kJ/mol/A2": 100.0},
 }
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S.*?)?\s*$")
 
@@ -100,6 +102,8 @@ Molality = Annotated[float, *_quantity("molality")]
 Mass = Annotated[float, *_quantity("mass")]
 Rate = Annotated[float, *_quantity("rate")]
 Force = Annotated[float, *_quantity("force")]
+Energy = Annotated[float, *_quantity("energy")]
+Spring = Annotated[float, *_quantity("spring")]
 
 
 def _parse_fraction(value: object) -> float:

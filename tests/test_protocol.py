@@ -10,7 +10,8 @@ import yaml
 from solvshell.data import protocol_directory
 from solvshell.errors import InvalidInput
 from solvshell.files import to_yaml, validate
-from solvshell.protocol import Dynamics, Minimize, Protocol, load_protocol, steps_of
+from solvshell.protocol import Protocol, load_protocol
+from solvshell.stages import Dynamics, Minimize, Umbrella, steps_of
 
 SHIPPED = sorted(path.stem for path in protocol_directory().glob("*.yaml"))
 
@@ -53,8 +54,9 @@ def test_shipped_protocols_are_there() -> None:
 def test_every_shipped_protocol_loads_and_survives_being_written(name: str, tmp_path: Path) -> None:
     protocol = load_protocol(name)
     assert protocol.name == name
-    assert protocol.production is protocol.stages[-1]
-    assert protocol.production.temperature == 298.15
+    last = protocol.windows or protocol.production
+    assert last is protocol.stages[-1]
+    assert last.temperature == 298.15
     (tmp_path / "protocol.yaml").write_text(to_yaml(protocol))
     assert load_protocol(tmp_path / "protocol.yaml") == protocol
 
@@ -98,6 +100,88 @@ def top(**changes: object) -> Callable[[dict[str, Any]], None]:
 
 def twice(index: int) -> Callable[[dict[str, Any]], None]:
     return lambda content: content["stages"].insert(index, content["stages"][index])
+
+
+UMBRELLA = {
+    "kind": "umbrella",
+    "name": "pull",
+    "temperature": "300 K",
+    "coordinate": {
+        "kind": "distance",
+        "center": "Li",
+        "partner": "PF6",
+        "site": "p",
+        "windows": [
+            {"at": ["3 A", "0.35 nm"], "spring": "60 kJ/mol/A2"},
+            {"at": ["5 A"], "spring": "500 kJ/mol/nm2"},
+        ],
+    },
+    "approach": "2 ps",
+    "relax": "1 ps",
+    "sample": "3 ps",
+    "record_interval": "0.1 ps",
+    "log_interval": "0.2 ps",
+}
+
+
+def umbrella(**changes: object) -> Callable[[dict[str, Any]], None]:
+    def change(content: dict[str, Any]) -> None:
+        content["stages"][-1] = UMBRELLA | changes
+
+    return change
+
+
+def distance(**changes: object) -> Callable[[dict[str, Any]], None]:
+    return umbrella(coordinate=UMBRELLA["coordinate"] | changes)  # type: ignore[operator]
+
+
+def test_windows_go_out_and_back_and_their_times_add_up() -> None:
+    wanted = content()
+    umbrella()(wanted)
+    protocol = validate(Protocol, wanted, "here")
+    stage = protocol.stages[-1]
+    assert isinstance(stage, Umbrella)
+    assert protocol.windows is stage
+    outward = [(pytest.approx(0.3), 6000.0), (0.35, 6000.0), (pytest.approx(0.5), 500.0)]
+    assert stage.visits == [*outward, *reversed(outward)]
+    assert stage.duration == 2 + 6 * (1 + 3)
+    with pytest.raises(InvalidInput, match=r"ends in windows \(pull\), not in production: it offers a free energy"):
+        _ = protocol.production
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (umbrella(record_interval="0.4 ps"), "stages.2.record_interval: 0.4 ps does not divide the sample"),
+        (umbrella(relax="0.5 fs"), "stages.2.relax: 0.0005 ps is not a whole number of time steps"),
+        (umbrella(approach="1.001 ps"), "stages.2.approach: 1.001 ps is not a whole number of time steps"),
+        (umbrella(production=True), "stages.2.umbrella.production: unknown key"),
+        (umbrella(kind="pull"), "stages.2: Input tag 'pull' found"),
+        (distance(kind="angle"), "stages.2.umbrella.coordinate: Input tag 'angle' found"),
+        (distance(site=None), "stages.2.umbrella.coordinate.distance.site: Input should be a valid string"),
+        (
+            distance(windows=[{"at": ["3 A"], "spring": "60 kJ/mol"}]),
+            "stages.2.umbrella.coordinate.distance.windows.0.spring: unit 'kJ/mol'",
+        ),
+        (
+            distance(windows=[{"at": ["3 A", "3 A"], "spring": "60 kJ/mol/A2"}]),
+            "stages.2.umbrella: coordinate.windows: 0.3 stands twice in a row",
+        ),
+        (
+            distance(windows=[{"at": ["3 A"], "spring": "60 kJ/mol/A2"}]),
+            "stages.2.umbrella: coordinate.windows: at least two, got 1",
+        ),
+        (
+            lambda content: content["stages"].insert(1, UMBRELLA),
+            r"stages.1 \(pull\): kind umbrella belongs to the last stage only",
+        ),
+    ],
+)
+def test_wrong_windows_are_refused_with_their_field(change: Callable[[dict[str, Any]], None], message: str) -> None:
+    wrong = content()
+    change(wrong)
+    with pytest.raises(InvalidInput, match=rf"^here\.yaml: {message}"):
+        validate(Protocol, wrong, "here.yaml")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ KNOWN = {
     "mass": {"dalton": 1.5, "Da": 1.5, "amu": 1.5},
     "rate": {"/ps": 1.5, "1/ps": 1.5, "/fs": 1500.0, "/ns": 1.5e-3},
     "force": {"kJ/mol/nm": 1.5},
+    "energy": {"kJ/mol": 1.5, "kcal/mol": 6.276},
+    "spring": {"kJ/mol/nm2": 1.5, "kJ/mol/A2": 150.0},
 }
 FIELDS = {
     "time": units.Time,
@@ -33,6 +35,8 @@ FIELDS = {
     "mass": units.Mass,
     "rate": units.Rate,
     "force": units.Force,
+    "energy": units.Energy,
+    "spring": units.Spring,
 }
 
 

@@ -7,7 +7,8 @@ from openmm import unit
 
 from solvshell.engine import is_network, refuse_rigid_network
 from solvshell.errors import InvalidInput
-from solvshell.protocol import Dynamics, Protocol
+from solvshell.protocol import Protocol
+from solvshell.stages import Dynamics, Windows
 
 
 def _hydrogen_bonds(system: openmm.System) -> list[tuple[openmm.HarmonicBondForce, int, int, int, float]]:
@@ -38,7 +39,7 @@ def _constrain_hydrogen_bonds(system: openmm.System) -> None:
         force.setBondParameters(index, *force.getBondParameters(index)[:3], 0.0)
 
 
-def stage_system(plain: openmm.System, protocol: Protocol, stage: Dynamics, seed: int) -> openmm.System:
+def stage_system(plain: openmm.System, protocol: Protocol, stage: Dynamics | Windows, seed: int) -> openmm.System:
     """Return a copy of a plain model with the constraints, masses and barostat of a stage.
 
     Raises
@@ -69,7 +70,7 @@ def stage_system(plain: openmm.System, protocol: Protocol, stage: Dynamics, seed
     return system
 
 
-def stage_integrator(protocol: Protocol, stage: Dynamics, seed: int) -> openmm.Integrator:
+def stage_integrator(protocol: Protocol, stage: Dynamics | Windows, seed: int) -> openmm.Integrator:
     """Return the integrator of a stage, with its random seed."""
     if stage.thermostat == "none":
         integrator = openmm.VerletIntegrator(protocol.timestep)

@@ -1,13 +1,11 @@
 """Box + protocol -> Run: the stages one after the other, resumable at any instant."""
 
-import fcntl
 import math
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -28,11 +26,13 @@ from solvshell.errors import Interrupted, InvalidInput, WorkFailed
 from solvshell.files import write_json
 from solvshell.md.checkpoints import Checkpoint, save_checkpoint, usable_checkpoints
 from solvshell.md.dynamics import set_temperature, stage_integrator, stage_system
+from solvshell.md.guards import locked, stop_requests
 from solvshell.md.reporters import LOG_COLUMNS, FrameEncoder, OutputFile, log_row
+from solvshell.md.windows import WindowSequence, check_windows, file_name, start_kind
 from solvshell.progress import Silent
-from solvshell.protocol import Dynamics, Minimize, steps_of
 from solvshell.provenance import provenance
 from solvshell.run import Run
+from solvshell.stages import Dynamics, Minimize, Windows, steps_of
 from solvshell.units import DALTON_PER_NM3
 
 #: times the target temperature: no liquid gets there, an exploding box passes it
@@ -41,33 +41,6 @@ _EXPLOSION = 5.0
 _MOST_STEPS_AT_ONCE = 250
 
 _OUTPUTS = ("equilibration.xtc", "trajectory.xtc", "log.csv")
-
-
-@contextmanager
-def _stop_requests() -> Iterator[threading.Event]:
-    """Turn SIGINT and SIGTERM into an event that the loop looks at between steps."""
-    requested = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield requested
-        return
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in previous:
-        signal.signal(number, lambda *_: requested.set())
-    try:
-        yield requested
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _locked(run: Run) -> Iterator[None]:
-    with open(run.path / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InvalidInput(f"{run.path}: another process is running it") from None
-        yield
 
 
 @dataclass
@@ -80,7 +53,18 @@ class _Position:
     binary: bytes | None
     n_frames: int
     restarts: int
-    lengths: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_OUTPUTS, 0))
+    lengths: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Every:
+    """Numbers of time steps: of the whole stage, after which something is written, and to take at once."""
+
+    total: int
+    frame: int
+    log: int
+    save: int
+    chunk: int
 
 
 def _seeds(seed: int, stage: int, restarts: int) -> tuple[int, int, int]:
@@ -106,6 +90,10 @@ class _Simulation:
         self.encoder = FrameEncoder(self.box.topology)
         self.signature = f"OpenMM {openmm.version.version} {platform.getName()}"
         self.device = ""
+        self.outputs: tuple[str, ...] = _OUTPUTS
+        if self.protocol.windows is not None:
+            check_windows(self.protocol.windows, self.box)
+            self.outputs = (*_OUTPUTS, file_name(self.protocol.windows))
         self.at = self._find_position()
         self.files: dict[str, OutputFile] = {}
 
@@ -130,9 +118,10 @@ class _Simulation:
                 restarts=found.restarts + (binary is None and found.step > 0),
                 lengths=dict(found.lengths),
             )
-        if any((self.run.path / name).exists() for name in _OUTPUTS):
+        if any((self.run.path / name).exists() for name in self.outputs):
             self.progress.note("no checkpoint fits the files; starting from the box")
-        return _Position(stage=0, step=0, state=self.box.state, binary=None, n_frames=0, restarts=0)
+        lengths = dict.fromkeys(self.outputs, 0)
+        return _Position(stage=0, step=0, state=self.box.state, binary=None, n_frames=0, restarts=0, lengths=lengths)
 
     def _note_device(self, context: openmm.Context) -> None:
         """Show and record, once for each start, what the run runs on."""
@@ -157,7 +146,7 @@ class _Simulation:
         return self.protocol.stages[index].name if index < len(self.protocol.stages) else "the end"
 
     def open_files(self, stack: ExitStack) -> None:
-        for name in _OUTPUTS:
+        for name in self.outputs:
             self.files[name] = stack.enter_context(OutputFile(self.run.path / name, self.at.lengths[name]))
         if self.at.lengths["log.csv"] == 0:
             self.files["log.csv"].append((",".join(LOG_COLUMNS) + "\n").encode())
@@ -182,9 +171,9 @@ class _Simulation:
         self.progress.note(f"  {stage.name}: {energy:.1f} kJ/mol")
         self.finish_stage(context.getState(positions=True))
 
-    def _start_context(self, stage: Dynamics) -> openmm.Context:
+    def _start_context(self, stage: Dynamics | Windows, plain: openmm.System) -> openmm.Context:
         velocities, thermostat, barostat = _seeds(self.seed, self.at.stage, self.at.restarts)
-        system = stage_system(self.box.system, self.protocol, stage, barostat)
+        system = stage_system(plain, self.protocol, stage, barostat)
         context = make_context(system, stage_integrator(self.protocol, stage, thermostat), self.platform)
         self._note_device(context)
         if self.at.binary is not None:
@@ -195,7 +184,7 @@ class _Simulation:
                 self.at.restarts += 1
                 self.at.binary = None
                 self.progress.note("  the binary checkpoint is of another device; going on from the portable state")
-                return self._start_context(stage)
+                return self._start_context(stage, plain)
         state = self.at.state
         context.setPeriodicBoxVectors(*state.getPeriodicBoxVectors())
         context.setPositions(state.getPositions())
@@ -210,7 +199,7 @@ class _Simulation:
         return context
 
     def _write(
-        self, stage: Dynamics, now: Snapshot, before_ps: float, frame: bool, log: bool, ns_per_day: float
+        self, stage: Dynamics | Windows, now: Snapshot, before_ps: float, frame: bool, log: bool, ns_per_day: float
     ) -> None:
         time_ps = self.at.step * self.protocol.timestep
         if frame:
@@ -223,38 +212,65 @@ class _Simulation:
             density = self.box.mass * DALTON_PER_NM3 / now.volume_nm3
             self.files["log.csv"].append(log_row(stage.name, self.at.step, time_ps, now, density, ns_per_day))
 
-    def _check(self, stage: Dynamics, now: Snapshot) -> None:
+    def _check(self, stage: Dynamics | Windows, now: Snapshot) -> None:
         if now.temperature > _EXPLOSION * stage.temperature:
             raise UnstableSimulation(f"the temperature is {now.temperature:.3g} K at step {self.at.step}")
 
-    def dynamics(self, stage: Dynamics) -> None:
+    def _windows(self, stage: Windows) -> WindowSequence:
+        kind = start_kind(stage, self.run, self.at.state, is_new=self.at.step == 0)
+        windows = WindowSequence(stage, kind, self.protocol.timestep)
+        if self.at.step == 0:
+            self.files[windows.file_name].append(windows.header)
+        return windows
+
+    def _every(self, stage: Dynamics | Windows, windows: WindowSequence | None) -> _Every:
         timestep = self.protocol.timestep
-        total, frame, log, save = (
-            steps_of(value, timestep)
-            for value in (stage.duration, stage.frame_interval, stage.log_interval, self.protocol.checkpoint_interval)
+        total, log, save = (
+            steps_of(time, timestep) for time in (stage.duration, stage.log_interval, self.protocol.checkpoint_interval)
         )
-        chunk = _chunk(math.gcd(total, frame, log, save), total, ramps=stage.ramp_to is not None)
+        frame = total + 1 if stage.frame_interval is None else steps_of(stage.frame_interval, timestep)
+        all_of_them = [total, log, save, *(windows.intervals if windows else [])]
+        if stage.frame_interval is not None:
+            all_of_them.append(frame)
+        chunk = _chunk(math.gcd(*all_of_them), total, ramps=stage.ramp_to is not None)
+        return _Every(total, frame, log, save, chunk)
+
+    def _prepare(
+        self, stage: Dynamics | Windows, windows: WindowSequence | None, context: openmm.Context, every: _Every
+    ) -> None:
+        """Set what changes before the next chunk."""
+        if stage.ramp_to is not None:
+            done = (self.at.step + every.chunk / 2) / every.total
+            set_temperature(context, stage.temperature + done * (stage.ramp_to - stage.temperature))
+        if windows is not None:
+            windows.prepare(context, self.at.step, every.chunk)
+
+    def dynamics(self, stage: Dynamics | Windows) -> None:
+        """Advance a stage to its end; windows are set at their starts, and what they measure is recorded."""
+        timestep = self.protocol.timestep
+        windows = self._windows(stage) if isinstance(stage, Windows) else None
+        every = self._every(stage, windows)
         before_ps = sum(s.duration for s in self.protocol.stages[: self.at.stage] if isinstance(s, Dynamics))
-        context = self._start_context(stage)
+        context = self._start_context(stage, self.box.system if windows is None else windows.system(self.box.system))
         degrees = degrees_of_freedom(context.getSystem())
         self.progress.start(stage.name, stage.duration, self.at.step * timestep)
-        if self.at.step == 0 and stage.production:
+        if self.at.step == 0 and stage.production and stage.frame_interval is not None:
             self._write(stage, snapshot(context, degrees), before_ps, frame=True, log=False, ns_per_day=0.0)
         began, first = time.perf_counter(), self.at.step
-        while self.at.step < total:
-            if stage.ramp_to is not None:
-                done = (self.at.step + chunk / 2) / total
-                set_temperature(context, stage.temperature + done * (stage.ramp_to - stage.temperature))
-            advance(context, chunk)
-            self.at.step += chunk
+        while self.at.step < every.total:
+            self._prepare(stage, windows, context, every)
+            advance(context, every.chunk)
+            self.at.step += every.chunk
             speed = (self.at.step - first) * timestep * 1e-3 * 86400 / (time.perf_counter() - began)
-            is_frame, is_log = self.at.step % frame == 0, self.at.step % log == 0
+            if windows is not None and (row := windows.row(context, self.at.step)) is not None:
+                self.files[windows.file_name].append(row)
+            is_frame, is_log = self.at.step % every.frame == 0, self.at.step % every.log == 0
             if is_frame or is_log:
                 now = snapshot(context, degrees)
                 self._check(stage, now)
                 self._write(stage, now, before_ps, is_frame, is_log, speed)
             self.progress.update(self.at.step * timestep, speed)
-            if self.stop.is_set() or (self.at.step % save == 0 and self.at.step < total):
+            if self.stop.is_set() or (self.at.step % every.save == 0 and self.at.step < every.total):
                 self.checkpoint(context.getState(positions=True, velocities=True), context.createCheckpoint())
             if self.stop.is_set():
                 raise Interrupted(f"stopped at {self.at.step * timestep:g} ps of stage {stage.name}")
@@ -298,8 +314,8 @@ def simulate(run: Run, platform: str | None = None, progress: Silent | None = No
         return run
     chosen = choose_platform(platform)
     with (
-        _locked(run),
-        _stop_requests() as stop,
+        locked(run),
+        stop_requests() as stop,
         progress or Silent() as shown,
         ExitStack() as stack,
     ):

@@ -9,7 +9,8 @@ from solvshell.box import Box
 from solvshell.engine import advance, choose_platform, degrees_of_freedom, make_context, snapshot
 from solvshell.errors import InvalidInput
 from solvshell.md.dynamics import stage_integrator, stage_system
-from solvshell.protocol import Dynamics, Protocol, load_protocol
+from solvshell.protocol import Protocol, load_protocol
+from solvshell.stages import Dynamics
 from solvshell.units import kT_kj_mol
 
 
