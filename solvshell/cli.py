@@ -155,6 +155,28 @@ def _analyze(arguments: argparse.Namespace) -> None:
     _say(f"tables: {out}")
 
 
+def _binding(arguments: argparse.Namespace) -> None:
+    from solvshell.binding import binding_of_run
+    from solvshell.run import Run
+
+    found = binding_of_run(
+        Run.load(arguments.run),
+        arguments.method,
+        arguments.out,
+        phases=arguments.phase,
+        relax=arguments.relax,
+        dielectric=arguments.dielectric,
+        workers=arguments.workers,
+        cache=arguments.cache,
+        n_compositions=arguments.n_compositions,
+        per_composition=arguments.per_composition,
+        console=_OUT,
+    )
+    for line in found.headline():
+        _say(line)
+    _say(f"tables: {arguments.out or arguments.run / 'binding'}")
+
+
 def _report(arguments: argparse.Namespace) -> None:
     from solvshell.report import write_report
 
@@ -312,6 +334,35 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--workers", type=int, metavar="N", help="processes that read the trajectory (default: 1)")
     analyze.add_argument("--out", type=Path, help="folder of the tables (default: RUN/analysis)")
 
+    binding = command(
+        "binding",
+        _binding,
+        "how strongly shells cut from a run, and pairs, are bound, and what each molecule costs to take away",
+        "solvshell binding run\n"
+        "  solvshell binding run --method ff gfn2 --phase gas continuum --relax --workers 8\n"
+        "  solvshell binding run --method dft --n-compositions 1",
+    )
+    binding.add_argument("run", type=Path, metavar="RUN", help="folder of a run; it is analyzed first if it was not")
+    binding.add_argument(
+        "--method",
+        nargs="+",
+        default=["ff"],
+        metavar="NAME",
+        help="ff (the box's own), gfn2, dft (pairs and small clusters); default: ff",
+    )
+    binding.add_argument(
+        "--phase", nargs="+", default=["gas"], metavar="NAME", help="gas, continuum (gfn2 and dft); default: gas"
+    )
+    binding.add_argument("--relax", action="store_true", help="minima too: of clusters, remainders and molecules")
+    binding.add_argument(
+        "--dielectric", type=float, metavar="E", help="constant of the continuum (default: of the mixture of solvents)"
+    )
+    binding.add_argument("--n-compositions", type=int, default=8, metavar="N", help="most frequent (default: 8)")
+    binding.add_argument("--per-composition", type=int, default=1, metavar="N", help="clusters of each (default: 1)")
+    binding.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
+    binding.add_argument("--cache", type=Path, help="folder of finished calculations (default: the user's cache)")
+    binding.add_argument("--out", type=Path, help="folder of the tables (default: RUN/binding)")
+
     report = command("report", _report, "one page from analyzed runs", "solvshell report run --out report.html")
     report.add_argument("run", type=Path, nargs="+", metavar="RUN", help="folder of a run that has been analyzed")
     report.add_argument("--out", type=Path, required=True, help="HTML file")
@@ -382,7 +433,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _ERR.print(f"failed: {error.filename or 'a file'}: {error.strerror or error}")
         return 1
     except (Interrupted, KeyboardInterrupt) as error:
-        resumable = arguments.function in (_run, _demo)
+        resumable = arguments.function in (_run, _demo, _binding)
         _ERR.print(f"{str(error) or 'stopped'}" + "; the same command goes on from here" * resumable)
         return 3
     return 0
