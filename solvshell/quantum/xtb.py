@@ -10,7 +10,9 @@ from solvshell.quantum.extra import NotConverged, needed
 from solvshell.quantum.units import BOHR_ANGSTROM, HARTREE_KJ_MOL, Array, Gradient
 
 
-def gfn2_function(elements: Sequence[str], charge: int, continuum: float | None = None) -> Gradient:
+def gfn2_function(
+    elements: Sequence[str], charge: int, continuum: float | None = None, *, generalized_born: bool = False
+) -> Gradient:
     """Return the function from positions to energy and gradient of GFN2-xTB (Bannwarth et al. 2019).
 
     Each call starts from the density of the one before, so that a geometry is relaxed in half the time.
@@ -21,7 +23,10 @@ def gfn2_function(elements: Sequence[str], charge: int, continuum: float | None 
         Of the molecule; charge in e.
     continuum : float, optional
         Dielectric constant of a conductor-like polarizable continuum (ddCPCM by ddX) around it; None is the gas phase.
-        Not tblite's `gbe`: its ALPB-like term gives two ions far apart 17 kJ/mol where q²/εr is 3.
+    generalized_born
+        Take the generalized Born model with the P16 kernel (tblite's `gb`) for the continuum: twenty times quicker, for
+        many gradients. It has the same energy of one ion and of ions far apart; that of Li(EC)(DMC)⁺ differs by 13 %.
+        Not tblite's `gbe`, whose shape term gives two ions 20 Å apart 17 kJ/mol where q²/εr is 3.
 
     Raises
     ------
@@ -39,7 +44,8 @@ def gfn2_function(elements: Sequence[str], charge: int, continuum: float | None 
             calculator = interface.Calculator("GFN2-xTB", numbers, coordinates, charge=charge)
             calculator.set("verbosity", 0)
             if continuum is not None:
-                calculator.add("ddX-solvation", continuum, "cpcm")
+                model = ("gb-solvation", continuum, "p16") if generalized_born else ("ddX-solvation", continuum, "cpcm")
+                calculator.add(*model)
             state["calculator"] = calculator
         calculator = state["calculator"]
         calculator.update(coordinates)
@@ -55,5 +61,5 @@ def gfn2_function(elements: Sequence[str], charge: int, continuum: float | None 
 
 
 def gfn2(elements: Sequence[str], positions: Array, charge: int, continuum: float | None = None) -> tuple[float, Array]:
-    """Return energy (kJ/mol) and gradient (kJ/mol/Å) of GFN2-xTB, in the gas phase or a continuum: `gfn2_function`."""
+    """Return energy (kJ/mol) and gradient (kJ/mol/Å) of GFN2-xTB, in the gas phase or ddCPCM: `gfn2_function`."""
     return gfn2_function(elements, charge, continuum)(positions)

@@ -164,6 +164,51 @@ def _molecules_are_residues(shells: FirstShells) -> bool:
     return all((site.molecule_idx == site.atoms.resindices).all() for site in shells.sites.sites if site.coordinating)
 
 
+def cut_around(universe: Universe, beside: dict[int, int], are_residues: bool = True) -> Cluster:
+    """Return the molecules of some atoms of the frame that the universe stands at, whole and in vacuum.
+
+    Parameters
+    ----------
+    beside
+        Atoms whose molecules are taken, in this order, each with the atom it is nearest to: the molecule stands at the
+        image that brings the two together. The first one stands at the origin; the others are beside an atom of a
+        molecule before them.
+    are_residues
+        A molecule is a residue; otherwise what bonds hold together, of a chain of several residues the one of the atom.
+
+    Raises
+    ------
+    InvalidInput
+        If an element is unknown.
+    """
+    ts = universe.trajectory.ts
+    box = box_of(ts)
+    center = next(iter(beside))
+    pieces: list[AtomGroup] = []
+    places: dict[int, np.ndarray] = {}
+    for atom, neighbor in beside.items():
+        if atom in places:
+            continue
+        piece = _piece(universe, atom, are_residues)
+        between = universe.atoms.positions[atom] - universe.atoms.positions[neighbor]
+        at = places.get(neighbor, np.zeros(3)) + minimize_vectors(between[None].astype(float), box=box)[0]
+        piece = piece[np.argsort(piece.indices != center, kind="stable")]  # the center stands first
+        pieces.append(piece)
+        places |= dict(zip(piece.indices.tolist(), _whole(piece, atom, box) + at, strict=True))
+    atoms = sum(pieces[1:], pieces[0])
+    coordinates = np.array([places[atom] for atom in atoms.indices.tolist()])
+    caps, caps_on = _caps(atoms, coordinates, box)
+    elements, _ = trusted_elements(universe)
+    return Cluster(
+        _in_vacuum(atoms, elements, np.concatenate([coordinates, caps]), caps_on),
+        float(ts.time),
+        np.flatnonzero(np.isin(atoms.indices, list(beside)[1:])),
+        atoms.indices,
+        (None,) * len(pieces) if len(caps) else _charges(pieces, elements),
+        len(caps),
+    )
+
+
 def cut_out(universe: Universe, shells: FirstShells, instance: Instance) -> Cluster:
     """Return the cluster of a center; reads its frame.
 
@@ -183,30 +228,7 @@ def cut_out(universe: Universe, shells: FirstShells, instance: Instance) -> Clus
     InvalidInput
         If the frame does not hold the contacts, an element is unknown, or a polymer has no bonds to cut.
     """
-    ts = universe.trajectory[instance.frame]
-    box = box_of(ts)
-    touching = _touching(universe, shells, instance, box)
-    origin = universe.atoms.positions[instance.atom]
-    are_residues = _molecules_are_residues(shells)
-    pieces: list[AtomGroup] = []
-    positions: list[np.ndarray] = []
-    for atom in (instance.atom, *touching):
-        if any(atom in piece.indices for piece in pieces):
-            continue
-        piece = _piece(universe, atom, are_residues)
-        nearest = minimize_vectors((universe.atoms.positions[atom] - origin)[None].astype(float), box=box)
-        order = np.argsort(piece.indices != instance.atom, kind="stable")  # the center stands first
-        pieces.append(piece[order])
-        positions.append((_whole(piece, atom, box) + nearest)[order])
-    atoms = sum(pieces[1:], pieces[0])
-    coordinates = np.concatenate(positions)
-    caps, caps_on = _caps(atoms, coordinates, box)
-    elements, _ = trusted_elements(universe)
-    return Cluster(
-        _in_vacuum(atoms, elements, np.concatenate([coordinates, caps]), caps_on),
-        float(ts.time),
-        np.flatnonzero(np.isin(atoms.indices, touching)),
-        atoms.indices,
-        (None,) * len(pieces) if len(caps) else _charges(pieces, elements),
-        len(caps),
-    )
+    box = box_of(universe.trajectory[instance.frame])
+    touching = _touching(universe, shells, instance, box).tolist()
+    beside = dict.fromkeys([instance.atom, *touching], instance.atom)
+    return cut_around(universe, beside, _molecules_are_residues(shells))
