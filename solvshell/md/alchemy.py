@@ -204,10 +204,9 @@ def alchemical_system(system: openmm.System, molecules: Sequence[Sequence[int]])
     return coupled
 
 
-def set_lambdas(context: openmm.Context, lambdas: Lambdas) -> None:
-    """Couple the set of a context as `lambdas` says."""
-    context.setParameter(_DISCHARGED, 1.0 - lambdas.charges)
-    context.setParameter(_COUPLED, lambdas.lennard_jones)
+def lambda_parameters(lambdas: Lambdas) -> dict[str, float]:
+    """Return the context parameters that couple the set so."""
+    return {_DISCHARGED: 1.0 - lambdas.charges, _COUPLED: lambdas.lennard_jones}
 
 
 def _energies(context: openmm.Context, group: int, parameter: str, values: Sequence[float]) -> Iterator[float]:

@@ -11,7 +11,7 @@ from small_boxes import liquid
 
 from solvshell.box import Box
 from solvshell.errors import InvalidInput
-from solvshell.md.alchemy import Lambdas, alchemical_system, coupling_energies, set_lambdas
+from solvshell.md.alchemy import Lambdas, alchemical_system, coupling_energies, lambda_parameters
 
 FULL, OFF = Lambdas(1.0, 1.0), Lambdas(0.0, 0.0)
 
@@ -74,6 +74,11 @@ def silence(system: openmm.System, atoms: Sequence[int]) -> None:
         for index, *parameters in terms:
             if parameters[0] in gone:
                 change(index, *parameters[:-1], 0.0)
+
+
+def set_lambdas(context: openmm.Context, lambdas: Lambdas) -> None:
+    for name, value in lambda_parameters(lambdas).items():
+        context.setParameter(name, value)
 
 
 def moved(box: Box, atoms: Sequence[int], by: tuple[float, float, float]) -> np.ndarray:

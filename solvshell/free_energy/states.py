@@ -1,0 +1,83 @@
+"""Free energies between states from samples of each: MBAR, and how well neighbouring states overlap."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvshell.analysis.statistics import statistical_inefficiency
+
+#: Neighbours that share less are not connected well enough for an error to mean anything: Klimovich, Shirts and Mobley,
+#: J. Comput. Aided Mol. Des. 29, 397 (2015), doi 10.1007/s10822-015-9840-9
+LEAST_OVERLAP = 0.03
+
+#: One array (n_samples, n_states) per state, in time order: reduced potentials at all states of samples of this one.
+Samples = Sequence[NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class StateFreeEnergies:
+    """Free energies in kT.
+
+    Attributes
+    ----------
+    free_energy : ndarray, shape (n_states, n_states)
+        ``[i, j]`` is that of state j above that of state i.
+    stderr : ndarray, shape (n_states, n_states)
+        Of them; the asymptotic one of MBAR, from samples that are independent in time.
+    overlap : ndarray, shape (n_states - 1,)
+        Of each state with the next, the smaller of both directions: the probability that a sample of one could be one
+        of the other. 0.5 and less if only two states overlap.
+    n_independent : ndarray, shape (n_states,)
+        Samples of each state that were used.
+    """
+
+    free_energy: NDArray[np.float64]
+    stderr: NDArray[np.float64]
+    overlap: NDArray[np.float64]
+    n_independent: NDArray[np.int64]
+
+
+def _towards_neighbour(samples: NDArray[np.float64], state: int) -> NDArray[np.float64]:
+    """Return the reduced work to the next state (from the last: to the one before), whose memory decides."""
+    neighbour = state + 1 if state + 1 < samples.shape[1] else state - 1
+    return samples[:, neighbour] - samples[:, state]
+
+
+def independent(samples: Samples) -> list[NDArray[np.float64]]:
+    """Return every g-th sample of each state; g is the statistical inefficiency of the work to the next state."""
+    kept = []
+    for state, of_state in enumerate(samples):
+        inefficiency = statistical_inefficiency(_towards_neighbour(of_state, state))
+        kept.append(of_state[:: max(1, int(np.ceil(inefficiency)))])
+    return kept
+
+
+def solve(samples: Samples) -> StateFreeEnergies:
+    """Return the free energies of all states from independent samples (MBAR, Shirts and Chodera, 2008).
+
+    Where states share so little that MBAR finds no answer, there is none, and the overlap is zero.
+    """
+    logging.getLogger("pymbar").setLevel(logging.CRITICAL)  # it warns of what it could be made faster with
+    from pymbar import MBAR
+    from pymbar.utils import ParameterError
+
+    reduced = np.concatenate(samples).T
+    reduced = reduced - reduced.min(axis=0)  # a constant per sample changes nothing but the rounding
+    counts = np.array([len(of_state) for of_state in samples])
+    try:
+        mbar = MBAR(reduced, counts, solver_protocol="robust", initialize="BAR")
+        found = mbar.compute_free_energy_differences()
+    except ParameterError:
+        nothing = np.full((len(samples), len(samples)), np.nan)
+        return StateFreeEnergies(nothing, nothing, np.zeros(len(samples) - 1), counts)
+    overlap = mbar.compute_overlap()["matrix"]
+    neighbours = np.minimum(np.diagonal(overlap, 1), np.diagonal(overlap, -1))
+    return StateFreeEnergies(found["Delta_f"], found["dDelta_f"], neighbours, counts)
+
+
+def part(samples: Samples, start: float, stop: float) -> list[NDArray[np.float64]]:
+    """Return the samples of each state between two shares of its time, 0 to 1."""
+    return [of_state[int(start * len(of_state)) : int(np.ceil(stop * len(of_state)))] for of_state in samples]
