@@ -1,0 +1,191 @@
+"""W(r) of points drawn from a known potential, and of counts made by hand."""
+
+import numpy as np
+import pytest
+from synthetic import make_universe, on_sphere, only_ec, random_universe
+
+from solvshell.analysis.barriers import BARRIER_COLUMNS, barrier_table
+from solvshell.analysis.geometry import SolvationGeometry
+from solvshell.analysis.peaks import Shell, first_shell
+from solvshell.analysis.potential_of_mean_force import POTENTIAL_COLUMNS, potential_of_mean_force
+from solvshell.analysis.rdf import PairCounts, fine_counts
+from solvshell.analysis.shells import captured_shells
+from solvshell.analysis.sites import select_sites
+from solvshell.analysis.statistics import bootstrap_blocks, bootstrap_run
+
+KT_300 = 8.314462618e-3 * 300
+BOX = 16.0
+#: a well of 3 kT at 2 Å, a barrier of 1.5 kT at 2.8 Å
+WELL, BARRIER = (-3.0, 2.0, 0.15), (1.5, 2.8, 0.25)
+
+
+def work(r):
+    return sum(height * np.exp(-((r - at) ** 2) / (2 * width**2)) for height, at, width in (WELL, BARRIER))
+
+
+def looked_at(universe):
+    """Return the pair counts, a bootstrap of single blocks, all contacts and how far these go."""
+    sites = select_sites(universe, only_ec())
+    geometry = SolvationGeometry.from_sites(sites).run().results
+    (fine,) = fine_counts(geometry, sites)
+    bootstrap = bootstrap_blocks(len(fine.density), 1, 300, np.random.default_rng(0))
+    return fine, bootstrap, captured_shells(geometry, sites), geometry.capture_radius
+
+
+def draw(rng, n):
+    """Return points (n, 3) of density exp(-W) around the middle of the box, and the ln of the mean of exp(-W)."""
+    r = np.linspace(0, 4, 40_001)  # where W ends
+    inside = np.cumsum(4 * np.pi * r**2 * np.exp(-work(r))) * r[1]
+    outside = BOX**3 - 4 / 3 * np.pi * r[-1] ** 3
+    points = rng.random((2 * n, 3)) * BOX - BOX / 2
+    points = points[np.linalg.norm(points, axis=1) > r[-1]][:n]
+    near = rng.random(n) < inside[-1] / (inside[-1] + outside)
+    distance = np.interp(rng.random((near.sum(), 1)) * inside[-1], inside, r)
+    points[near] = distance * on_sphere(rng, (near.sum(),))
+    return points + BOX / 2, float(np.log((inside[-1] + outside) / BOX**3))
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """One Li in 4000 frames and 30 sites around it, each by itself of density exp(-W), and the ln of its mean."""
+    points, ln_mean = draw(np.random.default_rng(5), 4000 * 30)
+    positions = np.concatenate([np.full((4000, 1, 3), BOX / 2), points.reshape(4000, 30, 3)], axis=1)
+    molecules = [("LI", ["LI"]), *[("EC", ["O"])] * 30]
+    return looked_at(make_universe(molecules, positions, (BOX, BOX, BOX, 90, 90, 90))), ln_mean
+
+
+def expected(low, high, ln_mean):
+    """Return -ln g of the potential in a bin."""
+    r = np.linspace(low, high, 400)
+    return -np.log(np.average(np.exp(-work(r)), weights=r**2)) + ln_mean
+
+
+def test_a_known_potential_is_found(drawn):
+    (fine, bootstrap, captured, reach), ln_mean = drawn
+    table = potential_of_mean_force([fine], [bootstrap], captured, reach, 300.0)
+    assert table.columns.tolist() == POTENTIAL_COLUMNS
+    known = table[table.enough_counts]
+    assert len(known) > 100
+    truth = np.array([expected(r - 0.025, r + 0.025, ln_mean) for r in known.r_angstrom])
+    deviations = (known.w_kt - truth) / known.w_kt_stderr
+    assert abs(deviations.mean()) < 0.3
+    assert deviations.std() == pytest.approx(1, abs=0.15)
+    assert known.w_kj_mol.to_numpy() == pytest.approx(known.w_kt.to_numpy() * KT_300)
+    assert known.w_kj_mol_stderr.to_numpy() == pytest.approx(known.w_kt_stderr.to_numpy() * KT_300)
+
+
+def test_so_are_its_well_and_its_barrier(drawn):
+    (fine, bootstrap, captured, reach), ln_mean = drawn
+    shell = first_shell(fine, bootstrap)
+    table = barrier_table([fine], [shell], [bootstrap], captured, reach, 300.0)
+    assert table.columns.tolist() == BARRIER_COLUMNS
+    assert set(table.status) == {"resolved"}
+    rows = table.set_index("quantity")
+    well, barrier, escape = (rows.loc[name] for name in ("well", "barrier", "escape"))
+    assert well.r_angstrom == pytest.approx(2.0, abs=0.02)
+    assert barrier.r_angstrom == pytest.approx(2.8, abs=3 * barrier.r_angstrom_stderr)
+    in_well = expected(well.r_angstrom - 0.025, well.r_angstrom + 0.025, ln_mean)
+    in_barrier = expected(barrier.r_angstrom - 0.1, barrier.r_angstrom + 0.1, ln_mean)
+    for row, truth in ((well, in_well), (barrier, in_barrier), (escape, in_barrier - in_well)):
+        assert row.w_kt == pytest.approx(truth, abs=3 * row.w_kt_stderr)
+        assert row.w_kt_stderr < 0.1
+        assert row.w_kj_mol == pytest.approx(row.w_kt * KT_300)
+        assert row.n_independent >= 100
+    assert escape.w_kt == pytest.approx(4.5, abs=0.2)  # that of the potential, averaged over bins
+    assert rows.at_least_kt.isna().all()
+
+
+def test_an_error_counts_the_independent_pairs():
+    fine, bootstrap, captured, reach = looked_at(random_universe(np.random.default_rng(1), 400, 10, 100))
+    table = potential_of_mean_force([fine], [bootstrap], captured, reach)
+    counts = fine.rebinned(10).counts.sum(axis=0)
+    far = counts > 1000
+    assert table.n_independent[far].median() == pytest.approx(np.median(counts[far]), rel=0.15)
+    assert (table.n_independent <= counts).all()
+    assert (table.w_kt_stderr[far] ** -2.0 >= table.n_independent[far] - 1e-6).all()
+    assert table.w_kj_mol.isna().all()
+
+
+def test_pairs_that_hardly_move_count_less():
+    rng = np.random.default_rng(2)
+    still = rng.random((40, 110, 3)) * 30
+    molecules = [("LI", ["LI"])] * 10 + [("EC", ["O"])] * 100
+    fine, _, captured, reach = looked_at(make_universe(molecules, np.repeat(still, 10, axis=0)))
+    bootstrap = bootstrap_run(len(fine.density), 400, 10.0, 300, rng)
+    table = potential_of_mean_force([fine], [bootstrap], captured, reach)
+    counts = fine.rebinned(10).counts.sum(axis=0)
+    ratio = (table.n_independent / np.maximum(counts, 1))[counts > 1000].median()
+    assert ratio == pytest.approx(0.1, rel=0.4)
+
+
+def test_empty_bins_have_no_work(drawn):
+    (fine, bootstrap, captured, reach), _ = drawn
+    table = potential_of_mean_force([fine], [bootstrap], captured, reach)
+    empty = fine.rebinned(10).counts.sum(axis=0) == 0
+    assert empty[:3].all()
+    assert table.loc[empty, ["w_kt", "w_kt_stderr", "w_kj_mol"]].isna().all(axis=None)
+    assert (table.n_independent[empty] == 0).all()
+    assert not table.enough_counts[empty].any()
+
+
+SHELL = Shell("resolved", 2.0, (1.99, 2.01), 10.0, 3.0, 5000, {}, 0.005, 0.1)
+
+
+def with_gap(drawn, counts_of_gap, n_blocks=64):
+    """The counts of a well at 2 Å and a gap around 3 Å with so many pairs, by block (n_blocks,)."""
+    (pair, _, captured, _), _ = drawn
+    edges = np.arange(0, 8.0001, 0.005)
+    counts = np.zeros((n_blocks, len(edges) - 1), int)
+    counts[:, 396:404] = 40
+    counts[:, 600] = counts_of_gap
+    return PairCounts(pair.center, pair.site, counts, np.full(n_blocks, 1.0), edges, 1000), captured
+
+
+@pytest.mark.parametrize(("mean_counts", "n_trials"), [(0.5, 150), (4.0, 150)])
+def test_what_a_gap_without_counts_excludes_is_true_in_95_of_100_runs(drawn, mean_counts, n_trials):
+    rng = np.random.default_rng(3)
+    bounds = []
+    for _ in range(n_trials):
+        pair, captured = with_gap(drawn, rng.poisson(mean_counts / 64, 64))
+        bootstrap = bootstrap_blocks(64, 1, 100, rng)
+        rows = barrier_table([pair], [SHELL], [bootstrap], captured, 0.0).set_index("quantity")
+        even = pair.even[np.abs(pair.r - 3.0) <= 0.1].sum()
+        if rows.status["barrier"] == "not_sampled":
+            assert rows.loc["barrier", ["w_kt", "w_kt_stderr"]].isna().all()
+            assert rows.at_least_kt["escape"] == pytest.approx(rows.at_least_kt["barrier"] - rows.w_kt["well"])
+            bounds.append(rows.at_least_kt["barrier"] <= -np.log(mean_counts / even))
+    assert len(bounds) > 0.8 * n_trials
+    assert np.mean(bounds) >= 0.93
+
+
+def test_no_count_at_all_excludes_three_pairs(drawn):
+    pair, captured = with_gap(drawn, np.zeros(64, int))
+    bootstrap = bootstrap_blocks(64, 1, 100, np.random.default_rng(0))
+    rows = barrier_table([pair], [SHELL], [bootstrap], captured, 0.0, 300.0).set_index("quantity")
+    even = pair.even[np.abs(pair.r - 3.0) <= 0.1].sum()
+    assert rows.at_least_kt["barrier"] == pytest.approx(-np.log(-np.log(0.05) / even))
+    assert rows.at_least_kj_mol["barrier"] == pytest.approx(rows.at_least_kt["barrier"] * KT_300)
+    assert rows.n_independent["barrier"] == 0
+
+
+def test_centers_that_never_exchange_make_the_error_of_a_well(drawn):
+    """Four Li have two sites at 2 Å and four have none, in every frame: no block of frames sees that."""
+    rng = np.random.default_rng(0)
+    grid = (np.indices((2, 2, 2)).reshape(3, -1).T + 0.5) * 15
+    bulk = rng.random((100, 200, 3)) * 30
+    near = (
+        np.repeat(grid[:4], 2, axis=0) + np.tile([[2.0, 0, 0], [-2.0, 0, 0]], (4, 1)) + rng.normal(0, 0.02, (100, 8, 3))
+    )
+    positions = np.concatenate([np.broadcast_to(grid, (100, 8, 3)), near, bulk], axis=1)
+    fine, bootstrap, captured, reach = looked_at(make_universe([("LI", ["LI"])] * 8 + [("EC", ["O"])] * 208, positions))
+    rows = barrier_table([fine], [SHELL], [bootstrap], captured, reach).set_index("quantity")
+    # 0 and 2, four times each: a mean of 1 with a standard deviation of 1 among 8
+    assert rows.n_independent["well"] == pytest.approx(7, rel=0.05)
+    assert rows.status["well"] == "not_sampled"
+
+
+def test_a_pair_without_a_shell_says_so(drawn):
+    (fine, bootstrap, captured, reach), _ = drawn
+    table = barrier_table([fine], [Shell("no_shell")], [bootstrap], captured, reach, 300.0)
+    assert table.status.tolist() == ["no_shell"] * 3
+    assert table[["r_angstrom", "w_kt", "w_kj_mol", "at_least_kt"]].isna().all(axis=None)
