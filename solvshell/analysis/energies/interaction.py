@@ -114,9 +114,9 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
     bonded into, such as the other units of its chain, are left out. Lennard-Jones has the cutoff and the switch of the
     model and no tail, which is a result of its own. The Coulomb energy is given twice: `bare` is the sum of q q'/r with
     the molecule whole at its nearest image (that of the nearest atom), and does not depend on the box; `ewald` is the
-    energy in the periodic box, from the pair function psi(r) of `periodic_part`: half the sum over all pairs of atoms
-    and q^2 xi / 2 for each atom is the Coulomb energy of the box (where no pairs are excluded). Of a charged molecule it
-    differs from `bare` by about q q' xi, which depends on the box, so that its single values mean nothing in another.
+    energy in the periodic box, from the pair function psi(r) of `periodic_part`: the sum over all pairs of atoms, and
+    q^2 xi / 2 for each atom, is the Coulomb energy of the box (were no pairs excluded). Of two ions it differs from
+    `bare` by about q q' xi, which depends on the box, so that their single values mean nothing in another.
 
     Positions may be wrapped in any way; the cell may have any shape and change, though if its shape changes with each
     frame (not its volume alone) the pass takes much longer. Run it with
@@ -259,11 +259,19 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
             self._table = pair_table(cell)
         frame = self._first + i
         block = np.searchsorted(self.results.block_starts, frame, side="right") - 1
+        molecules = kernel.Frame(
+            self._layout,
+            kernel.whole_fractions(positions, self._layout, cell),
+            cell,
+            self._table,
+            self._ends,
+        )
+        of_frame = np.empty(self.results.by_distance.shape[1:])
         rows = kernel.frame_energies(
-            positions, self._layout, cell, self._table, self._ends, self._centers, self._edges,
-            self._capture_radius, self.results.whole_box[i], self.results.by_distance[block],
-            self.results.self_energy[i],
+            molecules, self._centers, self._edges, self._capture_radius, self.results.whole_box[i],
+            of_frame, self.results.self_energy[i],
         )  # fmt: skip
+        self.results.by_distance[block] += of_frame
         self.results.members.append((np.full(len(rows), frame), rows))
         self.results.volumes[i] = cell.volume
         self.results.xi[i] = kernel.xi(self._table, cell)

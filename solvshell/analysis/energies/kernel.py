@@ -1,4 +1,4 @@
-"""The hot loop: the energies of some molecules of one frame with all others."""
+"""The hot loops: energies between the molecules of one frame."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 from solvshell.analysis.energies.layout import Layout
 from solvshell.analysis.energies.model import COULOMB_KJ_MOL_ANGSTROM
 from solvshell.analysis.energies.periodic import Cell
-from solvshell.analysis.energies.table import PairTable, look_up
+from solvshell.analysis.energies.table import FAST, PairTable, look_up
 
 #: The last axis of energies.
 LJ, BARE, EWALD = 0, 1, 2
@@ -21,27 +21,48 @@ class Ends(NamedTuple):
     switch: float
 
 
-@numba.njit(cache=True, nogil=True)
-def _fold(d: np.ndarray, cell: Cell) -> np.ndarray:
-    """Return a vector less the whole vectors of the cell in it, shape (3,)."""
-    return d - np.rint(d @ cell.inverse) @ cell.vectors
+class Frame(NamedTuple):
+    """The molecules of a box, the cell of one frame and the table of psi for it.
+
+    `fractions` are the coordinates of the atoms in units of the cell vectors, in the order of the layout, molecules
+    whole: shape (n_atoms, 3).
+    """
+
+    layout: Layout
+    fractions: np.ndarray
+    cell: Cell
+    table: PairTable
+    ends: Ends
 
 
 @numba.njit(cache=True, nogil=True)
-def make_whole(positions: np.ndarray, layout: Layout, cell: Cell) -> np.ndarray:
-    """Return the positions of all atoms in the order of the layout, shape (n_atoms, 3), molecules whole."""
-    whole = np.empty((len(layout.atoms), 3))
-    for k in range(len(whole)):
-        here = positions[layout.atoms[k]].astype(np.float64)
-        before = layout.parents[k]
-        if before != k:
-            here = whole[before] + _fold(here - whole[before], cell)
-        whole[k] = here
-    return whole
+def whole_fractions(positions: np.ndarray, layout: Layout, cell: Cell) -> np.ndarray:
+    """Return the fractional coordinates of all atoms, molecules whole, from positions (n_atoms, 3) in Å."""
+    fractions = np.empty((len(layout.atoms), 3))
+    for k in range(len(fractions)):
+        parent = layout.parents[k]
+        for axis in range(3):
+            value = 0.0
+            for other in range(3):
+                value += np.float64(positions[layout.atoms[k], other]) * cell.inverse[other, axis]
+            if parent != k:
+                value -= np.rint(value - fractions[parent, axis])
+            fractions[k, axis] = value
+    return fractions
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _lennard_jones(square: float, sigma: float, epsilon: float, ends: Ends) -> float:
+@numba.njit(inline="always", fastmath=FAST)
+def _square(a: float, b: float, c: float, vectors: np.ndarray) -> float:
+    """Return the square of the length of a vector in fractional coordinates."""
+    x = a * vectors[0, 0] + b * vectors[1, 0] + c * vectors[2, 0]
+    y = a * vectors[0, 1] + b * vectors[1, 1] + c * vectors[2, 1]
+    z = a * vectors[0, 2] + b * vectors[1, 2] + c * vectors[2, 2]
+    return x * x + y * y + z * z
+
+
+@numba.njit(inline="always", fastmath=FAST)
+def lennard_jones(square: float, sigma: float, epsilon: float, ends: Ends) -> float:
+    """Return the energy of a pair of atoms nearer than the cutoff, from the square of their distance."""
     x = sigma * sigma / square
     x = x * x * x
     energy = 4 * epsilon * (x * x - x)
@@ -52,73 +73,76 @@ def _lennard_jones(square: float, sigma: float, epsilon: float, ends: Ends) -> f
 
 
 @numba.njit(cache=True, nogil=True)
-def _nearest_shift(d: np.ndarray, cell: Cell) -> np.ndarray:
-    """Return what makes a folded vector the shortest one, a vector of the lattice."""
-    best, shift = d @ d, np.zeros(3)
-    for i in range(-1, 2):
-        for j in range(-1, 2):
-            for k in range(-1, 2):
-                other = i * cell.vectors[0] + j * cell.vectors[1] + k * cell.vectors[2]
-                square = (d + other) @ (d + other)
-                if square < best * (1 - 1e-12):
-                    best, shift = square, other
-    return shift
+def _nearest_image(a: float, b: float, c: float, vectors: np.ndarray) -> tuple[float, float, float, float]:
+    """Return the square of the least length of the images of a folded vector, and what shifts it there."""
+    best = (_square(a, b, c, vectors), 0.0, 0.0, 0.0)
+    for i in (-1.0, 0.0, 1.0):
+        for j in (-1.0, 0.0, 1.0):
+            for k in (-1.0, 0.0, 1.0):
+                square = _square(a + i, b + j, c + k, vectors)
+                if square < best[0]:
+                    best = (square, i, j, k)
+    return best
 
 
-@numba.njit(cache=True, nogil=True)
-def _with_molecule(i: int, m: int, whole: np.ndarray, layout: Layout, cell: Cell, table: PairTable, ends: Ends,
-                   nearest: np.ndarray, energies: np.ndarray) -> float:  # fmt: skip
-    """Add LJ and Ewald of an atom and a molecule, and return the square of the distance of coordinating atoms.
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _add_pairs(i: int, m: int, frame: Frame, energies: np.ndarray, nearest: np.ndarray) -> float:
+    """Add LJ and Ewald of an atom and a molecule, and return the square of their distance (of coordinating atoms).
 
-    `nearest` gets the lattice vector that leads to the nearest image, behind the square of that distance, shape (4,).
+    `nearest`, shape (4,), holds the square of the least distance so far and what shifts the molecule to that image.
     """
-    scale = 1 / np.cbrt(cell.volume)
-    distance = np.inf
+    layout, s, vectors, ends = frame.layout, frame.fractions, frame.cell.vectors, frame.ends
+    charge, coordinating = layout.charge[i], layout.coordinating[i]
+    lj, coulomb, distance = 0.0, 0.0, np.inf
+    scale = 1 / np.cbrt(frame.cell.volume)
     for j in range(layout.starts[m], layout.starts[m + 1]):
-        d = whole[j] - whole[i]
-        folded = _fold(d, cell)
-        f = folded @ cell.inverse
-        square = folded @ folded
-        rest = look_up(table, f[0], f[1], f[2]) * scale
-        energies[EWALD] += layout.charge[i] * layout.charge[j] * (1 / np.sqrt(square) + rest)
+        a, b, c = s[j, 0] - s[i, 0], s[j, 1] - s[i, 1], s[j, 2] - s[i, 2]
+        p, q, r = -np.rint(a), -np.rint(b), -np.rint(c)
+        a, b, c = a + p, b + q, c + r
+        square = _square(a, b, c, vectors)
+        coulomb += layout.charge[j] * (1 / np.sqrt(square) + scale * look_up(frame.table, a, b, c))
         if square < ends.cutoff * ends.cutoff:
-            sigma = layout.half_sigma[i] + layout.half_sigma[j]
             epsilon = layout.root_epsilon[i] * layout.root_epsilon[j]
-            energies[LJ] += _lennard_jones(square, sigma, epsilon, ends)
-        elif not cell.orthogonal:
-            folded = folded + _nearest_shift(folded, cell)
-            square = folded @ folded
+            lj += lennard_jones(square, layout.half_sigma[i] + layout.half_sigma[j], epsilon, ends)
+        elif not frame.cell.orthogonal:
+            square, x, y, z = _nearest_image(a, b, c, vectors)
+            p, q, r = p + x, q + y, r + z
         if square < nearest[0]:
-            nearest[0] = square
-            nearest[1:] = folded - d
-        if layout.coordinating[i] and layout.coordinating[j]:
+            nearest[0], nearest[1], nearest[2], nearest[3] = square, p, q, r
+        if coordinating and layout.coordinating[j]:
             distance = min(distance, square)
+    energies[LJ] += lj
+    energies[EWALD] += charge * coulomb
     return distance
 
 
-@numba.njit(cache=True, nogil=True)
-def energies_around(c: int, whole: np.ndarray, layout: Layout, cell: Cell, table: PairTable, ends: Ends,
-                    energies: np.ndarray, distances: np.ndarray) -> None:  # fmt: skip
-    """Write the energies of molecule c with all others, shape (n_molecules, 3), kJ/mol, and their distances in Å.
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _bare(i: int, m: int, frame: Frame, shift: np.ndarray) -> float:
+    """Return the sum of q q'/r of an atom and a whole molecule that is shifted to an image."""
+    s, charges = frame.fractions, frame.layout.charge
+    a, b, c = shift[0] - s[i, 0], shift[1] - s[i, 1], shift[2] - s[i, 2]
+    total = 0.0
+    for j in range(frame.layout.starts[m], frame.layout.starts[m + 1]):
+        total += charges[j] / np.sqrt(_square(s[j, 0] + a, s[j, 1] + b, s[j, 2] + c, frame.cell.vectors))
+    return charges[i] * total
 
-    Those with what it is bonded into, itself among it, are not a number.
+
+@numba.njit(cache=True, nogil=True)
+def molecule_energies(c: int, m: int, frame: Frame, energies: np.ndarray) -> float:
+    """Write the energies of two molecules in kJ/mol, shape (3,), and return their distance in Å.
+
+    The distance is that of coordinating atoms. The molecules must not be bonded to each other.
     """
-    energies[:], distances[:] = 0.0, np.inf
-    nearest = np.empty(4)
-    for m in range(len(layout.species)):
-        if layout.fragments[m] == layout.fragments[c]:
-            energies[m], distances[m] = np.nan, np.nan
-            continue
-        nearest[0] = np.inf
-        for i in range(layout.starts[c], layout.starts[c + 1]):
-            square = _with_molecule(i, m, whole, layout, cell, table, ends, nearest, energies[m])
-            distances[m] = min(distances[m], np.sqrt(square))
-        for i in range(layout.starts[c], layout.starts[c + 1]):
-            for j in range(layout.starts[m], layout.starts[m + 1]):
-                d = whole[j] - whole[i] + nearest[1:]
-                energies[m, BARE] += layout.charge[i] * layout.charge[j] / np.sqrt(d @ d)
-        energies[m, BARE] *= COULOMB_KJ_MOL_ANGSTROM
-        energies[m, EWALD] *= COULOMB_KJ_MOL_ANGSTROM
+    first, last = frame.layout.starts[c], frame.layout.starts[c + 1]
+    nearest, square = np.full(4, np.inf), np.inf
+    energies[:] = 0
+    for i in range(first, last):
+        square = min(square, _add_pairs(i, m, frame, energies, nearest))
+    for i in range(first, last):
+        energies[BARE] += _bare(i, m, frame, nearest[1:])
+    energies[BARE] *= COULOMB_KJ_MOL_ANGSTROM
+    energies[EWALD] *= COULOMB_KJ_MOL_ANGSTROM
+    return np.sqrt(square)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -128,32 +152,42 @@ def xi(table: PairTable, cell: Cell) -> float:
 
 
 @numba.njit(cache=True, nogil=True)
-def self_energy(c: int, whole: np.ndarray, layout: Layout, cell: Cell, table: PairTable) -> float:
+def pair_energies(i: int, j: int, frame: Frame) -> tuple[float, float, float]:
+    """Return LJ and, for unit charges, 1/r and psi of two atoms of one molecule, in kJ/mol."""
+    s, layout, vectors = frame.fractions, frame.layout, frame.cell.vectors
+    a, b, c = s[j, 0] - s[i, 0], s[j, 1] - s[i, 1], s[j, 2] - s[i, 2]
+    bare = 1 / np.sqrt(_square(a, b, c, vectors))
+    a, b, c = a - np.rint(a), b - np.rint(b), c - np.rint(c)
+    square = _square(a, b, c, vectors)
+    psi = 1 / np.sqrt(square) + look_up(frame.table, a, b, c) / np.cbrt(frame.cell.volume)
+    lj = 0.0
+    if square < frame.ends.cutoff**2:
+        sigma, epsilon = layout.half_sigma[i] + layout.half_sigma[j], layout.root_epsilon[i] * layout.root_epsilon[j]
+        lj = lennard_jones(square, sigma, epsilon, frame.ends)
+    return lj, COULOMB_KJ_MOL_ANGSTROM * bare, COULOMB_KJ_MOL_ANGSTROM * psi
+
+
+@numba.njit(cache=True, nogil=True)
+def self_energy(c: int, frame: Frame) -> float:
     """Return half the Coulomb energy of a molecule with its own images and the background, in kJ/mol."""
-    energy = 0.0
-    for i in range(layout.starts[c], layout.starts[c + 1]):
-        for j in range(layout.starts[c], layout.starts[c + 1]):
-            d = whole[j] - whole[i]
-            f = _fold(d, cell) @ cell.inverse
-            rest = look_up(table, f[0], f[1], f[2]) / np.cbrt(cell.volume)
-            folded = _fold(d, cell)
-            if i != j:  # of an atom folded to another image
-                rest += 1 / np.sqrt(folded @ folded) - 1 / np.sqrt(d @ d)
-            energy += layout.charge[i] * layout.charge[j] * rest / 2
-    return COULOMB_KJ_MOL_ANGSTROM * energy
+    charge, energy = frame.layout.charge, 0.0
+    for i in range(frame.layout.starts[c], frame.layout.starts[c + 1]):
+        energy += charge[i] ** 2 * xi(frame.table, frame.cell) / 2
+        for j in range(frame.layout.starts[c], i):
+            _, bare, psi = pair_energies(i, j, frame)
+            energy += charge[i] * charge[j] * (psi - bare)
+    return energy
 
 
 @numba.njit(cache=True, nogil=True)
 def frame_energies(
-    positions: np.ndarray, layout: Layout, cell: Cell, table: PairTable, ends: Ends, centers: np.ndarray,
-    edges: np.ndarray, capture_radius: float, whole_box: np.ndarray, by_distance: np.ndarray, of_itself: np.ndarray,
+    frame: Frame, centers: np.ndarray, edges: np.ndarray, capture_radius: float, whole_box: np.ndarray,
+    by_distance: np.ndarray, of_itself: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """Write the energies of one frame, and return the members.
+    """Write the energies of the centers of one frame, and return the members.
 
     Parameters
     ----------
-    positions
-        Of all atoms, shape (n_atoms, 3), in Å.
     centers
         Those molecules that are centers, shape (n_centers,).
     edges
@@ -163,8 +197,8 @@ def frame_energies(
     whole_box
         Gets the sums by species, shape (n_centers, n_species, 3), in kJ/mol.
     by_distance
-        To which the number and the three energies of the molecules in each bin are added, shape (n_center_species,
-        n_species, n_bins, 4).
+        Gets the number and the three energies of the molecules in each bin, shape (n_center_species, n_species, n_bins,
+        4).
     of_itself
         Gets the self energies, shape (n_centers,), in kJ/mol.
 
@@ -173,27 +207,23 @@ def frame_energies(
     numpy.ndarray, shape (n_members, 6)
         Center, molecule, distance in Å and the three energies in kJ/mol.
     """
-    whole = make_whole(positions, layout, cell)
-    n_molecules = len(layout.species)
-    energies, distances = np.empty((n_molecules, 3)), np.empty(n_molecules)
-    rows = np.empty((len(centers) * n_molecules, 6))
-    n_rows = 0
+    species, fragments = frame.layout.species, frame.layout.fragments
+    rows, n_rows = np.empty((len(centers) * len(species), 6)), 0
+    whole_box[:], by_distance[:] = 0, 0
     for k in range(len(centers)):
-        energies_around(centers[k], whole, layout, cell, table, ends, energies, distances)
-        of_itself[k] = self_energy(centers[k], whole, layout, cell, table)
-        sums = np.zeros((whole_box.shape[1], 3))
-        for m in range(n_molecules):
-            if np.isnan(distances[m]):
+        center = centers[k]
+        of_itself[k] = self_energy(center, frame)
+        for m in range(len(species)):
+            if fragments[m] == fragments[center]:
                 continue
-            sums[layout.species[m]] += energies[m]
-            if distances[m] < edges[-1]:
-                b = min(int(distances[m] / edges[1]), len(edges) - 2)
-                into = by_distance[layout.species[centers[k]], layout.species[m], b]
+            row = rows[n_rows]
+            row[0], row[1] = k, m
+            row[2] = molecule_energies(center, m, frame, row[3:])
+            whole_box[k, species[m]] += row[3:]
+            if row[2] < edges[-1]:
+                into = by_distance[species[center], species[m], min(int(row[2] / edges[1]), len(edges) - 2)]
                 into[0] += 1
-                into[1:] += energies[m]
-            if distances[m] <= capture_radius:
-                rows[n_rows, 0], rows[n_rows, 1], rows[n_rows, 2] = k, m, distances[m]
-                rows[n_rows, 3:] = energies[m]
+                into[1:] += row[3:]
+            if row[2] <= capture_radius:
                 n_rows += 1
-        whole_box[k] = sums
     return rows[:n_rows].copy()

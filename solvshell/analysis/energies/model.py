@@ -88,7 +88,7 @@ class PairModel:
         InvalidInput
             If its atoms do not interact by one plain NonbondedForce with PME or Ewald and nothing else.
         """
-        force = _nonbonded_of(system)
+        force = nonbonded_of(system)
         length, energy, charge = unit.angstrom, unit.kilojoule_per_mole, unit.elementary_charge
         atoms = [force.getParticleParameters(i) for i in range(force.getNumParticles())]
         excepted = [force.getExceptionParameters(i) for i in range(force.getNumExceptions())]
@@ -120,7 +120,8 @@ def _unknown(system: openmm.System, force: openmm.NonbondedForce) -> Iterator[st
             yield f"its {type(other).__name__} may act between molecules"
 
 
-def _nonbonded_of(system: openmm.System) -> openmm.NonbondedForce:
+def nonbonded_of(system: openmm.System) -> openmm.NonbondedForce:
+    """Return the one nonbonded force of a system, or raise InvalidInput if that does not say all; see `PairModel`."""
     found = [force for force in system.getForces() if isinstance(force, openmm.NonbondedForce)]
     if len(found) != 1:
         raise InvalidInput(f"system: interaction energies need exactly one NonbondedForce, found {len(found)}")

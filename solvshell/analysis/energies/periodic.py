@@ -1,4 +1,4 @@
-"""The Coulomb energy of two unit charges in a periodic cell of any shape: psi(r), exactly, by Ewald sums."""
+"""Periodic cells of any shape, and the Coulomb energy of two unit charges in them: psi(r), by Ewald's sums."""
 
 from math import erf, erfc
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-#: Terms of both sums are left out where exp(-x^2) has fallen to 1e-11.
+#: Terms of both of Ewald's sums are left out where exp(-x^2) has fallen to 1e-11.
 _X_MAX = 5.0
 _SHORTER = 1 - 1e-9
 
@@ -54,8 +54,8 @@ def periodic_cell(vectors: np.ndarray) -> Cell:
     return Cell(short, inverse, orthogonal, float(width), float(abs(np.linalg.det(short))))
 
 
-def _lattice(vectors: np.ndarray, radius: float) -> np.ndarray:
-    """Return the lattice vectors up to a length but zero, shape (n, 3): in the second half the opposites of the first."""
+def _images(vectors: np.ndarray, radius: float) -> np.ndarray:
+    """Return the lattice vectors up to a length, but zero, shape (n, 3)."""
     reach = (radius * np.linalg.norm(np.linalg.inv(vectors), axis=0)).astype(int) + 1
     points = (np.indices(2 * reach + 1).reshape(3, -1).T - reach) @ vectors
     lengths = np.linalg.norm(points, axis=1)
@@ -63,27 +63,34 @@ def _lattice(vectors: np.ndarray, radius: float) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _sums(
-    points: np.ndarray, alpha: float, images: np.ndarray, waves: np.ndarray, weights: np.ndarray, values: np.ndarray
-) -> None:
-    """Add both sums of Ewald, less 1/r, to the values of the points."""
+def _near_sum(points: np.ndarray, alpha: float, images: np.ndarray) -> np.ndarray:
+    """Return the sum over images of erfc(alpha r) / r, less 1/r of the charge at the origin itself, at some points."""
     farthest = (_X_MAX / alpha) ** 2
+    values = np.empty(len(points))
     for p in range(len(points)):
         x, y, z = points[p]
         r = np.sqrt(x * x + y * y + z * z)
-        value = -erf(alpha * r) / r if r > 0 else -2 * alpha / np.sqrt(np.pi)
+        values[p] = -erf(alpha * r) / r if r > 0 else -2 * alpha / np.sqrt(np.pi)
         for t in range(len(images)):
             square = (x + images[t, 0]) ** 2 + (y + images[t, 1]) ** 2 + (z + images[t, 2]) ** 2
             if square < farthest:
                 r = np.sqrt(square)
-                value += erfc(alpha * r) / r
-        for k in range(len(waves)):
-            value += weights[k] * np.cos(x * waves[k, 0] + y * waves[k, 1] + z * waves[k, 2])
-        values[p] += value
+                values[p] += erfc(alpha * r) / r
+    return values
 
 
-def periodic_part(points: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Return psi(r) - 1/r at some points, shape (n,), in 1/Å, to about 1e-10 of 1/L.
+def _far_sum(vectors: np.ndarray, alpha: float, n: np.ndarray) -> np.ndarray:
+    """Return the sum over waves on the n_a x n_b x n_c points that divide the cell, by one Fourier transform."""
+    volume = abs(np.linalg.det(vectors))
+    whole = np.stack(np.meshgrid(*(np.fft.fftfreq(m, 1 / m) for m in n), indexing="ij"), axis=-1)
+    squares = ((whole @ (2 * np.pi * np.linalg.inv(vectors).T)) ** 2).sum(axis=-1)
+    squares[0, 0, 0] = np.inf
+    of_waves = 4 * np.pi / volume * np.exp(-squares / (4 * alpha**2)) / squares
+    return np.fft.ifftn(of_waves, norm="forward").real
+
+
+def periodic_part(vectors: np.ndarray, intervals: np.ndarray, nodes: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return psi(r) - 1/r on nodes of a grid, in 1/Å, to about 1e-10 of 1/L; shape as the nodes.
 
     psi(r) = sum_T erfc(a |r + T|) / |r + T| + 4 pi/V sum_(k != 0) exp(-k^2 / 4 a^2) / k^2 cos(k r) - pi / (V a^2), the
     potential of a unit charge, its periodic images and a uniform background that neutralizes them, in surroundings that
@@ -92,19 +99,18 @@ def periodic_part(points: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    points
-        Shape (n, 3), in Å; in the cell around the origin or not far outside of it.
     vectors
         Of the cell, as rows, in Å.
+    intervals
+        In how many the grid divides each vector, shape (3,); the first sum has the fewer terms the more there are.
+    nodes
+        Along each axis, counted from the origin; whole numbers of any sign, though not far outside of the cell.
     """
-    points = np.ascontiguousarray(points, float)
-    volume = abs(np.linalg.det(vectors))
-    alpha = np.sqrt(np.pi) / np.cbrt(volume)  # as many terms in one sum as in the other
-    waves = _lattice(2 * np.pi * np.linalg.inv(vectors).T, 2 * alpha * _X_MAX)
-    half = waves[len(waves) // 2 :]
-    squares = (half**2).sum(axis=1)
-    weights = 8 * np.pi / volume * np.exp(-squares / (4 * alpha**2)) / squares
-    images = _lattice(vectors, _X_MAX / alpha + np.linalg.norm(points, axis=1).max())
-    values = np.full(len(points), -np.pi / (volume * alpha**2))
-    _sums(points, alpha, images, half, weights, values)
-    return values
+    vectors, lengths = np.asarray(vectors, float), np.linalg.norm(vectors, axis=1)
+    alpha = float((np.pi * (intervals / 2 - 1) / lengths).min() / _X_MAX)
+    fractions = np.stack(np.meshgrid(*(x / n for x, n in zip(nodes, intervals, strict=True)), indexing="ij"), axis=-1)
+    points = np.ascontiguousarray(fractions.reshape(-1, 3) @ vectors)
+    images = _images(vectors, _X_MAX / alpha + np.linalg.norm(points, axis=1).max())
+    near = _near_sum(points, alpha, images).reshape(fractions.shape[:-1])
+    far = _far_sum(vectors, alpha, intervals)[np.ix_(*(x % n for x, n in zip(nodes, intervals, strict=True)))]
+    return near + far - np.pi / (abs(np.linalg.det(vectors)) * alpha**2)
