@@ -1,7 +1,8 @@
 """The second pass over a trajectory: the interaction energies of the centers with every molecule of the box."""
 
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,102 +10,23 @@ from MDAnalysis.analysis.base import AnalysisBase
 from MDAnalysis.analysis.results import ResultsGroup
 from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.mdamath import triclinic_vectors
+from numba.core.config import NUMBA_NUM_THREADS
 
-from solvshell.analysis.energies import kernel
-from solvshell.analysis.energies.layout import arrange
+from solvshell.analysis.energies.grouped import layout_of
+from solvshell.analysis.energies.kernel import Ends, Frame, frame_energies, whole_fractions, xi
+from solvshell.analysis.energies.members import ByDistance, Members
 from solvshell.analysis.energies.model import PairModel
-from solvshell.analysis.energies.periodic import periodic_cell
-from solvshell.analysis.energies.table import is_of, pair_table
+from solvshell.analysis.energies.periodic import Cell, periodic_cell
+from solvshell.analysis.energies.table import PairTable, is_of, pair_table
 from solvshell.analysis.energies.tail import tail_coefficients
 from solvshell.analysis.geometry import CAPTURE_ANGSTROM, MAX_BLOCKS
 from solvshell.analysis.reading.frames import box_of
-from solvshell.analysis.sites import MoleculesAre, molecules_of
+from solvshell.analysis.sites import MoleculesAre
 from solvshell.errors import InvalidInput
 
 #: Energies are gathered by distance in bins so wide, up to there.
 BIN_ANGSTROM = 0.1
 R_MAX_ANGSTROM = 12.0
-
-
-@dataclass(frozen=True)
-class Members:
-    """The molecules around the centers within the capture radius: one row for each frame, center and molecule.
-
-    All of shape (n_rows,), sorted by frame, then center, then molecule; a row takes 32 bytes.
-
-    Attributes
-    ----------
-    frame
-        Counts the frames analyzed.
-    center
-        Counts the centers of all species.
-    molecule
-        Its number in the universe, as contacts have it: of its residue or fragment.
-    partner
-        The species of the molecule: an index into `InteractionEnergies.partners`.
-    distance
-        From the center to the nearest coordinating atom, in Å.
-    lj, bare, ewald
-        Lennard-Jones and Coulomb energy of center and molecule, in kJ/mol.
-    """
-
-    frame: np.ndarray
-    center: np.ndarray
-    molecule: np.ndarray
-    partner: np.ndarray
-    distance: np.ndarray
-    lj: np.ndarray
-    bare: np.ndarray
-    ewald: np.ndarray
-
-    def where(self, mask: np.ndarray | slice) -> "Members":
-        """Return the rows of a mask, of indices, or of a slice."""
-        return Members(*(getattr(self, field.name)[mask] for field in fields(self)))
-
-
-@dataclass(frozen=True)
-class ByDistance:
-    """Molecules and their energies by the distance of the nearest coordinating atom, summed over centers and frames.
-
-    Attributes
-    ----------
-    edges : numpy.ndarray, shape (n_bins + 1,)
-        In Å.
-    n_molecules : numpy.ndarray, shape (n_blocks, n_center_species, n_partners, n_bins)
-        How many molecules were met in each of some blocks of whole frames.
-    lj, bare, ewald : numpy.ndarray, of the same shape
-        The sums of their energies in kJ/mol.
-    """
-
-    edges: np.ndarray
-    n_molecules: np.ndarray
-    lj: np.ndarray
-    bare: np.ndarray
-    ewald: np.ndarray
-
-
-def _species_of_atoms(groups: Mapping[str, AtomGroup], n_atoms: int) -> np.ndarray:
-    """Return the index of the group of each atom, or raise InvalidInput unless each is in exactly one."""
-    species = np.full(n_atoms, -1)
-    for k, (name, atoms) in enumerate(groups.items()):
-        if len(atoms) == 0 or atoms.universe is not next(iter(groups.values())).universe:
-            raise InvalidInput(f"{name}: no atoms, or atoms of another universe than those of the first species")
-        if (species[atoms.indices] >= 0).any() or len(atoms.unique) < len(atoms):
-            raise InvalidInput(f"{name}: shares atoms with another species, or some occur twice")
-        species[atoms.indices] = k
-    if missing := np.count_nonzero(species < 0):
-        raise InvalidInput(f"partners: {missing} of {n_atoms} atoms are in no species (allowed: each in exactly one)")
-    return species
-
-
-def _whole_molecules(atoms: AtomGroup, are: MoleculesAre, groups: Mapping[str, AtomGroup]) -> np.ndarray:
-    """Return the number of the molecule of each atom, or raise InvalidInput if one lies in two species."""
-    numbers = molecules_of(atoms, are)
-    for name, group in groups.items():
-        mine = numbers[group.indices]
-        if np.count_nonzero(np.isin(numbers, mine)) > len(group):
-            raise InvalidInput(f"{name}: has parts of molecules; interaction energies are those of whole ones")
-    return numbers
 
 
 class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has no types
@@ -197,40 +119,44 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
         groups = {**centers, **partners}
         if not centers or len(groups) < len(centers) + len(partners):
             raise InvalidInput("centers: none, or one of them is named among the partners too")
-        atoms = next(iter(centers.values())).universe.atoms
-        super().__init__(atoms.universe.trajectory, verbose=verbose)
-        if len(atoms) != model.n_atoms:
-            raise InvalidInput(f"model: has {model.n_atoms} atoms, the universe {len(atoms)}")
-        species = _species_of_atoms(groups, len(atoms))
-        numbers, molecule = np.unique(_whole_molecules(atoms, molecules_are, groups), return_inverse=True)
-        near = np.ones(len(atoms), bool)
-        for name, some in (coordinating or {}).items():
-            near[groups[name].indices] = False
-            near[some.indices] = True
-        self._numbers = numbers
-        self._layout = arrange(model, molecule, species, near)
-        self._ends = kernel.Ends(model.cutoff, model.cutoff if model.switch is None else model.switch)
+        super().__init__(next(iter(centers.values())).universe.trajectory, verbose=verbose)
+        # Workers get arrays: neither universe nor topology has to travel.
+        self._layout, self._numbers = layout_of(groups, model, coordinating or {}, molecules_are)
+        self._ends = Ends(model.cutoff, model.cutoff if model.switch is None else model.switch)
         self._capture_radius = capture_radius
-        of_species = [molecule[group.indices] for group in centers.values()]
-        self._centers = np.concatenate([mine[np.sort(np.unique(mine, return_index=True)[1])] for mine in of_species])
-        self.center_species, self.partners = tuple(centers), tuple(groups)
-        self.species_of_center = self._layout.species[self._centers]
-        self.molecule_of_center = numbers[self._centers]
-        self.n_molecules = np.bincount(self._layout.species)
-        self.charges = np.bincount(species, weights=model.charges) / self.n_molecules
-        of_all = tail_coefficients(model, species)[: len(centers)]
-        self._tail = of_all / self.n_molecules[: len(centers), None]
         self._edges = np.linspace(0, R_MAX_ANGSTROM, round(R_MAX_ANGSTROM / BIN_ANGSTROM) + 1)
+        self.center_species, self.partners = tuple(centers), tuple(groups)
+        self._centers = np.concatenate([self._molecules_of(atoms) for atoms in centers.values()])
+        self.species_of_center = self._layout.species[self._centers]
+        self.molecule_of_center = self._numbers[self._centers]
+        self.n_molecules = np.bincount(self._layout.species)
+        species = np.empty(model.n_atoms, int)
+        species[self._layout.atoms] = np.repeat(self._layout.species, np.diff(self._layout.starts))
+        self.charges = np.bincount(species, weights=model.charges) / self.n_molecules
+        self._tail = (tail_coefficients(model, species) / self.n_molecules[:, None])[: len(centers)]
+
+    def _molecules_of(self, atoms: AtomGroup) -> np.ndarray:
+        """Return the molecules that atoms are in, in the order in which they are met."""
+        molecule = np.empty(len(self._layout.atoms), int)
+        molecule[self._layout.atoms] = np.repeat(np.arange(len(self._numbers)), np.diff(self._layout.starts))
+        return np.array(list(dict.fromkeys(molecule[atoms.indices].tolist())))
 
     def _setup_computation_groups(self, *args: Any, **kwargs: Any) -> list[np.ndarray]:
         # Blocks of frames are those of the whole run, whoever counts them.
         groups: list[np.ndarray] = super()._setup_computation_groups(*args, **kwargs)
         self._n_in_all = sum(len(group) for group in groups)
+        self._n_threads = max(1, NUMBA_NUM_THREADS // len(groups))
         return groups
 
     def _compute(self, indexed_frames: np.ndarray, *args: Any, **kwargs: Any) -> "InteractionEnergies":
         self._first = int(indexed_frames[0, 0]) if len(indexed_frames) else 0
-        super()._compute(indexed_frames, *args, **kwargs)
+        self._table: PairTable | None = None
+        self._pending: deque[Future[tuple[int, np.ndarray, np.ndarray]]] = deque()
+        with ThreadPoolExecutor(self._n_threads) as self._pool:
+            super()._compute(indexed_frames, *args, **kwargs)
+            while self._pending:
+                self._take_over()
+        del self._pool, self._pending, self._table
         return self
 
     def _prepare(self) -> None:
@@ -240,14 +166,12 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
         self.results.self_energy = np.zeros((self.n_frames, n_centers))
         self.results.volumes, self.results.xi = np.zeros((2, self.n_frames))
         self.results.block_starts = np.linspace(0, self._n_in_all, n_blocks + 1).astype(int)
-        shape = (n_blocks, len(self.center_species), n_partners, len(self._edges) - 1, 4)
-        self.results.by_distance = np.zeros(shape)
+        n_species, n_bins = len(self.center_species), len(self._edges) - 1
+        self.results.by_distance = np.zeros((n_blocks, n_species, n_partners, n_bins, 4))
         self.results.members = []
-        self._table = None
 
     def _single_frame(self) -> None:
-        i, positions = self._frame_index, self._ts.positions
-        if not np.isfinite(positions).all():
+        if not np.isfinite(self._ts.positions).all():
             raise InvalidInput(f"trajectory: frame {self._ts.frame} has coordinates that are not finite numbers")
         cell = periodic_cell(triclinic_vectors(box_of(self._ts)))
         if cell.width < 2 * self._ends.cutoff:
@@ -257,24 +181,33 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
             )
         if self._table is None or not is_of(self._table, cell):
             self._table = pair_table(cell)
+        i, positions = self._frame_index, self._ts.positions.copy()
+        self.results.volumes[i], self.results.xi[i] = cell.volume, xi(self._table, cell)
+        # Threads find the energies, and this one reads on.
+        self._pending.append(self._pool.submit(self._measure, i, positions, cell, self._table))
+        if len(self._pending) > 2 * self._n_threads:
+            self._take_over()
+
+    def _measure(
+        self, i: int, positions: np.ndarray, cell: Cell, table: PairTable
+    ) -> tuple[int, np.ndarray, np.ndarray]:
+        """Write the energies of the i-th frame, and return i, the rows of its members, and the sums by distance."""
+        fractions = whole_fractions(positions, self._layout, cell)
+        frame = Frame(self._layout, fractions, cell, table, self._ends)
+        by_distance = np.empty(self.results.by_distance.shape[1:])
+        whole_box, of_itself = self.results.whole_box[i], self.results.self_energy[i]
+        rows = frame_energies(
+            frame, self._centers, self._edges, self._capture_radius, whole_box, by_distance, of_itself
+        )
+        return i, rows, by_distance
+
+    def _take_over(self) -> None:
+        """Take over what was found in the longest pending frame."""
+        i, rows, by_distance = self._pending.popleft().result()
         frame = self._first + i
         block = np.searchsorted(self.results.block_starts, frame, side="right") - 1
-        molecules = kernel.Frame(
-            self._layout,
-            kernel.whole_fractions(positions, self._layout, cell),
-            cell,
-            self._table,
-            self._ends,
-        )
-        of_frame = np.empty(self.results.by_distance.shape[1:])
-        rows = kernel.frame_energies(
-            molecules, self._centers, self._edges, self._capture_radius, self.results.whole_box[i],
-            of_frame, self.results.self_energy[i],
-        )  # fmt: skip
-        self.results.by_distance[block] += of_frame
-        self.results.members.append((np.full(len(rows), frame), rows))
-        self.results.volumes[i] = cell.volume
-        self.results.xi[i] = kernel.xi(self._table, cell)
+        self.results.by_distance[block] += by_distance
+        self.results.members.append((np.full(len(rows), frame, np.int32), rows.astype(np.float32)))
 
     def _get_aggregator(self) -> ResultsGroup:
         return ResultsGroup(
@@ -297,11 +230,6 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
         n_molecules, *energies = np.moveaxis(self.results.by_distance, -1, 0)
         self.results.by_distance = ByDistance(self._edges, n_molecules.astype(int), *energies)
         frames, rows = (np.concatenate(column) for column in zip(*self.results.members, strict=True))
-        center, molecule = rows[:, :2].astype(np.int32).T
-        self.results.members = Members(
-            frames.astype(np.int32),
-            center,
-            self._numbers[molecule].astype(np.int32),
-            self._layout.species[molecule].astype(np.int32),
-            *rows[:, 2:].astype(np.float32).T.copy(),
-        )
+        center, molecule = rows[:, :2].T.astype(np.int32)
+        of_molecule = self._numbers[molecule].astype(np.int32), self._layout.species[molecule].astype(np.int32)
+        self.results.members = Members(frames, center, *of_molecule, *rows[:, 2:].T.copy())
