@@ -1,19 +1,31 @@
 """Runs long enough for the energies of Li+ with and without the polymer: small boxes, sampled by GROMACS.
 
-    python benchmarks/energy_systems.py make lb003 lb003_pota-no3 --out energy-systems
+    python benchmarks/energy_systems.py make lb003 lb003_pota-no3 --out energy-systems     # without names: all
+    python benchmarks/energy_systems.py collect --out energy-systems
 
 A box of 8 salt of each recipe is annealed at 400 K and brought to 1 bar (2 fs, real masses), then sampled at its mean
-volume (4 fs, 3 Da hydrogens, Langevin dynamics). What is there already is kept, and what was stopped goes on.
+volume (4 fs, 3 Da hydrogens, Langevin dynamics). What is there already is kept, and what was stopped goes on. `collect`
+puts what has been sampled so far into run folders, OUT/NAME/run, which every command of `solvshell` reads.
 """
 
 import argparse
+import json
+import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from gromacs import HEAVY_STEP_PS, STEP_PS, Gromacs
 
 from solvshell.box import Box
 from solvshell.build import build_box
+from solvshell.files import validate, write_json
+from solvshell.protocol import Protocol
+from solvshell.provenance import provenance
 from solvshell.recipe import load_recipe
+from solvshell.run import Run, open_run
+from solvshell.units import DALTON_PER_NM3
+from solvshell.xtc import whole_frames
 
 SYSTEMS = ("lb003", "lb003_pota-no3", "lb003_lino3")
 N_SALT, TEMPERATURE = 8, 298.15
@@ -42,17 +54,62 @@ def make(name: str, out: Path) -> None:
     runs.stage("production", start, goes_on=False, heavy=True, **(sampling | every))
 
 
+def _protocol(n_frames: int) -> Protocol:
+    """Return what the trajectory of so many frames was made by, as far as a protocol can say it."""
+    title = "sampled by GROMACS after an anneal at 400 K and 1 bar; the folder holds this stage alone"
+    sampling = {
+        "kind": "dynamics", "name": "production", "production": True, "temperature": f"{TEMPERATURE} K",
+        "duration": f"{FRAME_PS * (n_frames - 1)} ps", "frame_interval": f"{FRAME_PS} ps",
+        "log_interval": f"{LOG_PS} ps",
+    }  # fmt: skip
+    content = {
+        "name": "energy-systems", "title": title, "timestep": f"{HEAVY_STEP_PS} ps", "hydrogen_mass": "3 Da",
+        "checkpoint_interval": f"{FRAME_PS} ps", "stages": [sampling],
+    }  # fmt: skip
+    return validate(Protocol, content, __file__)
+
+
+def _log(runs: Gromacs, box: Box, configuration: str) -> pd.DataFrame:
+    """Return the log of the production as our runs have it."""
+    time, *terms = runs.energies("production", "Temperature", "Potential", "Kinetic-En.")
+    edges = (runs.folder / f"{configuration}.gro").read_text().splitlines()[-1].split()
+    volume = float(np.prod([float(edge) for edge in edges]))
+    columns = {"stage": "production", "step": np.round(time / HEAVY_STEP_PS).astype(int), "time_ps": time}
+    columns |= {"temperature_k": terms[0], "volume_nm3": volume, "density_g_cm3": box.mass * DALTON_PER_NM3 / volume}
+    columns |= {"potential_kj_mol": terms[1], "kinetic_kj_mol": terms[2], "ns_per_day": np.nan}
+    return pd.DataFrame(columns)
+
+
+def collect(name: str, out: Path) -> Run:
+    """Return what has been sampled of a system as a run folder, made again where there is more than it holds."""
+    folder, run = out / name, Run(out / name / "run")
+    runs = Gromacs(folder / "gromacs")
+    sampled = runs.folder / "production.xtc"
+    n_frames, n_bytes = whole_frames(sampled)
+    if run.is_done and json.loads((run.path / "done.json").read_text())["production_frames"] == n_frames:
+        return run
+    shutil.rmtree(run.path, ignore_errors=True)
+    open_run(run.path, folder / "box", _protocol(n_frames), seed=1)
+    with open(sampled, "rb") as source, open(run.trajectory_path, "wb") as target:
+        target.write(source.read(n_bytes))
+    _log(runs, run.box, "density_mean").to_csv(run.log_path, index=False, float_format="%.8g")
+    engine = runs.version()
+    write_json(run.path / "provenance.json", run.provenance | {"starts": [provenance(platform=engine, device="CPU")]})
+    write_json(run.path / "done.json", {"production_frames": n_frames, "platform": engine, "device": "CPU"})
+    return run
+
+
 def main() -> None:
-    """Make the runs."""
+    """Make the runs, or collect them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["make"])
+    parser.add_argument("what", choices=["make", "collect"])
     parser.add_argument("system", nargs="*", help=f"of {', '.join(SYSTEMS)} (default: all)")
     parser.add_argument("--out", type=Path, required=True, help="folder of boxes and runs; kept and resumed")
     arguments = parser.parse_args()
     if unknown := set(arguments.system) - set(SYSTEMS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     for name in arguments.system or SYSTEMS:
-        make(name, arguments.out)
+        (make if arguments.what == "make" else collect)(name, arguments.out)
         print(f"{name}: done", flush=True)
 
 

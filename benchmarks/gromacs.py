@@ -100,6 +100,11 @@ class Gromacs:
         self.gmx("mdrun", "-deffnm", name, "-cpi", f"{name}.cpt", "-nt", str(self.threads), "-pin", "off")
         return name
 
+    def version(self) -> str:
+        """Return the name and version of the program."""
+        said = subprocess.run([shutil.which("gmx") or "gmx", "--version"], capture_output=True, text=True, check=True)
+        return "GROMACS " + said.stdout.partition("GROMACS version:")[2].split()[0]
+
     def minimized(self) -> str:
         """Return the stage that brings conf.gro to rest."""
         return self.stage(
@@ -122,7 +127,9 @@ class Gromacs:
         self.gmx("energy", "-f", f"{name}.edr", "-o", f"{name}_energy.xvg", "-dp", answers=answers)
         path = self.folder / f"{name}_energy.xvg"
         # GROMACS gives them in the order of the file, whatever the order of the question.
-        legends = re.findall(r'^@ s\d+ legend "(.*)"', path.read_text(), flags=re.MULTILINE)
+        legends = re.findall(
+            r'^@ s\d+ legend "(.*)"', path.read_text().replace("Kinetic En.", "Kinetic-En."), re.MULTILINE
+        )
         time, *columns = np.loadtxt(path, comments=["#", "@"]).T
         found = dict(zip(legends, columns, strict=True))
         return np.array([time, *(found[term] for term in terms)])
