@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from synthetic import make_universe, on_sphere, only_ec, random_universe
+from known_potential import expected, known_universe
+from synthetic import make_universe, only_ec, random_universe
 
 from solvshell.analysis.barriers import BARRIER_COLUMNS, barrier_table
 from solvshell.analysis.geometry import SolvationGeometry
@@ -14,13 +15,6 @@ from solvshell.analysis.sites import select_sites
 from solvshell.analysis.statistics import bootstrap_blocks, bootstrap_run
 
 KT_300 = 8.314462618e-3 * 300
-BOX = 16.0
-#: a well of 3 kT at 2 Å, a barrier of 1.5 kT at 2.8 Å
-WELL, BARRIER = (-3.0, 2.0, 0.15), (1.5, 2.8, 0.25)
-
-
-def work(r):
-    return sum(height * np.exp(-((r - at) ** 2) / (2 * width**2)) for height, at, width in (WELL, BARRIER))
 
 
 def looked_at(universe):
@@ -32,32 +26,11 @@ def looked_at(universe):
     return fine, bootstrap, captured_shells(geometry, sites), geometry.capture_radius
 
 
-def draw(rng, n):
-    """Return points (n, 3) of density exp(-W) around the middle of the box, and the ln of the mean of exp(-W)."""
-    r = np.linspace(0, 4, 40_001)  # where W ends
-    inside = np.cumsum(4 * np.pi * r**2 * np.exp(-work(r))) * r[1]
-    outside = BOX**3 - 4 / 3 * np.pi * r[-1] ** 3
-    points = rng.random((2 * n, 3)) * BOX - BOX / 2
-    points = points[np.linalg.norm(points, axis=1) > r[-1]][:n]
-    near = rng.random(n) < inside[-1] / (inside[-1] + outside)
-    distance = np.interp(rng.random((near.sum(), 1)) * inside[-1], inside, r)
-    points[near] = distance * on_sphere(rng, (near.sum(),))
-    return points + BOX / 2, float(np.log((inside[-1] + outside) / BOX**3))
-
-
 @pytest.fixture(scope="module")
 def drawn():
-    """One Li in 4000 frames and 30 sites around it, each by itself of density exp(-W), and the ln of its mean."""
-    points, ln_mean = draw(np.random.default_rng(5), 4000 * 30)
-    positions = np.concatenate([np.full((4000, 1, 3), BOX / 2), points.reshape(4000, 30, 3)], axis=1)
-    molecules = [("LI", ["LI"]), *[("EC", ["O"])] * 30]
-    return looked_at(make_universe(molecules, positions, (BOX, BOX, BOX, 90, 90, 90))), ln_mean
-
-
-def expected(low, high, ln_mean):
-    """Return -ln g of the potential in a bin."""
-    r = np.linspace(low, high, 400)
-    return -np.log(np.average(np.exp(-work(r)), weights=r**2)) + ln_mean
+    """One Li and its 30 sites in 4000 frames, and the ln of the mean of exp(-W)."""
+    universe, ln_mean = known_universe(np.random.default_rng(5))
+    return looked_at(universe), ln_mean
 
 
 def test_a_known_potential_is_found(drawn):
