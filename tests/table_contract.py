@@ -1,5 +1,9 @@
 """The tables that `analyze` writes: file and header line. Scripts and workflows depend on them."""
 
+_ENERGIES = (
+    "lj_kj_mol,coulomb_kj_mol,total_kj_mol,stderr_kj_mol,lj_stderr_kj_mol,coulomb_stderr_kj_mol,n_independent,"
+    "full_coulomb_kj_mol,full_total_kj_mol,full_stderr_kj_mol"
+)
 COLUMNS = {
     "rdf": "center,partner,site,r_angstrom,g,g_stderr,n,n_stderr",
     "peaks": "center,partner,site,peak_angstrom,ci95_low,ci95_high,first_minimum_angstrom,cutoff_angstrom,"
@@ -28,4 +32,10 @@ COLUMNS = {
     "n_independent,status",
     "convergence": "quantity,center,partner,site,value,stderr,wanted,n_independent,run_ps,needed_ps,status",
     "running_means": "center,time_ps,mean,stderr,low,high,n_independent",
+    "energies": f"center,partner,quantity,region,coulomb,{_ENERGIES}",
+    "energy_sums": f"center,region,coulomb,{_ENERGIES}",
+    "energy_distribution": "center,partner,energy_kj_mol,density,stderr,n",
+    "energy_distance": "center,partner,r_angstrom,n,lj_kj_mol,bare_kj_mol,ewald_kj_mol,stderr_kj_mol",
+    "energy_shells": "center,composition,partner,n,lj_kj_mol,coulomb_kj_mol,total_kj_mol,stderr_kj_mol,n_independent",
+    "energy_units": f"center,partner,per,region,coulomb,divisor,{_ENERGIES}",
 }

@@ -1,9 +1,9 @@
 """From a trajectory to tables: one pass, then functions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from solvshell.analysis.coordination import coordination_table, total_coordinati
 from solvshell.analysis.coordination_free_energy import coordination_free_energy
 from solvshell.analysis.cutoffs import Cutoff, Key, cutoffs_by_pair
 from solvshell.analysis.denticity import denticity_table
+from solvshell.analysis.energies.measure import MOST_FRAMES, EnergyModel, energy_model, measure_energies
 from solvshell.analysis.exchange import exchange_table
 from solvshell.analysis.exchange_free_energy import exchange_free_energy
 from solvshell.analysis.findings import PEAK_COLUMNS, TABLES, Findings, PeakSamples, Settings, Tables
@@ -38,10 +39,15 @@ from solvshell.analysis.shells import (
     speciation_table,
 )
 from solvshell.analysis.sites import select_sites
-from solvshell.analysis.summary import summarize
+from solvshell.analysis.summary import plain, summarize
+from solvshell.errors import InvalidInput, WorkFailed
 from solvshell.files import write_atomically, write_json
 from solvshell.species import SpeciesFile
 
+if TYPE_CHECKING:
+    import openmm
+
+NO_SYSTEM = "no model is known: give the openmm.System of the trajectory (--system system.xml, or system=...)"
 UNKNOWN_DYNAMICS = "dynamics of the source unknown: residence times are taken as they come"
 
 
@@ -56,7 +62,8 @@ class Analysis(Tables):
     summary: dict[str, Any]
 
     def __repr__(self) -> str:
-        return f"<Analysis of {self.first_shells.n_frames} frames: {', '.join(TABLES)}, first_shells, summary>"
+        filled = [name for name in TABLES if len(getattr(self, name))]
+        return f"<Analysis of {self.first_shells.n_frames} frames: {', '.join(filled)}, first_shells, summary>"
 
 
 def _peak_table(fine: list[PairCounts], peak_shells: list[Shell], cutoffs: dict[Key, Cutoff]) -> pd.DataFrame:
@@ -154,6 +161,33 @@ def write_tables(analysis: Analysis, directory: Path) -> None:
     write_json(directory / "summary.json", analysis.summary)
 
 
+def without_energies(analysis: Analysis, reason: str) -> Analysis:
+    """Return an analysis whose summary says why it has no interaction energies."""
+    return replace(analysis, summary=analysis.summary | {"energies": {"available": False, "reason": reason}})
+
+
+def add_energies(
+    analysis: Analysis, universe: Universe, species: SpeciesFile, model: EnergyModel, **how: Any
+) -> Analysis:
+    """Return an analysis with the interaction energies of its frames; or with the reason why they cannot be told.
+
+    Parameters
+    ----------
+    universe, species
+        Those that were analyzed.
+    model
+        From `energy_model`.
+    **how
+        Of the pass: ``backend``, ``n_workers``, ``verbose``.
+    """
+    species = recognize(universe, species)
+    try:
+        found = measure_energies(universe, species, analysis.first_shells, analysis.peaks, model, **how)
+    except (InvalidInput, WorkFailed, MemoryError) as error:  # all other tables are right all the same
+        return without_energies(analysis, str(error) or "not enough memory; use fewer frames")
+    return replace(analysis, **found.tables, summary=analysis.summary | {"energies": plain(found.summary)})
+
+
 def analyze(
     universe: Universe,
     species: SpeciesFile,
@@ -172,6 +206,8 @@ def analyze(
     backend: str = "serial",
     n_workers: int = 1,
     verbose: bool = False,
+    system: "openmm.System | None" = None,
+    energy_frames: int = MOST_FRAMES,
 ) -> Analysis:
     """Return the solvation of the centers in a trajectory.
 
@@ -207,6 +243,10 @@ def analyze(
         Of the pass: ``serial``, ``multiprocessing`` or ``dask``.
     verbose
         Show a progress bar, on the serial backend.
+    system
+        The model behind the trajectory, for interaction energies.
+    energy_frames
+        How many frames these use at most.
 
     Raises
     ------
@@ -215,6 +255,7 @@ def analyze(
     WorkFailed
         If no partner has a first shell, and none a cutoff of other origin.
     """
+    model = None if system is None else energy_model(universe, system, n_frames=energy_frames)
     rng = np.random.default_rng(seed)
     # MDAnalysis has no progress bar of several workers, and raises.
     how = {
@@ -247,4 +288,7 @@ def analyze(
         shell=look.asked.described,
     )
     summary = summarize(universe, sites, look.geometry, log, settings, tables, found)
-    return Analysis(**vars(tables), first_shells=shells, summary=summary)
+    analysis = without_energies(Analysis(**vars(tables), first_shells=shells, summary=summary), NO_SYSTEM)
+    if model is None:
+        return analysis
+    return add_energies(analysis, universe, species, model, backend=backend, n_workers=n_workers, verbose=verbose)

@@ -1,10 +1,15 @@
 """What an analysis found, and what is behind each row: the input of the summary."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from solvshell.analysis.energies.distributions import DISTANCE_COLUMNS, DISTRIBUTION_COLUMNS
+from solvshell.analysis.energies.per_species import ENERGY_COLUMNS, SUM_COLUMNS
+from solvshell.analysis.energies.polymer_units import UNIT_COLUMNS
+from solvshell.analysis.energies.shell_compositions import SHELL_ENERGY_COLUMNS
 from solvshell.analysis.peaks import Shell
 from solvshell.analysis.residence import METHOD, ResidenceTimes
 from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT, Bootstrap, Estimate
@@ -40,9 +45,9 @@ class Settings:
     shell: str | dict[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tables:
-    """The tables of an analysis, each of which is a file of its name."""
+    """The tables of an analysis, each of which is a file of its name; those of energies are empty without a model."""
 
     rdf: pd.DataFrame
     peaks: pd.DataFrame
@@ -63,6 +68,12 @@ class Tables:
     exchange_free_energy: pd.DataFrame
     convergence: pd.DataFrame
     running_means: pd.DataFrame
+    energies: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=ENERGY_COLUMNS))
+    energy_sums: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=SUM_COLUMNS))
+    energy_distribution: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=DISTRIBUTION_COLUMNS))
+    energy_distance: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=DISTANCE_COLUMNS))
+    energy_shells: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=SHELL_ENERGY_COLUMNS))
+    energy_units: pd.DataFrame = field(default_factory=partial(pd.DataFrame, columns=UNIT_COLUMNS))
 
 
 TABLES = tuple(field.name for field in fields(Tables))

@@ -143,6 +143,19 @@ def limits(
     return flags, _notes(sites, tables, found, flags, run_ps)
 
 
+def _energy_lines(energies: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each sum of the interaction energies of a center, or why there is none."""
+    if not energies["available"]:
+        yield f"  note: no interaction energies: {energies['reason']}"
+        return
+    said = {"first_shell_bare": "the molecules of its first shell, bare", "whole_box_ewald": "all of the box, Ewald"}
+    for name, words in said.items():
+        for center, total in energies["combining_energy_kj_mol"][name].items():
+            error = "" if total["stderr"] is None else f" +- {total['stderr']:.0f}"
+            mark = "" if total["resolved"] else ", not resolved"
+            yield f"  {total['mean']:.0f}{error} kJ/mol of {center} with {words}{mark}"
+
+
 def headline(summary: dict[str, Any]) -> Iterator[str]:
     """Yield the lines to see first: what was found, the main numbers, and what they cannot say."""
     composition, frames = summary["composition"], summary["frames"]
@@ -160,6 +173,7 @@ def headline(summary: dict[str, Any]) -> Iterator[str]:
                 ", not equilibrated" * summary["flags"]["not_equilibrated"],
             ]
             yield f"  {total['mean']:.2f} +- {total['stderr']:.2f} atoms around {center}, all partners{''.join(marks)}"
+    yield from _energy_lines(summary["energies"])
     if summary["source"].get("run") == "unfinished":
         yield "  note: the run is not finished"
     for note in summary["notes"]:

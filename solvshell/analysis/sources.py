@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from MDAnalysis import Universe
 
-from solvshell.analysis.analyze import Analysis, analyze, write_tables
+from solvshell.analysis.analyze import (
+    NO_SYSTEM,
+    Analysis,
+    add_energies,
+    analyze,
+    without_energies,
+    write_tables,
+)
+from solvshell.analysis.energies.measure import MOST_FRAMES, EnergyModel, energy_model
 from solvshell.analysis.reading.find_species import find_species_in
 from solvshell.analysis.reading.frames import as_universe, open_trajectory
 from solvshell.analysis.typical.export import export_shells
 from solvshell.errors import InvalidInput
-from solvshell.files import read_yaml, validate
+from solvshell.files import read_openmm_xml, read_yaml, validate
 from solvshell.protocol import Protocol
 from solvshell.run import Run
 from solvshell.species import SpeciesFile, select_species
@@ -26,8 +34,11 @@ from solvshell.xtc import whole_frames
 
 if TYPE_CHECKING:
     import mdtraj
+    import openmm
 
 SHELLS = "shells"
+LEFT_OUT = "left out, as asked"
+STOPPED = "stopped before it came to them; the same analysis again makes them"
 _SAMPLING = "sampling dynamics, not physical time"
 
 
@@ -40,6 +51,28 @@ def _written(analysis: Analysis, universe: Universe, directory: Path) -> Analysi
         shells = {"available": False, "reason": str(error)}
     analysis = replace(analysis, summary=analysis.summary | {"shell_files": shells})
     write_tables(analysis, directory)
+    return analysis
+
+
+def _analyzed(
+    universe: Universe, species: SpeciesFile, model: EnergyModel | str, directory: Path | None, **settings: Any
+) -> Analysis:
+    """Return an analysis with its energies, and write it before they are begun and when they are there.
+
+    Parameters
+    ----------
+    model
+        For the energies; or a word why there are none.
+    """
+    reason = model if isinstance(model, str) else STOPPED
+    analysis = without_energies(analyze(universe, species, **settings), reason)
+    if directory is not None:
+        analysis = _written(analysis, universe, directory)
+    if isinstance(model, EnergyModel):
+        how = {key: settings[key] for key in ("backend", "n_workers", "verbose") if key in settings}
+        analysis = add_energies(analysis, universe, species, model, **how)
+        if directory is not None:
+            write_tables(analysis, directory)
     return analysis
 
 
@@ -88,6 +121,9 @@ def analyze_trajectory(
     timestep_ps: float | None = None,
     cell_angstrom: Sequence[float] | None = None,
     allow_unknown: bool = False,
+    system: "openmm.System | Path | str | None" = None,
+    energies: bool = True,
+    energy_frames: int = MOST_FRAMES,
     **settings: Any,
 ) -> Analysis:
     """Return the solvation in a trajectory of any origin, and write its tables to `directory` if one is given.
@@ -106,15 +142,21 @@ def analyze_trajectory(
         As in a species file, over which they rule.
     allow_unknown
         Leave out molecules that the catalogue does not know, where `species` is left out; the summary names them.
+    system
+        The model behind the trajectory, for interaction energies: an ``openmm.System`` or the path of its XML.
+    energies, energy_frames
+        Whether to make interaction energies where there is a `system`, and from how many frames at most.
     **settings
         Of `analyze`, such as ``start=1000``, ``r_max=10.0`` or ``backend="multiprocessing", n_workers=4``.
 
     Raises
     ------
     InvalidInput
-        If the files or the selections are wrong.
+        If the files or the selections are wrong, or the system has another number of atoms.
     """
     species = _species_file(species)
+    if isinstance(system, Path | str):
+        system = read_openmm_xml(Path(system), "System")
     if species is not None:
         timestep_ps = timestep_ps or species.timestep_ps
         cell_angstrom = cell_angstrom or species.cell_angstrom
@@ -122,8 +164,11 @@ def analyze_trajectory(
         universe = as_universe(topology, trajectory, timestep_ps=timestep_ps, cell_angstrom=cell_angstrom)
         selections, notes = find_species_in(universe, species, allow_unknown=allow_unknown)
         source = {**_names(topology, trajectory), "run": "foreign", **notes, **_given(timestep_ps, cell_angstrom)}
-        analysis = analyze(universe, selections, source=source, **settings)
-        return analysis if directory is None else _written(analysis, universe, Path(directory))
+        model: EnergyModel | str = LEFT_OUT if not energies else NO_SYSTEM
+        if energies and system is not None:
+            model = energy_model(universe, system, n_frames=energy_frames)
+        folder = None if directory is None else Path(directory)
+        return _analyzed(universe, selections, model, folder, source=source, **settings)
 
 
 @contextmanager
@@ -160,7 +205,14 @@ def _dynamics(protocol: Protocol) -> str:
     return f"{thermostat}, {masses}{times}"
 
 
-def analyze_run(run: Run, directory: Path | str | None = None, **settings: Any) -> Analysis:
+def analyze_run(
+    run: Run,
+    directory: Path | str | None = None,
+    *,
+    energies: bool = True,
+    energy_frames: int = MOST_FRAMES,
+    **settings: Any,
+) -> Analysis:
     """Return the solvation in the production of a run, and write its tables (to the run's ``analysis`` if left out).
 
     An unfinished run is analyzed as far as it is, and its summary says so. The typical shells of the most frequent
@@ -168,6 +220,8 @@ def analyze_run(run: Run, directory: Path | str | None = None, **settings: Any) 
 
     Parameters
     ----------
+    energies, energy_frames
+        Whether to make interaction energies, with the model of the box, and from how many frames at most.
     **settings
         Of `analyze`, such as ``start=1000``, ``r_max=10.0`` or ``backend="multiprocessing", n_workers=4``.
 
@@ -187,13 +241,15 @@ def analyze_run(run: Run, directory: Path | str | None = None, **settings: Any) 
             "run": "done" if run.is_done else "unfinished",
         }
         universe = open_trajectory(run.topology_path, trajectory)
-        analysis = analyze(
+        scale = run.box.recipe.force_field.ion_charge_scale
+        return _analyzed(
             universe,
             select_species(entries),
+            energy_model(universe, run.box.system, scale, energy_frames) if energies else LEFT_OUT,
+            Path(directory or run.analysis_path),
             log=_read_log(run),
             source=source,
             dynamics=_dynamics(run.protocol),
             temperature_k=run.protocol.production.temperature,
             **settings,
         )
-        return _written(analysis, universe, Path(directory or run.analysis_path))

@@ -30,12 +30,12 @@ from solvshell.units import DALTON_PER_NM3, PARTICLE_PER_NM3
 _NM3_PER_A3 = 1e-3
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value as JSON has it: no numpy types, not-a-number is None, floats with six digits."""
     if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, int | np.integer):
@@ -101,7 +101,7 @@ def summarize(
     run_ps = (n_used - 1) * settings.timestep_ps
     thermodynamics = _thermodynamics(universe, geometry, log, settings)
     flags, notes = limits(sites, settings, tables, found, thermodynamics, run_ps)
-    return _plain(
+    return plain(
         {
             "version": version("solvshell"),
             "source": settings.source,
@@ -154,6 +154,5 @@ def summarize(
             "barriers": records(tables.barriers),
             "exchange_free_energy": records(tables.exchange_free_energy),
             "convergence": records(tables.convergence),
-            "energies": {"available": False, "reason": "interaction energies are not computed by this version"},
         }
     )

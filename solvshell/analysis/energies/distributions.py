@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from solvshell.analysis.energies.interaction import InteractionEnergies
 from solvshell.analysis.energies.measured import BARE, LJ, Energies
 from solvshell.analysis.ratios import ratio_with_error
 
 DISTRIBUTION_COLUMNS = ["center", "partner", "energy_kj_mol", "density", "stderr", "n"]
-DISTANCE_COLUMNS = ["center", "partner", "r_angstrom", "n", "lj_kj_mol", "bare_kj_mol", "ewald_kj_mol"]
+DISTANCE_COLUMNS = ["center", "partner", "r_angstrom", "n", "lj_kj_mol", "bare_kj_mol", "ewald_kj_mol", "stderr_kj_mol"]
 BIN_KJ_MOL = 5.0
 
 
@@ -33,3 +34,25 @@ def distribution_table(energies: Energies) -> pd.DataFrame:
                 numbers = ((k + 0.5) * BIN_KJ_MOL, share.mean / BIN_KJ_MOL, stderr, int(n_here.sum()))
                 rows.append((center.name, energies.partners[j].name, *numbers))
     return pd.DataFrame(rows, columns=DISTRIBUTION_COLUMNS)
+
+
+def distance_table(found: InteractionEnergies) -> pd.DataFrame:
+    """Return the mean energies of a center with a molecule at a distance, in kJ/mol.
+
+    The distance is that of the nearest coordinating atom, `r_angstrom` the middle of a bin, from the nearest molecule
+    met to the end of what is counted; `n` counts molecules over centers and frames. `stderr_kj_mol` is that of LJ and
+    bare Coulomb energy together, from the scatter of the time blocks in which the pass sums them.
+    """
+    by_distance, rows = found.results.by_distance, []
+    middles = (by_distance.edges[1:] + by_distance.edges[:-1]) / 2
+    parts = np.stack([by_distance.lj, by_distance.bare, by_distance.ewald])
+    for i, center in enumerate(found.center_species):
+        for j, partner in enumerate(found.partners):
+            n_in_block = by_distance.n_molecules[:, i, j]
+            n = n_in_block.sum(axis=0)
+            met = np.flatnonzero(n)
+            for b in range(met[0], met[-1] + 1) if len(met) else ():
+                means = parts[:, :, i, j, b].sum(axis=1) / n[b] if n[b] else np.full(3, np.nan)
+                total = ratio_with_error(parts[:2, :, i, j, b].sum(axis=0), n_in_block[:, b])
+                rows.append((center, partner, middles[b], n[b], *means, total.stderr))
+    return pd.DataFrame(rows, columns=DISTANCE_COLUMNS)

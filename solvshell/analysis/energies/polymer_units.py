@@ -41,7 +41,7 @@ def unit_table(of_centers: Energies, of_units: Sequence[Energies]) -> pd.DataFra
     by its ammonium nitrogens (``n_plus``); ``contact_molecule`` is the mean over the molecules of the first shell.
     `divisor` says by how much. The first shell of a unit is made of the molecules with a site nearer to one of its
     nitrogens than the first minimum of that g(r). The charge number is the charge in the model over the charge scale,
-    where that is known.
+    where that is known. Without units there are no rows.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def unit_table(of_centers: Energies, of_units: Sequence[Energies]) -> pd.DataFra
     """
     rows = [
         (center.name, partner.name, *row)
-        for energies in (of_centers, *of_units)
+        for energies in ((of_centers, *of_units) if of_units else ())
         for i, center in enumerate(energies.centers)
         for j, partner in enumerate(energies.partners)
         for row in _rows(energies, i, j)
