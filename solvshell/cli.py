@@ -101,12 +101,13 @@ def _foreign(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _pass(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what `analyze` takes, of the options for the one pass over a trajectory of either kind."""
-    for option in ("step", "workers"):
+    for option in ("step", "workers", "energy_frames"):
         number = getattr(arguments, option)
         if number is not None and number < 1:
-            raise InvalidInput(f"--{option}: at least 1, got {number}")
-    settings = {key: getattr(arguments, key) for key in ("start", "stop", "step", "r_max")}
+            raise InvalidInput(f"--{option.replace('_', '-')}: at least 1, got {number}")
+    settings = {key: getattr(arguments, key) for key in ("start", "stop", "step", "r_max", "energy_frames")}
     given = {key: value for key, value in settings.items() if value is not None}
+    given["energies"] = not arguments.no_energies
     if (arguments.workers or 1) > 1:  # MDAnalysis has no progress bar for many
         return given | {"backend": "multiprocessing", "n_workers": arguments.workers}
     return given | {"verbose": _OUT.is_terminal}
@@ -136,6 +137,7 @@ def _analyze(arguments: argparse.Namespace) -> None:
             "cell_angstrom",
             "allow_unknown",
             "write_species",
+            "system",
         )
         if any(getattr(arguments, option) for option in options):
             raise InvalidInput("give either a RUN or --topology and --trajectory with their options, not both")
@@ -146,7 +148,8 @@ def _analyze(arguments: argparse.Namespace) -> None:
         out = arguments.out
         if arguments.write_species is not None:
             _write_species(arguments.write_species, foreign)
-        analysis = analyze_trajectory(**foreign, directory=out, allow_unknown=arguments.allow_unknown, **settings)
+        settings |= {"system": arguments.system, "allow_unknown": arguments.allow_unknown}
+        analysis = analyze_trajectory(**foreign, directory=out, **settings)
         for key in ("species", "left_out", "bonds", "elements", "time_step", "cell"):
             if key in analysis.summary["source"]:
                 _say(f"  {key.replace('_', ' ')}: {analysis.summary['source'][key]}")
@@ -309,7 +312,8 @@ def _parser() -> argparse.ArgumentParser:
         "solvshell analyze run\n"
         "  solvshell analyze run --start 500 --step 2 --workers 4 --out every-second\n"
         "  solvshell analyze --topology topol.tpr --trajectory traj.xtc --out tables\n"
-        "  solvshell analyze --topology conf.gro --trajectory traj.xtc --species species.yaml --out tables",
+        "  solvshell analyze --topology conf.gro --trajectory traj.xtc --species species.yaml --out tables\n"
+        "  solvshell analyze --topology conf.gro --trajectory traj.xtc --system system.xml --out tables",
     )
     analyze.add_argument("run", type=Path, nargs="?", metavar="RUN", help="folder of a run")
     analyze.add_argument("--topology", type=Path, help="any topology that MDAnalysis reads, or mmCIF")
@@ -324,6 +328,16 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="L",
         help="3 lengths, or 3 lengths and 3 angles in degrees, where the file has no unit cell",
+    )
+    analyze.add_argument(
+        "--system",
+        type=Path,
+        metavar="XML",
+        help="serialized openmm.System of the trajectory, for interaction energies; a RUN has its own",
+    )
+    analyze.add_argument("--no-energies", action="store_true", help="leave out the interaction energies")
+    analyze.add_argument(
+        "--energy-frames", type=int, metavar="N", help="frames that the energies use at most (default: 1000)"
     )
     analyze.add_argument("--start", type=int, metavar="N", help="first frame, counted from 0; -N counts from the end")
     analyze.add_argument("--stop", type=int, metavar="N", help="the frame before which to stop")
