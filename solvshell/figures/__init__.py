@@ -7,6 +7,7 @@ them into the figures of a page. Matplotlib without pyplot, Okabe-Ito colors. No
 from solvshell.figures.bars import draw_clusters, draw_coordination, draw_denticity, draw_shells, draw_speciation
 from solvshell.figures.convergence import draw_convergence, draw_running_means, quantity_name
 from solvshell.figures.decays import draw_residence_decays
+from solvshell.figures.exchange import draw_exchange_free_energy
 from solvshell.figures.free_energy import draw_coordination_free_energy
 from solvshell.figures.names import SITE_NAMES, number, pair_name, shell_name
 from solvshell.figures.pages import (
@@ -49,6 +50,7 @@ __all__ = [
     "draw_coordination",
     "draw_coordination_free_energy",
     "draw_denticity",
+    "draw_exchange_free_energy",
     "draw_population",
     "draw_rdf",
     "draw_residence_decays",
