@@ -30,6 +30,9 @@ STATE_COLUMNS = [
 CONVERGENCE_COLUMNS = ["direction", "share_of_time", "free_energy_kj_mol", "stderr_kj_mol"]
 COMPOSITION_COLUMNS = ["species", "n_with_set", "n_without_set", "mol_per_l"]
 
+#: From what can be quoted to what cannot.
+STATUSES = ("resolved", "drifting", "too_few_samples", "poor_overlap")
+
 _SHARES = (0.25, 0.5, 0.75, 1.0)
 #: The halves of the run disagree if they differ by so many standard errors.
 _DRIFT_SIGNIFICANCE = 3.0
@@ -96,7 +99,7 @@ class Transfer:
     status: str
 
 
-def _samples(records: pd.DataFrame, stage: Decouple) -> list[np.ndarray]:
+def samples_of(records: pd.DataFrame, stage: Decouple) -> list[np.ndarray]:
     """Return the reduced potentials of the records of each state, in the order of time.
 
     ``u = U / kT`` above the decoupled state. The term p V / kT of constant pressure is the same in all states, and a
@@ -200,7 +203,7 @@ def decoupling(records: pd.DataFrame, stage: Decouple, counts: dict[str, int]) -
         If a state has fewer than three independent samples.
     """
     kT = kT_kj_mol(stage.temperature)
-    samples = _samples(records, stage)
+    samples = samples_of(records, stage)
     kept = independent(samples) if min(map(len, samples)) >= _FEWEST else samples
     fewest = min(map(len, kept))
     if fewest < _FEWEST:
@@ -235,43 +238,44 @@ def decoupling_of_run(run: Run) -> Decoupling:
     Raises
     ------
     InvalidInput
-        If the protocol of the run ends in something else, or the run has not reached its end.
+        If the protocol of the run ends in something else, or the run has not sampled all states yet.
     """
     stage = run.protocol.stages[-1]
     if not isinstance(stage, Decouple):
         raise InvalidInput(f"{run.path}: its protocol ({run.protocol.name}) ends in {stage.kind}, not in decouple")
-    if not run.is_done:
-        raise InvalidInput(f"{run.path}: has not reached its last state; 'solvshell run' goes on with it")
-    return decoupling(pd.read_csv(run.path / "decouple.csv"), stage, run.box.counts)
+    path = run.path / "decouple.csv"
+    if not path.is_file() or (records := pd.read_csv(path)).window.nunique() < len(stage.states):
+        raise InvalidInput(f"{run.path}: has not sampled all states yet; 'solvshell run' goes on with it")
+    return decoupling(records, stage, run.box.counts)
 
 
-def _worse(first: str, second: str) -> str:
-    order = ("resolved", "drifting", "too_few_samples", "poor_overlap")
-    return max(first, second, key=order.index)
-
-
-def transfer_free_energy(from_run: Run, to_run: Run) -> Transfer:
-    """Return the free energy of transfer of a set of molecules between the media of two `decouple` runs.
-
-    Each medium is at its own volume and composition; see `Decoupling` for what the ideal part is.
+def transfer(a: Decoupling, b: Decoupling) -> Transfer:
+    """Return the free energy of transfer from medium a to medium b.
 
     Raises
     ------
     InvalidInput
-        If the runs decouple different molecules, or at different temperatures.
+        If other molecules were decoupled, or at another temperature.
     """
-    a, b = decoupling_of_run(from_run), decoupling_of_run(to_run)
     for what, of_a, of_b in (
-        ("molecules", set(a.molecules), set(b.molecules)),
+        ("molecules", sorted(a.molecules), sorted(b.molecules)),
         ("temperature", a.temperature, b.temperature),
     ):
         if of_a != of_b:
-            raise InvalidInput(f"transfer: the {what} of {from_run.path} and {to_run.path} differ: {of_a} and {of_b}")
+            raise InvalidInput(f"transfer: the two runs differ in {what}: {of_a} and {of_b}")
     difference = b.mu_ex_kj_mol - a.mu_ex_kj_mol
     return Transfer(
         molecules=a.molecules,
         at_equal_concentration_kj_mol=difference,
         as_they_are_kj_mol=difference + b.ideal_kj_mol - a.ideal_kj_mol,
         stderr_kj_mol=float(np.hypot(a.stderr_kj_mol, b.stderr_kj_mol)),
-        status=_worse(a.status, b.status),
+        status=max(a.status, b.status, key=STATUSES.index),
     )
+
+
+def transfer_free_energy(from_run: Run, to_run: Run) -> Transfer:
+    """Return the free energy of transfer of a set of molecules between the media of two `decouple` runs.
+
+    Each medium is at its own volume and composition; `Decoupling` says what the ideal part is.
+    """
+    return transfer(decoupling_of_run(from_run), decoupling_of_run(to_run))

@@ -28,8 +28,8 @@ class StateFreeEnergies:
     stderr : ndarray, shape (n_states, n_states)
         Of them; the asymptotic one of MBAR, from samples that are independent in time.
     overlap : ndarray, shape (n_states - 1,)
-        Of each state with the next, the smaller of both directions: the probability that a sample of one could be one
-        of the other. 0.5 and less if only two states overlap.
+        Of each state with the next, the smaller of both directions: the probability with which a sample of the one is
+        taken for one of the other, if all states have as many samples. At most 0.5.
     n_independent : ndarray, shape (n_states,)
         Samples of each state that were used.
     """
@@ -55,6 +55,20 @@ def independent(samples: Samples) -> list[NDArray[np.float64]]:
     return kept
 
 
+def _overlap(samples: Samples, free_energies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the overlap of each state with the next, as `StateFreeEnergies` defines it.
+
+    That of pymbar depends on how many samples the states have, and seems poor where one of them has few.
+    """
+    rows = []
+    for of_state in samples:
+        belongs = free_energies - of_state
+        belongs = np.exp(belongs - belongs.max(axis=1, keepdims=True))
+        rows.append((belongs / belongs.sum(axis=1, keepdims=True)).mean(axis=0))
+    overlap = np.array(rows)
+    return np.minimum(np.diagonal(overlap, 1), np.diagonal(overlap, -1))
+
+
 def solve(samples: Samples) -> StateFreeEnergies:
     """Return the free energies of all states from independent samples (MBAR, Shirts and Chodera, 2008).
 
@@ -73,9 +87,22 @@ def solve(samples: Samples) -> StateFreeEnergies:
     except ParameterError:
         nothing = np.full((len(samples), len(samples)), np.nan)
         return StateFreeEnergies(nothing, nothing, np.zeros(len(samples) - 1), counts)
-    overlap = mbar.compute_overlap()["matrix"]
-    neighbours = np.minimum(np.diagonal(overlap, 1), np.diagonal(overlap, -1))
-    return StateFreeEnergies(found["Delta_f"], found["dDelta_f"], neighbours, counts)
+    return StateFreeEnergies(found["Delta_f"], found["dDelta_f"], _overlap(samples, found["Delta_f"][0]), counts)
+
+
+def free_energies(samples: Samples, start: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the free energies of all states in kT, shape (n_states,), found from a start nearby; errors are not made.
+
+    Not numbers where MBAR finds no answer.
+    """
+    from pymbar import MBAR
+    from pymbar.utils import ParameterError
+
+    counts = np.array([len(of_state) for of_state in samples])
+    try:
+        return np.asarray(MBAR(np.concatenate(samples).T, counts, initial_f_k=start).f_k)
+    except ParameterError:
+        return np.full(len(samples), np.nan)
 
 
 def part(samples: Samples, start: float, stop: float) -> list[NDArray[np.float64]]:
