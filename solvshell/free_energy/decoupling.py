@@ -36,7 +36,7 @@ STATUSES = ("resolved", "drifting", "too_few_samples", "poor_overlap")
 _SHARES = (0.25, 0.5, 0.75, 1.0)
 #: The halves of the run disagree if they differ by so many standard errors.
 _DRIFT_SIGNIFICANCE = 3.0
-#: The variance of fewer samples of a state says nothing.
+#: A share of the time has no result if a state has fewer samples in it.
 _FEWEST = 3
 
 
@@ -118,7 +118,7 @@ def _converging(samples: Samples, kT: float) -> pd.DataFrame:
         for share in _SHARES:
             of_part = part(samples, 0, share) if direction == "forward" else part(samples, 1 - share, 1)
             kept = independent(of_part)
-            if min(len(of_state) for of_state in kept) < _FEWEST:
+            if min(map(len, kept)) < _FEWEST:
                 rows.append((direction, share, np.nan, np.nan))
                 continue
             found = solve(kept)
@@ -196,19 +196,10 @@ def decoupling(records: pd.DataFrame, stage: Decouple, counts: dict[str, int]) -
     stage : Decouple
     counts : dict
         Number of molecules of each species of the box, the set counted.
-
-    Raises
-    ------
-    InvalidInput
-        If a state has fewer than three independent samples.
     """
     kT = kT_kj_mol(stage.temperature)
     samples = samples_of(records, stage)
-    kept = independent(samples) if min(map(len, samples)) >= _FEWEST else samples
-    fewest = min(map(len, kept))
-    if fewest < _FEWEST:
-        raise InvalidInput(f"decouple: a state has {fewest} independent samples, needs {_FEWEST}; sample longer")
-    found, convergence = solve(kept), _converging(samples, kT)
+    found, convergence = solve(independent(samples)), _converging(samples, kT)
     status = _status(found, convergence)
     volume = _volume(records, stage)
     composition = _composition(counts, stage, volume)

@@ -110,8 +110,7 @@ def test_a_run_too_short_or_drifting_says_so() -> None:
     assert np.diff(halves)[0] > 0.5
     slow = decoupling(harmonic(STIFFNESS, 800, seed=4, drift=1.0), make_stage(), COUNTS)
     assert slow.status == "too_few_samples"  # both visits of a state are two samples
-    with pytest.raises(InvalidInput, match="2 independent samples, needs 3"):
-        decoupling(harmonic(STIFFNESS, 1, seed=4), make_stage(), COUNTS)
+    assert decoupling(harmonic(STIFFNESS, 1, seed=4), make_stage(), COUNTS).status == "too_few_samples"
 
 
 def test_volume_and_concentrations_are_those_without_the_ideal_molecules() -> None:
