@@ -2,21 +2,26 @@
 
     python benchmarks/energy_systems.py make lb003 lb003_pota-no3 --out energy-systems     # without names: all
     python benchmarks/energy_systems.py collect --out energy-systems
+    python benchmarks/energy_systems.py table --out energy-systems                         # docs/results/energies.md
 
 A box of 8 salt of each recipe is annealed at 400 K and brought to 1 bar (2 fs, real masses), then sampled at its mean
 volume (4 fs, 3 Da hydrogens, Langevin dynamics). What is there already is kept, and what was stopped goes on. `collect`
-puts what has been sampled so far into run folders, OUT/NAME/run, which every command of `solvshell` reads.
+puts what has been sampled so far into run folders, OUT/NAME/run, which every command of `solvshell` reads; `table`
+does so too, analyzes them and writes the page.
 """
 
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from energy_page import System, page
 from gromacs import HEAVY_STEP_PS, STEP_PS, Gromacs
 
+from solvshell.analysis import analyze_run
 from solvshell.box import Box
 from solvshell.build import build_box
 from solvshell.files import validate, write_json
@@ -27,6 +32,7 @@ from solvshell.run import Run, open_run
 from solvshell.units import DALTON_PER_NM3
 from solvshell.xtc import whole_frames
 
+PAGE = Path(__file__).parent.parent / "docs" / "results" / "energies.md"
 SYSTEMS = ("lb003", "lb003_pota-no3", "lb003_lino3")
 N_SALT, TEMPERATURE = 8, 298.15
 HOT_PS, COOL_PS, DENSITY_PS, SAMPLE_PS, FRAME_PS, LOG_PS = 200, 60, 300, 3000, 1, 0.4
@@ -99,15 +105,24 @@ def collect(name: str, out: Path) -> Run:
     return run
 
 
+def write_page(names: Sequence[str], out: Path) -> None:
+    """Analyze what has been sampled of some systems, and write the page."""
+    runs = {name: collect(name, out) for name in names}
+    PAGE.write_text(page([System(name, run, analyze_run(run)) for name, run in runs.items()]))
+
+
 def main() -> None:
-    """Make the runs, or collect them."""
+    """Make the runs, collect them, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["make", "collect"])
+    parser.add_argument("what", choices=["make", "collect", "table"])
     parser.add_argument("system", nargs="*", help=f"of {', '.join(SYSTEMS)} (default: all)")
     parser.add_argument("--out", type=Path, required=True, help="folder of boxes and runs; kept and resumed")
     arguments = parser.parse_args()
     if unknown := set(arguments.system) - set(SYSTEMS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    sampled = [name for name in SYSTEMS if (arguments.out / name / "gromacs" / "production.xtc").exists()]
+    if arguments.what == "table":
+        return write_page(arguments.system or sampled, arguments.out)
     for name in arguments.system or SYSTEMS:
         (make if arguments.what == "make" else collect)(name, arguments.out)
         print(f"{name}: done", flush=True)
