@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Energies change as quickly as shells do: more frames than this say little more.
 MOST_FRAMES = 1000
 #: The pass over units, which are large, takes so many pairs of atoms, and no fewer frames than that.
-_PAIRS_OF_UNITS = 2e9
+_PAIRS_OF_UNITS = 1e9
 _FEWEST_FRAMES = 20
 
 

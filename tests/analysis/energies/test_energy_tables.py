@@ -8,8 +8,8 @@ import pytest
 
 from solvshell.analysis.energies.distributions import distribution_table
 from solvshell.analysis.energies.measured import Energies, ShellMembers, Species
-from solvshell.analysis.energies.polymer_units import unit_table
 from solvshell.analysis.energies.per_species import energy_table, sum_table
+from solvshell.analysis.energies.polymer_units import unit_table
 from solvshell.analysis.ratios import ratio_with_error
 from solvshell.analysis.statistics import mean_with_error
 
