@@ -9,7 +9,8 @@ import argparse
 from pathlib import Path
 
 from solvshell.build import build_box
-from solvshell.free_energy.decoupling import decoupling_of_run, transfer_free_energy
+from solvshell.free_energy.decoupling import decoupling_of_run
+from solvshell.free_energy.transfer import transfer_free_energy
 from solvshell.md import simulate
 from solvshell.protocol import load_protocol
 from solvshell.recipe import load_recipe

@@ -1,8 +1,4 @@
-"""What a neutral set of molecules is bound by in a medium: its excess chemical potential, from a `decouple` run.
-
-Of a salt, the difference of two media is the *transfer free energy of the salt*: how it would partition between them.
-It is not a desolvation energy: the set leaves no solvent shell behind, it leaves the medium.
-"""
+"""What a neutral set of molecules is bound by in a medium: its excess chemical potential, from a `decouple` run."""
 
 from dataclasses import dataclass
 
@@ -82,21 +78,6 @@ class Decoupling:
     states: pd.DataFrame
     convergence: pd.DataFrame
     composition: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """What it costs to move a set of molecules from one medium to another, in kJ per mol of sets.
-
-    `at_equal_concentration_kj_mol` is the difference of the excess chemical potentials, `as_they_are_kj_mol` that of
-    the chemical potentials at the concentrations of the two boxes. Not a number with the status ``poor_overlap``.
-    """
-
-    molecules: tuple[str, ...]
-    at_equal_concentration_kj_mol: float
-    as_they_are_kj_mol: float
-    stderr_kj_mol: float
-    status: str
 
 
 def samples_of(records: pd.DataFrame, stage: Decouple) -> list[np.ndarray]:
@@ -238,35 +219,3 @@ def decoupling_of_run(run: Run) -> Decoupling:
     if not path.is_file() or (records := pd.read_csv(path)).window.nunique() < len(stage.states):
         raise InvalidInput(f"{run.path}: has not sampled all states yet; 'solvshell run' goes on with it")
     return decoupling(records, stage, run.box.counts)
-
-
-def transfer(a: Decoupling, b: Decoupling) -> Transfer:
-    """Return the free energy of transfer from medium a to medium b.
-
-    Raises
-    ------
-    InvalidInput
-        If other molecules were decoupled, or at another temperature.
-    """
-    for what, of_a, of_b in (
-        ("molecules", sorted(a.molecules), sorted(b.molecules)),
-        ("temperature", a.temperature, b.temperature),
-    ):
-        if of_a != of_b:
-            raise InvalidInput(f"transfer: the two runs differ in {what}: {of_a} and {of_b}")
-    difference = b.mu_ex_kj_mol - a.mu_ex_kj_mol
-    return Transfer(
-        molecules=a.molecules,
-        at_equal_concentration_kj_mol=difference,
-        as_they_are_kj_mol=difference + b.ideal_kj_mol - a.ideal_kj_mol,
-        stderr_kj_mol=float(np.hypot(a.stderr_kj_mol, b.stderr_kj_mol)),
-        status=max(a.status, b.status, key=STATUSES.index),
-    )
-
-
-def transfer_free_energy(from_run: Run, to_run: Run) -> Transfer:
-    """Return the free energy of transfer of a set of molecules between the media of two `decouple` runs.
-
-    Each medium is at its own volume and composition; `Decoupling` says what the ideal part is.
-    """
-    return transfer(decoupling_of_run(from_run), decoupling_of_run(to_run))

@@ -1,7 +1,9 @@
 """Excess chemical potentials from samples: harmonic states and two ions with exact answers, and what is no answer."""
 
 import copy
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import openmm
@@ -12,8 +14,10 @@ from openmm import unit
 
 from solvshell.errors import InvalidInput
 from solvshell.files import validate
-from solvshell.free_energy.decoupling import decoupling, samples_of, transfer
+from solvshell.free_energy.decoupling import decoupling, samples_of
+from solvshell.free_energy.decoupling_tables import decoupling_lines, write_decoupling
 from solvshell.free_energy.states import independent, solve
+from solvshell.free_energy.transfer import transfer
 from solvshell.md.alchemy import Lambdas, alchemical_system, coupling_energies, lambda_parameters
 from solvshell.stages import Decouple
 from solvshell.units import kT_kj_mol
@@ -140,6 +144,25 @@ def test_a_transfer_is_the_difference_of_two_media() -> None:
         )
 
 
+def test_what_is_written_says_what_is_no_number(tmp_path: Path) -> None:
+    good = decoupling(harmonic(STIFFNESS, 400, seed=9), make_stage(), COUNTS)
+    poor = decoupling(harmonic([1e7, *STIFFNESS[1:]], 100, seed=9), make_stage(), COUNTS)
+    write_decoupling(good, tmp_path / "good")
+    write_decoupling(poor, tmp_path / "poor")
+    summary = json.loads((tmp_path / "good" / "decoupling.json").read_text())
+    assert summary["mu_ex_kj_mol"] == pytest.approx(good.mu_ex_kj_mol)
+    assert [row["n_without_set"] for row in summary["composition"]] == [7, 7, 90]
+    steps = pd.read_csv(tmp_path / "good" / "decoupling.csv")
+    assert steps.molecules.unique() == ["Li + PF6"]
+    assert steps.free_energy_kj_mol.iloc[-1] == pytest.approx(good.mu_ex_kj_mol)
+    assert json.loads((tmp_path / "poor" / "decoupling.json").read_text())["mu_ex_kj_mol"] is None
+    assert decoupling_lines(good)[0] == (
+        f"excess chemical potential of Li + PF6: {good.mu_ex_kj_mol:.1f} +- {good.stderr_kj_mol:.1f} kJ/mol"
+    )
+    assert "no number" in decoupling_lines(poor)[0]
+    assert "poor_overlap" in decoupling_lines(poor)[1]
+
+
 # -- two ions in a cell: every state can be integrated
 
 SIDE = 1.3
@@ -203,7 +226,7 @@ def sampled(states: Sequence[Lambdas], n: int, seed: int) -> list[NDArray[np.flo
 def test_two_ions_cost_what_the_integral_over_all_places_says() -> None:
     """From lambdas to free energy: both ions are decoupled, from each other and from all images, and nothing else."""
     states = [Lambdas(q, 1.0) for q in (1.0, 0.5, 0.0)] + [Lambdas(0.0, v) for v in (0.5, 0.2, 0.0)]
-    found = solve(independent(sampled(states, 600, seed=1)))
+    found = solve(independent(sampled(states, 400, seed=1)))
     exact = integrated(14)  # 20 points give the same to 0.002
-    assert found.stderr[-1, 0] < 0.15
+    assert found.stderr[-1, 0] < 0.2
     assert found.free_energy[-1, 0] == pytest.approx(exact, abs=3.5 * found.stderr[-1, 0])

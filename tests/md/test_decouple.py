@@ -16,7 +16,8 @@ from small_boxes import liquid
 
 from solvshell.errors import InvalidInput
 from solvshell.files import to_yaml, validate
-from solvshell.free_energy.decoupling import decoupling_of_run, transfer_free_energy
+from solvshell.free_energy.decoupling import decoupling_of_run
+from solvshell.free_energy.transfer import transfer_free_energy
 from solvshell.md import simulate
 from solvshell.protocol import Protocol, load_protocol
 from solvshell.run import open_run
