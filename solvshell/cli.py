@@ -7,12 +7,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from solvshell import __version__
 from solvshell.errors import Interrupted, InvalidInput, WorkFailed
+
+if TYPE_CHECKING:
+    from solvshell.run import Run
 
 _OUT = Console(highlight=False, soft_wrap=True)
 _ERR = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
@@ -123,6 +126,14 @@ def _write_species(path: Path, foreign: dict[str, Any]) -> None:
     _say(f"species: {path}")
 
 
+def _analyze_windows(run: "Run", out: Path) -> None:
+    from solvshell.free_energy.of_run import analyze_windows
+
+    for line in analyze_windows(run, out):
+        _say(line)
+    _say(f"tables: {out}")
+
+
 def _analyze(arguments: argparse.Namespace) -> None:
     from solvshell.analysis import analyze_run, analyze_trajectory, headline
     from solvshell.run import Run
@@ -141,8 +152,12 @@ def _analyze(arguments: argparse.Namespace) -> None:
         )
         if any(getattr(arguments, option) for option in options):
             raise InvalidInput("give either a RUN or --topology and --trajectory with their options, not both")
-        out = arguments.out or Run.load(arguments.run).analysis_path
-        analysis = analyze_run(Run.load(arguments.run), out, **settings)
+        run = Run.load(arguments.run)
+        out = arguments.out or run.analysis_path
+        if run.protocol.windows is not None:
+            _analyze_windows(run, out)
+            return
+        analysis = analyze_run(run, out, **settings)
     else:
         foreign = _foreign(arguments)
         out = arguments.out

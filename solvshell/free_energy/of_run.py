@@ -1,0 +1,25 @@
+"""What `solvshell analyze` makes of a run that ends in windows."""
+
+from pathlib import Path
+
+from solvshell.errors import InvalidInput
+from solvshell.free_energy.decoupling import decoupling_of_run
+from solvshell.free_energy.decoupling_tables import decoupling_lines, write_decoupling
+from solvshell.run import Run
+from solvshell.stages import Decouple
+
+
+def analyze_windows(run: Run, folder: Path) -> list[str]:
+    """Write the tables of the free energy that the windows of a run offer, and return what to say of it.
+
+    Raises
+    ------
+    InvalidInput
+        If the run does not end in windows, or has not sampled all of them yet.
+    """
+    stage = run.protocol.stages[-1]
+    if isinstance(stage, Decouple):
+        found = decoupling_of_run(run)
+        write_decoupling(found, folder)
+        return decoupling_lines(found)
+    raise InvalidInput(f"{run.path}: its protocol ({run.protocol.name}) does not end in windows")
