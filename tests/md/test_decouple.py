@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from small_boxes import liquid
 
+from solvshell.cli import main
 from solvshell.errors import InvalidInput
 from solvshell.files import to_yaml, validate
 from solvshell.free_energy.decoupling import decoupling_of_run
@@ -83,6 +84,9 @@ def test_a_run_visits_all_states_and_gives_a_number(small_box_path: Path, tmp_pa
     found = decoupling_of_run(run)
     assert found.status in ("too_few_samples", "poor_overlap")
     assert found.states.n_recorded.tolist() == [2 * PER_VISIT] * N_STATES
+    assert main(["analyze", str(run.path)]) == 0
+    steps = pd.read_csv(run.analysis_path / "decoupling.csv")
+    assert steps.status.iloc[-1] == found.status
     moved = transfer_free_energy(run, run)
     assert moved.status == found.status
     assert np.isnan(moved.as_they_are_kj_mol) or moved.as_they_are_kj_mol == 0
@@ -92,7 +96,7 @@ def test_on_one_platform_a_resumed_run_records_the_same_rows(
     small_box_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Constant volume, stopped inside a window: byte for byte the rows of a run that was never stopped."""
-    protocol = make_protocol(pressure=None)
+    protocol = make_protocol(pressure=None, molecules=["DMC"])
     whole = simulate(open_run(tmp_path / "whole", small_box_path, protocol, seed=3), "Reference")
     resumed = open_run(tmp_path / "resumed", small_box_path, protocol, seed=3)
     real, calls = simulate_module.advance, []
