@@ -31,7 +31,7 @@ def _within(molecules: np.ndarray, frame: kernel.Frame) -> tuple[float, float]:
         for i in range(starts[m], starts[m + 1]):
             coulomb += charge[i] ** 2 * kernel.xi(frame.table, frame.cell) / 2
             for j in range(starts[m], i):
-                of_lj, _, psi = kernel.pair_energies(i, j, frame)
+                _, of_lj, _, psi = kernel.pair_energies(i, j, frame)
                 lj += of_lj
                 coulomb += charge[i] * charge[j] * psi
     return lj, coulomb
@@ -45,10 +45,9 @@ def _excepted(pairs: np.ndarray, parameters: np.ndarray, frame: kernel.Frame) ->
     lj, coulomb = 0.0, 0.0
     for k in range(len(pairs)):
         i, j = pairs[k]
-        of_lj, bare, _ = kernel.pair_energies(i, j, frame)
-        square = (COULOMB_KJ_MOL_ANGSTROM / bare) ** 2
-        lj += kernel.lennard_jones(square, parameters[k, 1], parameters[k, 2], no_end) - of_lj
-        coulomb += (parameters[k, 0] - charge[i] * charge[j]) * bare
+        r, of_lj, _, _ = kernel.pair_energies(i, j, frame)
+        lj += kernel.lennard_jones(r * r, parameters[k, 1], parameters[k, 2], no_end) - of_lj
+        coulomb += COULOMB_KJ_MOL_ANGSTROM * (parameters[k, 0] - charge[i] * charge[j]) / r
     return lj, coulomb
 
 
@@ -126,21 +125,20 @@ def check_closure(
     InvalidInput
         If the system is no plain pair model, or a species has parts of molecules.
     """
-    model = PairModel.from_system(system)
-    force = copy.deepcopy(nonbonded_of(system))
-    force.setEwaldErrorTolerance(tolerance)
+    model, system = PairModel.from_system(system), copy.deepcopy(system)
+    nonbonded_of(system).setEwaldErrorTolerance(tolerance)
     number = np.zeros(model.n_atoms, int)
     for k, atoms in enumerate(species.values(), 1):
         number[atoms] = k
     frame = _whole_frame(model, number, np.asarray(positions, float), vectors)
     whole = np.empty((model.n_atoms, 3))
     whole[frame.layout.atoms] = frame.fractions @ frame.cell.vectors
-    full = {term: energy_without(force, whole, vectors, number < 0, term, platform) for term in TERMS}
+    full = {term: energy_without(system, whole, vectors, number < 0, term, platform) for term in TERMS}
     rows = []
     for k, name in enumerate(species, 1):
         for term, (between, within, tail) in _sums(frame, model, k, number).items():
             ours = between.sum() + within + tail
-            lost = full[term] - energy_without(force, whole, vectors, number == k, term, platform)
+            lost = full[term] - energy_without(system, whole, vectors, number == k, term, platform)
             absolute = np.abs(between).sum() + abs(within) + abs(tail)
             numbers = (between.sum(), within, tail, ours, lost, absolute, (ours - lost) / absolute)
             rows.append((name, term, *numbers))

@@ -10,7 +10,7 @@ from MDAnalysis.analysis.base import AnalysisBase
 from MDAnalysis.analysis.results import ResultsGroup
 from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.mdamath import triclinic_vectors
-from numba.core.config import NUMBA_NUM_THREADS
+from numba.core import config
 
 from solvshell.analysis.energies.grouped import layout_of
 from solvshell.analysis.energies.kernel import Ends, Frame, frame_energies, whole_fractions, xi
@@ -145,7 +145,7 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
         # Blocks of frames are those of the whole run, whoever counts them.
         groups: list[np.ndarray] = super()._setup_computation_groups(*args, **kwargs)
         self._n_in_all = sum(len(group) for group in groups)
-        self._n_threads = max(1, NUMBA_NUM_THREADS // len(groups))
+        self._n_threads = max(1, config.NUMBA_NUM_THREADS // len(groups))
         return groups
 
     def _compute(self, indexed_frames: np.ndarray, *args: Any, **kwargs: Any) -> "InteractionEnergies":
@@ -174,9 +174,9 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
         if not np.isfinite(self._ts.positions).all():
             raise InvalidInput(f"trajectory: frame {self._ts.frame} has coordinates that are not finite numbers")
         cell = periodic_cell(triclinic_vectors(box_of(self._ts)))
-        if cell.width < 2 * self._ends.cutoff:
+        if (shortest := np.linalg.norm(cell.vectors, axis=1).min()) < 2 * self._ends.cutoff:
             raise InvalidInput(
-                f"trajectory: the cell of frame {self._ts.frame} is {cell.width:g} Å wide (allowed: at least twice the "
+                f"trajectory: in frame {self._ts.frame} images are {shortest:g} Å apart (allowed: at least twice the "
                 f"cutoff of the model, {self._ends.cutoff:g} Å)"
             )
         if self._table is None or not is_of(self._table, cell):

@@ -95,18 +95,19 @@ def _add_pairs(i: int, m: int, frame: Frame, energies: np.ndarray, nearest: np.n
     charge, coordinating = layout.charge[i], layout.coordinating[i]
     lj, coulomb, distance = 0.0, 0.0, np.inf
     scale = 1 / np.cbrt(frame.cell.volume)
+    surely_nearest = np.inf if frame.cell.orthogonal else (frame.cell.width / 2) ** 2
     for j in range(layout.starts[m], layout.starts[m + 1]):
         a, b, c = s[j, 0] - s[i, 0], s[j, 1] - s[i, 1], s[j, 2] - s[i, 2]
         p, q, r = -np.rint(a), -np.rint(b), -np.rint(c)
         a, b, c = a + p, b + q, c + r
         square = _square(a, b, c, vectors)
         coulomb += layout.charge[j] * (1 / np.sqrt(square) + scale * look_up(frame.table, a, b, c))
+        if square > surely_nearest:
+            square, x, y, z = _nearest_image(a, b, c, vectors)
+            p, q, r = p + x, q + y, r + z
         if square < ends.cutoff * ends.cutoff:
             epsilon = layout.root_epsilon[i] * layout.root_epsilon[j]
             lj += lennard_jones(square, layout.half_sigma[i] + layout.half_sigma[j], epsilon, ends)
-        elif not frame.cell.orthogonal:
-            square, x, y, z = _nearest_image(a, b, c, vectors)
-            p, q, r = p + x, q + y, r + z
         if square < nearest[0]:
             nearest[0], nearest[1], nearest[2], nearest[3] = square, p, q, r
         if coordinating and layout.coordinating[j]:
@@ -152,19 +153,21 @@ def xi(table: PairTable, cell: Cell) -> float:
 
 
 @numba.njit(cache=True, nogil=True)
-def pair_energies(i: int, j: int, frame: Frame) -> tuple[float, float, float]:
-    """Return LJ and, for unit charges, 1/r and psi of two atoms of one molecule, in kJ/mol."""
+def pair_energies(i: int, j: int, frame: Frame) -> tuple[float, float, float, float]:
+    """Return the distance of two atoms of one molecule, nearest images, in Å, and their energies in kJ/mol.
+
+    The energies are LJ and, for unit charges, 1/r in the whole molecule and psi.
+    """
     s, layout, vectors = frame.fractions, frame.layout, frame.cell.vectors
     a, b, c = s[j, 0] - s[i, 0], s[j, 1] - s[i, 1], s[j, 2] - s[i, 2]
     bare = 1 / np.sqrt(_square(a, b, c, vectors))
     a, b, c = a - np.rint(a), b - np.rint(b), c - np.rint(c)
-    square = _square(a, b, c, vectors)
-    psi = 1 / np.sqrt(square) + look_up(frame.table, a, b, c) / np.cbrt(frame.cell.volume)
-    lj = 0.0
+    psi = 1 / np.sqrt(_square(a, b, c, vectors)) + look_up(frame.table, a, b, c) / np.cbrt(frame.cell.volume)
+    lj, square = 0.0, _nearest_image(a, b, c, vectors)[0]
     if square < frame.ends.cutoff**2:
         sigma, epsilon = layout.half_sigma[i] + layout.half_sigma[j], layout.root_epsilon[i] * layout.root_epsilon[j]
         lj = lennard_jones(square, sigma, epsilon, frame.ends)
-    return lj, COULOMB_KJ_MOL_ANGSTROM * bare, COULOMB_KJ_MOL_ANGSTROM * psi
+    return np.sqrt(square), lj, COULOMB_KJ_MOL_ANGSTROM * bare, COULOMB_KJ_MOL_ANGSTROM * psi
 
 
 @numba.njit(cache=True, nogil=True)
@@ -174,7 +177,7 @@ def self_energy(c: int, frame: Frame) -> float:
     for i in range(frame.layout.starts[c], frame.layout.starts[c + 1]):
         energy += charge[i] ** 2 * xi(frame.table, frame.cell) / 2
         for j in range(frame.layout.starts[c], i):
-            _, bare, psi = pair_energies(i, j, frame)
+            _, _, bare, psi = pair_energies(i, j, frame)
             energy += charge[i] * charge[j] * (psi - bare)
     return energy
 

@@ -6,6 +6,8 @@ import numpy as np
 import openmm
 from openmm import unit
 
+from solvshell.analysis.energies.model import nonbonded_of
+
 LENNARD_JONES, COULOMB = "lennard_jones", "coulomb"
 TERMS = (LENNARD_JONES, COULOMB)
 
@@ -26,9 +28,9 @@ def _switched(force: openmm.NonbondedForce, gone: np.ndarray, term: str) -> open
 
 
 def energy_without(
-    force: openmm.NonbondedForce, positions: np.ndarray, vectors: np.ndarray, gone: np.ndarray, term: str, platform: str
+    original: openmm.System, positions: np.ndarray, vectors: np.ndarray, gone: np.ndarray, term: str, platform: str
 ) -> float:
-    """Return one term of the energy of a force in kJ/mol, with the charges and epsilons of some atoms at 0.
+    """Return one term of the nonbonded energy in kJ/mol, with the charges and epsilons of some atoms at 0.
 
     Parameters
     ----------
@@ -38,9 +40,9 @@ def energy_without(
         Shape (n_atoms,).
     """
     system = openmm.System()
-    for _ in range(force.getNumParticles()):
+    for _ in range(original.getNumParticles()):
         system.addParticle(1.0)
-    system.addForce(_switched(force, gone, term))
+    system.addForce(_switched(nonbonded_of(original), gone, term))
     context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform(platform))
     context.setPeriodicBoxVectors(*(vectors / 10))
     context.setPositions(positions / 10)
