@@ -1,77 +1,20 @@
 """Tables -> figures and one self-contained page. It only shows what `analyze` wrote: no number is made here."""
 
 import base64
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import pandas as pd
 from matplotlib.figure import Figure
 
-from solvshell import figures, report_tables
+from solvshell import figures, report_energies, report_tables
 from solvshell.analysis.analyze import UNKNOWN_DYNAMICS
 from solvshell.analysis.exchange import WINDOW_PS
-from solvshell.analysis.findings import TABLES
 from solvshell.analysis.sources import SHELLS
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
-from solvshell.run import Run
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One analyzed run or trajectory: where it came from, its tables, its summary, its log."""
-
-    title: str
-    folder: Path
-    tables: dict[str, pd.DataFrame]
-    summary: dict[str, Any]
-    run: Run | None
-    log: pd.DataFrame | None
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
-
-
-def _read_file(path: Path, read: Callable[[Path], Any]) -> Any:
-    try:
-        return read(path)
-    except ValueError as error:  # pandas and json both say it so
-        raise InvalidInput(f"{path}: cannot be read ({error}); make it again with 'solvshell analyze'") from None
-
-
-def read_analyzed(path: Path | str) -> Shown:
-    """Return the tables and the summary of an analyzed run, or of a folder of tables.
-
-    Raises
-    ------
-    InvalidInput
-        If the folder has not been analyzed.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        raise InvalidInput(f"{path}: no such folder")
-    run = Run.load(path) if (path / "protocol.yaml").is_file() else None
-    folder = run.analysis_path if run else path
-    missing = [
-        name for name in (*(f"{table}.csv" for table in TABLES), "summary.json") if not (folder / name).is_file()
-    ]
-    if missing:
-        raise InvalidInput(f"{path}: not analyzed, {', '.join(missing)} missing (make them with 'solvshell analyze')")
-    summary = _read_file(folder / "summary.json", lambda file: json.loads(file.read_text()))
-    files = [summary["source"][name] for name in ("topology", "trajectory") if name in summary["source"]]
-    return Shown(
-        title=run.box.recipe.title if run else ", ".join(files) or path.resolve().name,
-        folder=folder,
-        tables={name: _read_file(folder / f"{name}.csv", _read_table) for name in TABLES},
-        summary=summary,
-        run=run,
-        log=pd.read_csv(run.log_path) if run else None,
-    )
+from solvshell.shown import Shown, is_outdated, read_analyzed
 
 
 def save_and_embed(figure: Figure, name: str, folder: Path) -> str:
@@ -107,6 +50,28 @@ def _log(shown: Shown) -> Figure | None:
     return figures.plot_log(shown.log, dropped_ps, shown.run.protocol.production.name)
 
 
+def _drawn_energies(shown: Shown, partners: Sequence[str]) -> dict[str, Figure | None]:
+    """Return the figures of the tables that an analysis of an earlier version does not have."""
+    tables = shown.tables
+    names = ("potential_of_mean_force", "exchange_free_energy", "energies", "energy_shells")
+    drawn: dict[str, Figure | None] = dict.fromkeys(names)
+    if "barriers" in tables:
+        colors = figures.partner_colors(partners)
+        potential, exchange = tables["potential_of_mean_force"], tables["exchange_free_energy"]
+        drawn["potential_of_mean_force"] = figures.plot_potential_of_mean_force(
+            potential, tables["barriers"], tables["coordination"], colors
+        )
+        drawn["exchange_free_energy"] = figures.plot_exchange_free_energy(exchange, colors)
+    if not shown.without_energies:
+        colors = figures.partner_colors([*partners, *tables["energies"].partner])
+        distribution = tables["energy_distribution"]
+        drawn["energies"] = figures.plot_energies(tables["energies"], tables["energy_sums"], distribution, colors)
+        drawn["energy_shells"] = figures.plot_energy_shells(
+            tables["energy_distance"], tables["energy_shells"], distribution, partners, colors
+        )
+    return drawn
+
+
 def _drawn(shown: Shown) -> dict[str, Figure | None]:
     """Return all figures that a page may have; those that say nothing here are None."""
     tables, summary = shown.tables, shown.summary
@@ -128,6 +93,7 @@ def _drawn(shown: Shown) -> dict[str, Figure | None]:
         "residence": figures.plot_residence(tables["residence_decays"], colors),
         "free_energy": figures.plot_free_energy(tables["coordination_free_energy"], colors),
         "log": _log(shown),
+        **_drawn_energies(shown, partners),
     }
 
 
@@ -154,11 +120,21 @@ def _wished_molarity(shown: Shown) -> float | None:
     return salt.molarity if salt and salt.per == "solution" else None
 
 
-def is_outdated(shown: Shown) -> bool:
-    """Return whether the trajectory has grown since it was analyzed."""
-    if shown.run is None or not shown.run.trajectory_path.exists():
-        return False
-    return int(shown.summary["source"]["trajectory_bytes"]) != shown.run.trajectory_path.stat().st_size
+def _energy_section(shown: Shown) -> dict[str, Any]:
+    """Return what the page says about energies and free energies."""
+    tables = shown.tables
+    told: dict[str, Any] = {
+        "without_energies": shown.without_energies,
+        "energies": [],
+        "energy_units": [],
+        "barriers": [],
+    }
+    if not shown.without_energies:
+        told["energies"] = report_energies.energy_tables(tables["energies"], tables["energy_sums"])
+        told["energy_units"] = report_energies.unit_tables(tables["energy_units"])
+    if "barriers" in tables:
+        told["barriers"] = report_energies.barrier_rows(tables["barriers"], tables["coordination"])
+    return told
 
 
 def _section(shown: Shown) -> dict[str, Any]:
@@ -179,6 +155,7 @@ def _section(shown: Shown) -> dict[str, Any]:
         "provenance": shown.run.provenance if shown.run else None,
         "outdated": is_outdated(shown),
         "wished_molarity": _wished_molarity(shown),
+        **_energy_section(shown),
     }
 
 

@@ -20,7 +20,7 @@ from solvshell.analysis.sources import whole_trajectory
 from solvshell.analysis.statistics import Bootstrap, Estimate, bootstrap_replicas, bootstrap_run, bootstrap_runs
 from solvshell.comparison.systems import System
 from solvshell.errors import InvalidInput
-from solvshell.report import Shown
+from solvshell.shown import Shown
 from solvshell.snapshot import Frame, frame_of
 from solvshell.species import select_species
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from solvshell.box import box_hash
 from solvshell.errors import InvalidInput
-from solvshell.report import Shown, is_outdated, read_analyzed
 from solvshell.run import Run
+from solvshell.shown import Shown, is_outdated, read_analyzed
 from solvshell.species import REFERENCE_CENTER_SITE
 
 _SMALL_BOX = "A chain reaches to its own periodic image, within the cutoff: a small-box artefact"

@@ -7,6 +7,13 @@ them into the figures of a page. Matplotlib without pyplot, Okabe-Ito colors. No
 from solvshell.figures.bars import draw_clusters, draw_coordination, draw_denticity, draw_shells, draw_speciation
 from solvshell.figures.convergence import draw_convergence, draw_running_means, quantity_name
 from solvshell.figures.decays import draw_residence_decays
+from solvshell.figures.energies import (
+    draw_energies,
+    draw_energy_distance,
+    draw_energy_distribution,
+    draw_energy_shells,
+)
+from solvshell.figures.energy_pages import plot_energies, plot_energy_shells
 from solvshell.figures.exchange import draw_exchange_free_energy
 from solvshell.figures.free_energy import draw_coordination_free_energy
 from solvshell.figures.names import SITE_NAMES, number, pair_name, shell_name
@@ -15,9 +22,11 @@ from solvshell.figures.pages import (
     plot_clusters,
     plot_convergence,
     plot_coordination,
+    plot_exchange_free_energy,
     plot_free_energy,
     plot_log,
     plot_other_rdf,
+    plot_potential_of_mean_force,
     plot_rdf,
     plot_residence,
     plot_running_means,
@@ -25,6 +34,7 @@ from solvshell.figures.pages import (
     plot_typical_shells,
 )
 from solvshell.figures.population import draw_population
+from solvshell.figures.potential_of_mean_force import draw_potential_of_mean_force
 from solvshell.figures.radial import draw_angles, draw_rdf, draw_running_coordination
 from solvshell.figures.style import (
     COLORS,
@@ -50,8 +60,13 @@ __all__ = [
     "draw_coordination",
     "draw_coordination_free_energy",
     "draw_denticity",
+    "draw_energies",
+    "draw_energy_distance",
+    "draw_energy_distribution",
+    "draw_energy_shells",
     "draw_exchange_free_energy",
     "draw_population",
+    "draw_potential_of_mean_force",
     "draw_rdf",
     "draw_residence_decays",
     "draw_running_coordination",
@@ -67,9 +82,13 @@ __all__ = [
     "plot_clusters",
     "plot_convergence",
     "plot_coordination",
+    "plot_energies",
+    "plot_energy_shells",
+    "plot_exchange_free_energy",
     "plot_free_energy",
     "plot_log",
     "plot_other_rdf",
+    "plot_potential_of_mean_force",
     "plot_rdf",
     "plot_residence",
     "plot_running_means",

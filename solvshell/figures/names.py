@@ -53,11 +53,29 @@ def shell_name(composition: str, partners: Iterable[str] = ()) -> str:
     return " + ".join(f"{word.removeprefix(name)} {name}" for word, name in names.items())
 
 
-def number(value: Any, stderr: Any = None) -> str:
-    """Return a number with its standard error, rounded to two digits of the error: ``4.46 ± 0.12``."""
+def _signed(said: str) -> str:
+    """Return a number with a true minus, and none before a zero."""
+    if not said.startswith("-"):
+        return said
+    is_zero = not any(digit in "123456789" for digit in said.split(" ")[0])
+    return said[1:] if is_zero else f"−{said[1:]}"
+
+
+def number(value: Any, stderr: Any = None, finest: int | None = None) -> str:
+    """Return a number with its standard error, rounded to two digits of the error: ``4.46 ± 0.12``.
+
+    Parameters
+    ----------
+    finest
+        So many decimals at most; an error that is zero then is left out.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if stderr is None or math.isnan(stderr) or stderr <= 0:
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+        return _signed(f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}")
     digits = max(0, 1 - math.floor(math.log10(stderr)))
-    return f"{value:.{digits}f} ± {stderr:.{digits}f}"
+    if finest is not None and digits > finest:
+        digits = finest
+        if round(stderr, digits) == 0:
+            return _signed(f"{value:.{digits}f}")
+    return _signed(f"{value:.{digits}f} ± {stderr:.{digits}f}")

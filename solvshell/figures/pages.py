@@ -8,74 +8,37 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from solvshell.figures.bars import draw_clusters, draw_coordination, draw_denticity, draw_shells, draw_speciation
 from solvshell.figures.convergence import draw_convergence, draw_running_means
 from solvshell.figures.decays import draw_residence_decays
+from solvshell.figures.exchange import draw_exchange_free_energy
 from solvshell.figures.free_energy import draw_coordination_free_energy
 from solvshell.figures.lines import PAIR
-from solvshell.figures.names import CENTER_AND_PAIR, number, shell_name
+from solvshell.figures.names import number, shell_name
+from solvshell.figures.panels import WIDTH, bars_height, centers_of, name_below, panel_rows, rows_of, titled
 from solvshell.figures.population import draw_population
+from solvshell.figures.potential_of_mean_force import draw_potential_of_mean_force
 from solvshell.figures.radial import draw_angles, draw_rdf, draw_running_coordination
 from solvshell.figures.style import COLORS, STYLE, new_figure
 from solvshell.figures.typical import draw_typical_shell
 
-WIDTH = 7.2
-#: Height of a bar and of what is around the bars, in inches.
-_BAR, _AROUND = 0.23, 0.85
 Colors = Mapping[str, str]
-
-
-def _centers(table: pd.DataFrame) -> list[str]:
-    """Return the center species of a table; one without rows still gets a panel that says so."""
-    return list(table.center.unique()) or [""]
-
-
-def _of(table: pd.DataFrame, center: str) -> pd.DataFrame:
-    return table[table.center == center]
-
-
-def _panels(heights: Sequence[float], widths: Sequence[float] = (1,)) -> tuple[Figure, list[list[Axes]]]:
-    """Return a figure with rows of panels; heights in inches."""
-    figure = new_figure(WIDTH, sum(heights))
-    panels = figure.subplots(len(heights), len(widths), squeeze=False, height_ratios=heights, width_ratios=widths)
-    return figure, [list(row) for row in panels]
-
-
-def _bars_height(*numbers: int) -> float:
-    return max(1.9, _BAR * max(numbers) + _AROUND)
-
-
-def _name_below(figure: Figure, panels: Sequence[Axes]) -> None:
-    """Name the lines of panels below the figure, each pair once: panels around other centers draw it alike."""
-    named: dict[str, Any] = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            named.setdefault(label.split(CENTER_AND_PAIR, 1)[1], handle)
-    if named:
-        figure.legend(
-            list(named.values()), list(named), loc="outside lower center", ncols=min(4, len(named)), fontsize=8
-        )
-
-
-def _titled(axes: Axes, title: str, center: str, centers: Sequence[str]) -> None:
-    axes.set_title(f"{title} around {center}" if len(centers) > 1 else title)
 
 
 def plot_rdf(rdf: pd.DataFrame, coordination: pd.DataFrame, r_max: float = 6.0, colors: Colors | None = None) -> Figure:
     """Return g(r) of the coordinating atoms above the running coordination number, for each center species."""
     with mpl.rc_context(STYLE):
-        centers = _centers(coordination)
-        figure, panels = _panels([2.7, 2.3] * len(centers))
+        centers = centers_of(coordination)
+        figure, panels = panel_rows([2.7, 2.3] * len(centers))
         for center, (top,), (bottom,) in zip(centers, panels[::2], panels[1::2], strict=True):
-            chosen = _of(coordination, center)
+            chosen = rows_of(coordination, center)
             draw_rdf(top, rdf, chosen, r_max=r_max, colors=colors)
             draw_running_coordination(bottom, rdf, chosen, r_max=r_max, colors=colors, legend=False)
             top.set_xlabel("")
-            _titled(top, "Radial distribution functions", center, centers)
-            _titled(bottom, "Running coordination numbers", center, centers)
+            titled(top, "Radial distribution functions", center, centers)
+            titled(bottom, "Running coordination numbers", center, centers)
         return figure
 
 
@@ -90,11 +53,11 @@ def plot_other_rdf(rdf: pd.DataFrame, coordination: pd.DataFrame, colors: Colors
     if others.empty:
         return None
     with mpl.rc_context(STYLE):
-        centers = _centers(others)
-        figure, panels = _panels([2.7] * len(centers))
+        centers = centers_of(others)
+        figure, panels = panel_rows([2.7] * len(centers))
         for center, (axes,) in zip(centers, panels, strict=True):
-            draw_rdf(axes, rdf, _of(others, center), r_max=9.0, colors=colors)
-            _titled(axes, "Radial distribution functions of other sites", center, centers)
+            draw_rdf(axes, rdf, rows_of(others, center), r_max=9.0, colors=colors)
+            titled(axes, "Radial distribution functions of other sites", center, centers)
         return figure
 
 
@@ -103,7 +66,7 @@ def plot_coordination(
 ) -> Figure:
     """Return bars of the coordination numbers with standard errors, and the total of each center species."""
     with mpl.rc_context(STYLE):
-        figure = new_figure(WIDTH / 2, _bars_height(len(coordination) + len(total)))
+        figure = new_figure(WIDTH / 2, bars_height(len(coordination) + len(total)))
         axes = figure.subplots()
         draw_coordination(axes, coordination, total, colors=colors)
         return figure
@@ -113,14 +76,14 @@ def plot_binding(denticity: pd.DataFrame, angles: pd.DataFrame, colors: Colors |
     """Return the denticity of the molecules in shells beside the angles at which they hold the center."""
     with mpl.rc_context(STYLE):
         centers = list(dict.fromkeys([*denticity.center, *angles.center])) or [""]
-        heights = [max(2.8, _bars_height(len(_of(denticity, center)))) for center in centers]
-        figure, panels = _panels(heights, (1, 1))
+        heights = [max(2.8, bars_height(len(rows_of(denticity, center)))) for center in centers]
+        figure, panels = panel_rows(heights, (1, 1))
         for center, (left, right) in zip(centers, panels, strict=True):
-            draw_denticity(left, _of(denticity, center), colors=colors)
-            draw_angles(right, _of(angles, center), colors=colors, legend=False)
-            _titled(left, "Denticity", center, centers)
-            _titled(right, "Angle at the coordinating atom", center, centers)
-        _name_below(figure, [right for _, right in panels])
+            draw_denticity(left, rows_of(denticity, center), colors=colors)
+            draw_angles(right, rows_of(angles, center), colors=colors, legend=False)
+            titled(left, "Denticity", center, centers)
+            titled(right, "Angle at the coordinating atom", center, centers)
+        name_below(figure, [right for _, right in panels])
         return figure
 
 
@@ -128,12 +91,12 @@ def plot_shells(shells: pd.DataFrame, speciation: pd.DataFrame, partners: Sequen
     """Return the most frequent shell compositions, and the shares of SSIP, CIP and AGG, for each center species."""
     with mpl.rc_context(STYLE):
         centers = list(dict.fromkeys([*shells.center, *speciation.center])) or [""]
-        figure, panels = _panels([_bars_height(min(n_shown, len(_of(shells, c)))) for c in centers], (2, 1))
+        figure, panels = panel_rows([bars_height(min(n_shown, len(rows_of(shells, c)))) for c in centers], (2, 1))
         for center, (left, right) in zip(centers, panels, strict=True):
-            draw_shells(left, _of(shells, center), partners, n_shown=n_shown)
-            draw_speciation(right, _of(speciation, center))
-            _titled(left, "First-shell compositions, molecules", center, centers)
-            _titled(right, "Ion pairing", center, centers)
+            draw_shells(left, rows_of(shells, center), partners, n_shown=n_shown)
+            draw_speciation(right, rows_of(speciation, center))
+            titled(left, "First-shell compositions, molecules", center, centers)
+            titled(right, "Ion pairing", center, centers)
         return figure
 
 
@@ -160,11 +123,11 @@ def plot_typical_shells(index: pd.DataFrame, folder: Path | str, partners: Seque
         centers = list(first.center.unique())
         shown = first.groupby("center", sort=False).head(8 if len(centers) == 1 else 4)
         n_rows = -(-len(shown) // 4) if len(centers) == 1 else len(centers)
-        figure, panels = _panels([1.95] * n_rows, (1, 1, 1, 1))
+        figure, panels = panel_rows([1.95] * n_rows, (1, 1, 1, 1))
         for axes in chain.from_iterable(panels):
             axes.set_axis_off()
         for center, rows in zip(centers, [panels] if len(centers) == 1 else [[row] for row in panels], strict=True):
-            for row, axes in zip(_of(shown, center).itertuples(), chain.from_iterable(rows), strict=False):
+            for row, axes in zip(rows_of(shown, center).itertuples(), chain.from_iterable(rows), strict=False):
                 draw_typical_shell(axes, folder / str(row.file))
                 name = shell_name(str(row.composition), partners)
                 share = number(100 * float(row.fraction), 100 * float(row.stderr))
@@ -175,7 +138,7 @@ def plot_typical_shells(index: pd.DataFrame, folder: Path | str, partners: Seque
 def plot_clusters(clusters: pd.DataFrame, population: pd.DataFrame, species: Sequence[str]) -> Figure:
     """Return in which clusters the ions are, beside the numbers of clusters of each size."""
     with mpl.rc_context(STYLE):
-        figure, ((left, right),) = _panels([max(3.2, _bars_height(3 * min(10, len(clusters)) // 2))], (1, 1))
+        figure, ((left, right),) = panel_rows([max(3.2, bars_height(3 * min(10, len(clusters)) // 2))], (1, 1))
         draw_clusters(left, clusters, species)
         draw_population(right, population)
         left.set_title("Where the ions are")
@@ -186,29 +149,57 @@ def plot_clusters(clusters: pd.DataFrame, population: pd.DataFrame, species: Seq
 def plot_residence(decays: pd.DataFrame, colors: Colors | None = None) -> Figure:
     """Return the continuous and the intermittent decay of the bonds to each center species side by side."""
     with mpl.rc_context(STYLE):
-        centers = _centers(decays)
-        figure, panels = _panels([3.0] * len(centers), (1, 1))
+        centers = centers_of(decays)
+        figure, panels = panel_rows([3.0] * len(centers), (1, 1))
         for center, (left, right) in zip(centers, panels, strict=True):
-            draw_residence_decays(left, _of(decays, center), "continuous", colors=colors, legend=False)
-            draw_residence_decays(right, _of(decays, center), "intermittent", colors=colors, legend=False)
-            _titled(left, "Never away", center, centers)
-            _titled(right, "There, or back", center, centers)
-        _name_below(figure, [left for left, _ in panels])
+            draw_residence_decays(left, rows_of(decays, center), "continuous", colors=colors, legend=False)
+            draw_residence_decays(right, rows_of(decays, center), "intermittent", colors=colors, legend=False)
+            titled(left, "Never away", center, centers)
+            titled(right, "There, or back", center, centers)
+        name_below(figure, [left for left, _ in panels])
         return figure
 
 
 def plot_free_energy(free_energy: pd.DataFrame, colors: Colors | None = None) -> Figure:
     """Return F(n) of the total coordination number beside those of each partner, for each center species."""
     with mpl.rc_context(STYLE):
-        centers = _centers(free_energy)
+        centers = centers_of(free_energy)
         named = [partner for partner in free_energy.partner.unique() if partner != "all"]
-        figure, panels = _panels([3.0] * len(centers), (1, 1))
+        figure, panels = panel_rows([3.0] * len(centers), (1, 1))
         for center, (left, right) in zip(centers, panels, strict=True):
-            draw_coordination_free_energy(left, _of(free_energy, center), ["all"], colors=colors, legend=False)
-            draw_coordination_free_energy(right, _of(free_energy, center), named, colors=colors, legend=False)
-            _titled(left, "All partners", center, centers)
-            _titled(right, "Each partner", center, centers)
-        _name_below(figure, [right for _, right in panels])
+            draw_coordination_free_energy(left, rows_of(free_energy, center), ["all"], colors=colors, legend=False)
+            draw_coordination_free_energy(right, rows_of(free_energy, center), named, colors=colors, legend=False)
+            titled(left, "All partners", center, centers)
+            titled(right, "Each partner", center, centers)
+        name_below(figure, [right for _, right in panels])
+        return figure
+
+
+def plot_potential_of_mean_force(
+    potential: pd.DataFrame, barriers: pd.DataFrame, coordination: pd.DataFrame, colors: Colors | None = None
+) -> Figure:
+    """Return W(r) of the coordinating atoms with wells and barriers, for each center species."""
+    with mpl.rc_context(STYLE):
+        centers = centers_of(coordination)
+        figure, panels = panel_rows([2.9] * len(centers))
+        for center, (axes,) in zip(centers, panels, strict=True):
+            chosen = rows_of(coordination, center)
+            draw_potential_of_mean_force(axes, potential, barriers, chosen, colors=colors, legend=False)
+            titled(axes, "Potentials of mean force", center, centers)
+        name_below(figure, [axes for (axes,) in panels])
+        return figure
+
+
+def plot_exchange_free_energy(exchange: pd.DataFrame, colors: Colors | None = None) -> Figure | None:
+    """Return what exchanging one molecule of a first shell for another costs; None if no two such shells were met."""
+    rows = exchange[exchange.concentrations == "free"].dropna(subset=["delta_g_kt"])
+    shown = rows.groupby(["center", "leaves", "enters"]).head(2)
+    if shown.empty:
+        return None
+    with mpl.rc_context(STYLE):
+        figure, ((axes,),) = panel_rows([bars_height(len(shown))])
+        draw_exchange_free_energy(axes, exchange, n_shells=1, colors=colors)
+        axes.set_title("Exchange of one molecule of the shell")
         return figure
 
 
@@ -217,7 +208,7 @@ def plot_convergence(convergence: pd.DataFrame) -> Figure | None:
     if (convergence.status == "cannot_tell").all():
         return None
     with mpl.rc_context(STYLE):
-        figure, ((axes,),) = _panels([_bars_height(len(convergence))])
+        figure, ((axes,),) = panel_rows([bars_height(len(convergence))])
         draw_convergence(axes, convergence)
         return figure
 
@@ -225,18 +216,18 @@ def plot_convergence(convergence: pd.DataFrame) -> Figure | None:
 def plot_running_means(running_means: pd.DataFrame) -> Figure:
     """Return the running mean of the total coordination number of each center species, a panel each."""
     with mpl.rc_context(STYLE):
-        centers = _centers(running_means)
-        figure, panels = _panels([2.0] * len(centers))
+        centers = centers_of(running_means)
+        figure, panels = panel_rows([2.0] * len(centers))
         for center, (axes,) in zip(centers, panels, strict=True):
-            draw_running_means(axes, _of(running_means, center))
-            _titled(axes, "Mean of the total coordination number up to a time (band: 95 % interval)", center, centers)
+            draw_running_means(axes, rows_of(running_means, center))
+            titled(axes, "Mean of the total coordination number up to a time (band: 95 % interval)", center, centers)
         return figure
 
 
 def plot_log(log: pd.DataFrame, dropped_ps: float, production: str) -> Figure:
     """Return density and temperature against time through all stages; the part that analysis left out is shaded."""
     with mpl.rc_context(STYLE):
-        figure, panels = _panels([1.5, 1.5])
+        figure, panels = panel_rows([1.5, 1.5])
         ends = log.groupby("stage", sort=False).time_ps.max()
         offsets = (ends.cumsum() - ends).to_dict()
         time = log.time_ps + log.stage.map(offsets)
