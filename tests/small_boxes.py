@@ -5,12 +5,17 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import numpy as np
 import openmm
+from openmm import app, unit
 
 from solvshell.box import Box
 from solvshell.build import build_box
+from solvshell.build.forcefield import create_system, read_forcefield
+from solvshell.build.molecules import add_molecule
 from solvshell.files import validate
-from solvshell.recipe import Recipe
+from solvshell.recipe import Recipe, load_recipe
+from solvshell.species import find_species
 
 DADMA = "C=CC[N+](C)(C)CC=C"
 _POLYMER = {"name": "PDAD", "title": "for tests", "monomer": DADMA, "sites": {"n_plus": ["N1"]}}
@@ -55,3 +60,17 @@ def as_network(box: Box) -> Box:
         if isinstance(force, openmm.HarmonicBondForce):
             force.setUsesPeriodicBoundaryConditions(True)
     return replace(box, system=system)
+
+
+@cache
+def gromacs_lb003() -> openmm.System:
+    """Return the model behind ``data/gromacs_lb003``: its molecules in their order, nothing packed."""
+    model = load_recipe("lb003").force_field
+    files, topology = read_forcefield(model.files), app.Topology()
+    templates = files.templates()
+    for name, n in {"Li": 8, "PF6": 8, "EC": 38, "DMC": 30, "EMC": 24}.items():
+        chain = topology.addChain()
+        for _ in range(n):
+            add_molecule(topology, chain, templates[find_species(name).residue])
+    topology.setPeriodicBoxVectors(np.eye(3) * 2.3 * unit.nanometer)
+    return create_system(topology, files, model)

@@ -74,6 +74,8 @@ def test_a_ratio_that_does_not_sum(tmp_path: Path, capsys: pytest.CaptureFixture
         (["analyze", "--topology", "a.gro"], "--trajectory, --out: missing"),
         (["analyze", "run", "--topology", "a.gro"], "give either a RUN or --topology"),
         (["analyze", "run", "--step", "0"], "--step: at least 1, got 0"),
+        (["analyze", "run", "--system", "system.xml"], "give either a RUN or --topology"),
+        (["analyze", "run", "--energy-frames", "0"], "--energy-frames: at least 1, got 0"),
         (["analyze", "--topology", "a.gro", "--workers", "-2"], "--workers: at least 1, got -2"),
         (["report", "nowhere", "--out", "page.html"], "nowhere: no such folder"),
     ],
@@ -91,8 +93,8 @@ def test_wrong_requests(
     assert not list(tmp_path.iterdir())
 
 
-PASS = ["start", "stop", "step", "r_max", "backend", "n_workers"]
-FRAMES = ["--start", "-50", "--stop", "90", "--step", "2", "--r-max", "7.5", "--workers", "3"]
+PASS = ["start", "stop", "step", "r_max", "energy_frames", "backend", "n_workers"]
+FRAMES = ["--start", "-50", "--stop", "90", "--step", "2", "--r-max", "7.5", "--energy-frames", "40", "--workers", "3"]
 
 
 @pytest.mark.parametrize(
@@ -113,11 +115,12 @@ def test_frames_workers_and_range_are_for_either_trajectory(
 
     monkeypatch.setattr(f"solvshell.analysis.{function}", analyze)
     monkeypatch.setattr("solvshell.analysis.headline", lambda _: [])
-    monkeypatch.setattr("solvshell.run.Run.load", lambda path: path)
+    run = SimpleNamespace(protocol=SimpleNamespace(windows=None))
+    monkeypatch.setattr("solvshell.run.Run.load", lambda _: run)
     command = ["analyze", *arguments, "--out", str(tmp_path)]
     assert main([*command, *FRAMES]) == main([*command, "--workers", "1"]) == 0
     with_options, without = ({key: found.get(key) for key in PASS} for found in asked)
-    assert with_options == dict(zip(PASS, [-50, 90, 2, 7.5, "multiprocessing", 3], strict=True))
+    assert with_options == dict(zip(PASS, [-50, 90, 2, 7.5, 40, "multiprocessing", 3], strict=True))
     assert set(without.values()) == {None}
 
 

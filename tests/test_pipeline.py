@@ -99,8 +99,8 @@ def test_the_page_stands_alone_and_says_what_it_is(demo: Path) -> None:
 
 def test_the_summary_has_every_number_and_setting(run: Run) -> None:
     summary = json.loads((run.analysis_path / "summary.json").read_text())
-    assert summary["energies"]["available"] is False
-    assert summary["energies"]["reason"]
+    assert summary["energies"]["available"] is True
+    assert summary["energies"]["charge_scale"] == 0.8
     assert summary["flags"]["demonstration"] is True
     temperature = summary["thermodynamics"]["temperature_k"]
     assert temperature["mean"] == pytest.approx(298, abs=25)
