@@ -202,7 +202,7 @@ def test_a_page_about_two_kinds_of_centers(tmp_path: Path) -> None:
         assert f"atoms around {center}, all partners" in said
         assert f"{center}–O(C=O) of EC" in said
     assert "No angles" not in said
-    assert len(list((tmp_path / "figures").glob("*.svg"))) == 10
+    assert len(list((tmp_path / "figures").glob("*.svg"))) == 11
 
 
 def test_a_page_without_anions_and_angles(tmp_path: Path) -> None:
