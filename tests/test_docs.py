@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from openmm import XmlSerializer
+from small_boxes import gromacs_lb003
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data" / "gromacs_lb003"
@@ -28,3 +30,16 @@ def test_the_examples_of_the_analysis_page(tmp_path, monkeypatch):
     assert names["nearest_four"].contacts.frame.size == 4 * 8 * len(names["geometry"].results.frames)
     assert names["analysis"].speciation.fraction.sum() == pytest.approx(1)
     assert (tmp_path / "solvation.svg").stat().st_size > 10_000
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Guessed:UserWarning")
+def test_the_example_of_the_page_of_energies(tmp_path, monkeypatch):
+    for name in ("lb003.gro", "lb003.xtc"):
+        shutil.copy(DATA / name, tmp_path)
+    (tmp_path / "system.xml").write_text(XmlSerializer.serialize(gromacs_lb003()))
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    (example,) = blocks(ROOT / "docs" / "energies.md")
+    exec(example, names)
+    assert set(names["energies"].region) == {"first_shell", "whole_box", "lj_tail"}
+    assert names["analysis"].summary["energies"]["available"]
