@@ -33,13 +33,15 @@ def test_the_examples_of_the_analysis_page(tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Guessed:UserWarning")
-def test_the_example_of_the_page_of_energies(tmp_path, monkeypatch):
+def test_the_examples_of_the_page_of_energies(tmp_path, monkeypatch):
     for name in ("lb003.gro", "lb003.xtc"):
         shutil.copy(DATA / name, tmp_path)
     (tmp_path / "system.xml").write_text(XmlSerializer.serialize(gromacs_lb003()))
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    (example,) = blocks(ROOT / "docs" / "energies.md")
-    exec(example, names)
+    for example in blocks(ROOT / "docs" / "energies.md"):
+        exec(example, names)
     assert set(names["energies"].region) == {"first_shell", "whole_box", "lj_tail"}
     assert names["analysis"].summary["energies"]["available"]
+    assert names["sums"].shape == (len(names["universe"].trajectory[::10]), 8, 5, 3)
+    assert names["members"].distance.max() <= 5

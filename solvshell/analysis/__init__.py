@@ -1,6 +1,8 @@
 """From a run, or from anybody's trajectory, to tables of Li+ solvation."""
 
 from solvshell.analysis.analyze import Analysis, analyze, write_tables
+from solvshell.analysis.energies.interaction import InteractionEnergies
+from solvshell.analysis.energies.model import PairModel
 from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.limits import headline
 from solvshell.analysis.reading.frames import as_universe, open_trajectory
@@ -12,6 +14,8 @@ from solvshell.species import SpeciesFile
 __all__ = [
     "Analysis",
     "FirstShells",
+    "InteractionEnergies",
+    "PairModel",
     "SolvationGeometry",
     "SpeciesFile",
     "analyze",
