@@ -11,7 +11,7 @@ import pandas as pd
 from solvshell import __version__
 from solvshell.analysis import Analysis
 from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT
-from solvshell.comparison.differences import Average, Value, average, difference, from_series
+from solvshell.comparison.differences import NOTHING, Average, Value, average, difference, from_series
 from solvshell.comparison.exchange_free_energy import exchange_differences
 from solvshell.figures import number, pair_name
 from solvshell.run import Run
@@ -75,11 +75,21 @@ def _only(table: pd.DataFrame, **wanted: str) -> Mapping[str, Any] | None:
     return None if table.empty else {str(name): value for name, value in table.iloc[0].items()}
 
 
+def _number(system: System, table: str, **wanted: str) -> Average | None:
+    """Return a number; a Li+ has nothing of a species that is not in the box, and that is exact."""
+    row = _only(getattr(system.analysis, table), **wanted)
+    if row is not None:
+        return _average(row)
+    is_absent = wanted.get("partner") not in set(system.analysis.energies.partner)
+    return NOTHING if is_absent and wanted.get("quantity") == "per_center" else None
+
+
 def _row(systems: list[System], table: str, label: str, **wanted: str) -> list[str]:
     """Return the cells of a number of all systems, and its differences to the first."""
-    first, *others = found = [_only(getattr(one.analysis, table), **wanted) for one in systems]
-    changes = ["–" if one is None or first is None else _change(_average(one), _average(first)) for one in others]
-    return [label, *map(_cell, found), *changes]
+    cells = [_cell(_only(getattr(one.analysis, table), **wanted)) for one in systems]
+    first, *others = (_number(one, table, **wanted) for one in systems)
+    changes = ["–" if one is None or first is None else _change(one, first) for one in others]
+    return [label, *cells, *changes]
 
 
 def _head(systems: list[System], what: str) -> list[str]:
