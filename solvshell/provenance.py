@@ -5,7 +5,7 @@ import sys
 from importlib import metadata
 from typing import Any
 
-_PACKAGES = ("solvshell", "openmm", "numpy", "scipy", "MDAnalysis", "numba", "packmol", "rdkit")
+_PACKAGES = ("solvshell", "openmm", "numpy", "scipy", "MDAnalysis", "numba", "packmol", "rdkit", "pymbar")
 
 
 def versions() -> dict[str, str]:

@@ -5,8 +5,10 @@ from pathlib import Path
 from solvshell.errors import InvalidInput
 from solvshell.free_energy.decoupling import decoupling_of_run
 from solvshell.free_energy.decoupling_tables import decoupling_lines, write_decoupling
+from solvshell.free_energy.umbrella import umbrella_of_run
+from solvshell.free_energy.umbrella_tables import umbrella_lines, write_umbrella
 from solvshell.run import Run
-from solvshell.stages import Decouple
+from solvshell.stages import Decouple, Umbrella
 
 
 def analyze_windows(run: Run, folder: Path) -> list[str]:
@@ -22,4 +24,8 @@ def analyze_windows(run: Run, folder: Path) -> list[str]:
         found = decoupling_of_run(run)
         write_decoupling(found, folder)
         return decoupling_lines(found)
+    if isinstance(stage, Umbrella):
+        profile = umbrella_of_run(run)
+        write_umbrella(profile, run, stage, folder)
+        return umbrella_lines(profile, stage)
     raise InvalidInput(f"{run.path}: its protocol ({run.protocol.name}) does not end in windows")

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from solvshell.analysis.statistics import statistical_inefficiency
 
 #: Neighbours that share less are not connected well enough for an error to mean anything: Klimovich, Shirts and Mobley,
 #: J. Comput. Aided Mol. Des. 29, 397 (2015), doi 10.1007/s10822-015-9840-9
 LEAST_OVERLAP = 0.03
+
+#: Of Newton's method: how often, how far in kT at once, and when it has arrived.
+_MOST_STEPS, _LONGEST_STEP, _CONVERGED = 50, 2.0, 1e-6
 
 #: One array (n_samples, n_states) per state, in time order: reduced potentials at all states of samples of this one.
 Samples = Sequence[NDArray[np.float64]]
@@ -90,19 +94,37 @@ def solve(samples: Samples) -> StateFreeEnergies:
     return StateFreeEnergies(found["Delta_f"], found["dDelta_f"], _overlap(samples, found["Delta_f"][0]), counts)
 
 
-def free_energies(samples: Samples, start: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the free energies of all states in kT, shape (n_states,), found from a start nearby; errors are not made.
+def refined(reduced: NDArray[np.float64], counts: NDArray[np.int64], start: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the MBAR free energies in kT, zero for the first state, of samples much like those that gave a start.
 
-    Not numbers where MBAR finds no answer.
+    Newton's method on MBAR's equations: a few steps from nearby, where pymbar, which brings any start home, takes
+    a hundred times longer. For the many resampled runs of a bootstrap.
+
+    Parameters
+    ----------
+    reduced : ndarray, shape (n_samples, n_states)
+        Of all samples, sorted by the state that they come from.
+    counts : ndarray, shape (n_states,)
+        Samples of each state.
+    start : ndarray, shape (n_states,)
+
+    Returns
+    -------
+    ndarray, shape (n_states,)
+        Not numbers where a few steps did not suffice.
     """
-    from pymbar import MBAR
-    from pymbar.utils import ParameterError
-
-    counts = np.array([len(of_state) for of_state in samples])
-    try:
-        return np.asarray(MBAR(np.concatenate(samples).T, counts, initial_f_k=start).f_k)
-    except ParameterError:
-        return np.full(len(samples), np.nan)
+    f = np.array(start, dtype=float)
+    for _ in range(_MOST_STEPS):
+        logs = np.log(counts) + f - reduced
+        p = np.exp(logs - logsumexp(logs, axis=1, keepdims=True))  # of a sample to be from a state
+        missing = counts - p.sum(axis=0)
+        hessian = np.diag(p.sum(axis=0)) - p.T @ p
+        step = np.zeros_like(f)
+        step[1:] = np.linalg.lstsq(hessian[1:, 1:], missing[1:], rcond=None)[0]
+        f += np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
+        if np.abs(step).max() < _CONVERGED:
+            return f - f[0]
+    return np.full(len(f), np.nan)
 
 
 def part(samples: Samples, start: float, stop: float) -> list[NDArray[np.float64]]:

@@ -1,0 +1,106 @@
+"""Tables and sentences of a free energy along a coordinate."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from solvshell.files import write_json
+from solvshell.free_energy.states import LEAST_OVERLAP
+from solvshell.free_energy.umbrella import Number, Profile
+from solvshell.md.umbrella import read_tagged
+from solvshell.run import Run
+from solvshell.stages import Distance, Umbrella
+
+_MEANS = {
+    "resolved": "neighbouring windows overlap",
+    "one_series": "the way back has not been sampled yet: what the shell remembers is in no error",
+    "too_few_samples": "a window has fewer than 10 independent samples: sample longer; no number to quote",
+    "poor_overlap": f"neighbouring windows share less than {100 * LEAST_OVERLAP:g} % of their samples: put windows "
+    "between, or take softer springs; there is no curve",
+}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _as_json(number: Number) -> dict[str, float | None]:
+    return {"value": _number(number.value), "stderr": _number(number.stderr)}
+
+
+def _name(stage: Umbrella) -> str:
+    coordinate = stage.coordinate
+    if isinstance(coordinate, Distance):
+        return f"W(r) of {coordinate.center} and {coordinate.site} of {coordinate.partner}"
+    return f"F(n) of one {coordinate.center} and {', '.join(coordinate.partners or ['all solvents and anions'])}"
+
+
+def _well(table: pd.DataFrame) -> "pd.Series[float]":
+    """Return the row where W(r) is lowest, among those that have an error."""
+    known = table[table.stderr_kj_mol.notna()]
+    return known.loc[known.w_kj_mol.idxmin()]
+
+
+def _summary(found: Profile, run: Run, stage: Umbrella) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "quantity": _name(stage),
+        "status": found.status,
+        "status_means": _MEANS[found.status],
+        "run": "done" if run.is_done else "unfinished",
+        "temperature_k": stage.temperature,
+        "pressure_bar": stage.pressure,
+        "ion_charge_scale": run.box.recipe.force_field.ion_charge_scale,
+        "coordinate": stage.coordinate.model_dump(mode="json"),
+        "relax_ps": stage.relax,
+        "sample_ps": stage.sample,
+        "tagged_atoms": read_tagged(run.path).model_dump() if isinstance(stage.coordinate, Distance) else
+        {"center_atom": read_tagged(run.path).center_atom},
+        "smallest_overlap": _number(found.smallest_overlap),
+        "least_overlap": LEAST_OVERLAP,
+        "zero_from": _number(found.zero[0]),
+        "zero_to": _number(found.zero[1]),
+        "hysteresis_rms_kj_mol": _number(found.hysteresis_kj_mol),
+        "stderr_is": "the larger of the spread of resampled runs and half of the difference of the two series",
+    }  # fmt: skip
+    if found.mean_number is not None and found.work_kj_mol is not None:
+        summary |= {
+            "mean_coordination_number": _as_json(found.mean_number),
+            "work_to_one_site_less_kj_mol": _as_json(found.work_kj_mol),
+        }
+    elif not found.table.empty:
+        well = _well(found.table)
+        summary["well"] = {key: _number(well[key]) for key in ("r_angstrom", "w_kj_mol", "stderr_kj_mol")}
+    return summary
+
+
+def write_umbrella(found: Profile, run: Run, stage: Umbrella, folder: Path) -> None:
+    """Write ``umbrella.csv`` (the curve), ``umbrella_windows.csv`` and ``summary.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found.table.to_csv(folder / "umbrella.csv", index=False, float_format="%.6g")
+    found.windows.to_csv(folder / "umbrella_windows.csv", index=False, float_format="%.6g")
+    write_json(folder / "summary.json", _summary(found, run, stage))
+
+
+def umbrella_lines(found: Profile, stage: Umbrella) -> list[str]:
+    """Return what there is to say of it on a terminal."""
+    lines = [f"{_name(stage)}: {found.status}, {_MEANS[found.status]}"]
+    if found.mean_number is not None and found.work_kj_mol is not None:
+        n, work = found.mean_number, found.work_kj_mol
+        lines.append(
+            f"  mean coordination number {n.value:.2f} +- {n.stderr:.2f}; work to one site less "
+            f"{work.value:.1f} +- {work.stderr:.1f} kJ/mol"
+        )
+    elif not found.table.empty:
+        well = _well(found.table)
+        lines.append(
+            f"  lowest at {well.r_angstrom:.2f} Å: {well.w_kj_mol:.1f} +- {well.stderr_kj_mol:.1f} kJ/mol, against "
+            f"{found.zero[0]:.2f} to {found.zero[1]:.2f} Å"
+        )
+    back = "" if np.isnan(found.hysteresis_kj_mol) else f"; outward and inward differ by {found.hysteresis_kj_mol:.1f} "
+    lines.append(
+        f"  smallest overlap {found.smallest_overlap:.2f}, fewest independent samples of a window "
+        f"{found.windows.n_independent.min():.0f}{back}{'kJ/mol (root mean square)' if back else ''}"
+    )
+    return lines
