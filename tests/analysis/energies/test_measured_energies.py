@@ -13,7 +13,7 @@ from small_boxes import liquid
 from synthetic import make_universe, species_file
 from table_contract import COLUMNS
 
-from solvshell.analysis import analyze, analyze_trajectory
+from solvshell.analysis import analyze, analyze_trajectory, write_tables
 from solvshell.analysis.energies.closure import check_closure
 from solvshell.errors import InvalidInput
 from solvshell.species import select_species
@@ -184,23 +184,29 @@ def test_whole_box_rows_add_up_to_what_openmm_loses_without_the_species():
     assert 2 * (own * tail).sum() == pytest.approx(closure.loc["lennard_jones", "tail"], rel=1e-5)
 
 
-def test_workers_and_a_stride_change_nothing_but_the_frames(tmp_path):
+def test_several_workers_write_the_same_files(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = [POSITIONS + rng.normal(0, 0.05, POSITIONS.shape) for _ in range(100)]
+    universe = make_universe(MOLECULES, frames, (BOX, BOX, BOX, 90, 90, 90))
+    for folder, workers in (("one", {}), ("three", {"backend": "multiprocessing", "n_workers": 3})):
+        found = analyze(universe, given_cutoffs(), system=pair_system(), n_bootstrap=20, **workers)
+        write_tables(found, tmp_path / folder)
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_text() == (tmp_path / "three" / file.name).read_text()
+    assert len(list((tmp_path / "one").iterdir())) == len(COLUMNS) + 1
+
+
+def test_a_stride_changes_nothing_but_the_frames():
     rng = np.random.default_rng(0)
     frames = [POSITIONS + rng.normal(0, 0.05, POSITIONS.shape) for _ in range(12)]
     universe = make_universe(MOLECULES, frames, (BOX, BOX, BOX, 90, 90, 90))
-    serial = analyze(universe, given_cutoffs(), system=pair_system(), n_bootstrap=20)
-    workers = analyze(
-        universe, given_cutoffs(), system=pair_system(), n_bootstrap=20, backend="multiprocessing", n_workers=3
-    )
-    for name in COLUMNS:
-        pd.testing.assert_frame_equal(getattr(serial, name), getattr(workers, name))
-    assert serial.summary == workers.summary
     few = analyze(universe, given_cutoffs(), system=pair_system(), n_bootstrap=20, energy_frames=5)
     assert few.summary["energies"]["frames"] == {"used": 4, "first": 0, "step": 3}
     chosen = analyze(universe, given_cutoffs(), system=pair_system(), n_bootstrap=20, step=3)
     pd.testing.assert_frame_equal(few.energies, chosen.energies)
     pd.testing.assert_frame_equal(few.energy_shells, chosen.energy_shells)
-    pd.testing.assert_frame_equal(few.coordination, serial.coordination)
+    all_frames = analyze(universe, given_cutoffs(), n_bootstrap=20)
+    pd.testing.assert_frame_equal(few.coordination, all_frames.coordination)
 
 
 def test_molecules_that_nobody_named_are_others():
