@@ -169,8 +169,10 @@ def agreement(first: Curve, second: Curve, align: tuple[float, float], longest: 
     difference = first.w_kt - second.w_kt
     covariance = np.cov(first.samples_kt, rowvar=False) + np.cov(second.samples_kt, rowvar=False)
     stderr = np.sqrt(np.diag(covariance))
-    per_bin = float(np.mean((difference / stderr) ** 2))
-    n_free = len(stderr) ** 2 / float(((covariance / np.outer(stderr, stderr)) ** 2).sum())
+    scatters = stderr > 0  # not so a single bin within `align`, which is zero in all samples
+    errors = np.where(scatters, stderr, 1.0)
+    per_bin = float(np.mean((difference / errors)[scatters] ** 2))
+    n_free = np.count_nonzero(scatters) ** 2 / float(((covariance / np.outer(errors, errors)) ** 2).sum())
     columns = (first.r_angstrom, first.w_kt, second.w_kt, difference, stderr)
     return Agreement(
         table=pd.DataFrame(dict(zip(AGREEMENT_COLUMNS, columns, strict=True))),

@@ -46,6 +46,15 @@ def test_a_difference_is_seen():
     assert str(found).startswith(f"{len(R)} bins from 2.02 to 5.97 Å, aligned over 5-5.8 Å: chi^2 per bin ")
 
 
+def test_curves_aligned_at_one_bin_are_compared_at_the_others():
+    rng = np.random.default_rng(4)
+    found = agreement(noisy(rng), noisy(rng), (4.0, 4.05), 7.0)
+    at = found.table.set_index(found.table.r_angstrom.round(3)).loc[4.025]
+    assert (at.difference_kt, at.difference_kt_stderr) == (0, 0)
+    assert 0 < found.p_value < 1
+    assert 1 < found.n_free < len(R) / 3
+
+
 def test_only_what_both_know_is_compared():
     rng = np.random.default_rng(3)
     first, second = noisy(rng), noisy(rng)
