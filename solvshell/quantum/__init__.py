@@ -13,7 +13,7 @@ from solvshell.quantum.extra import NotConverged
 from solvshell.quantum.levels import CLUSTER_LEVEL, COARSE_BASIS, GEOMETRY_LEVEL, MOLECULE_LEVEL, PAIR_LEVEL, Level
 from solvshell.quantum.minima import optimize, optimize_gfn2
 from solvshell.quantum.units import Array, Gradient
-from solvshell.quantum.vibrations import normal_modes, numeric_hessian
+from solvshell.quantum.vibrations import normal_modes, numeric_hessian, only, tracked_mode
 from solvshell.quantum.xtb import gfn2, gfn2_function
 
 __all__ = [
@@ -35,7 +35,9 @@ __all__ = [
     "gfn2_function",
     "normal_modes",
     "numeric_hessian",
+    "only",
     "optimize",
     "optimize_dft",
     "optimize_gfn2",
+    "tracked_mode",
 ]

@@ -47,6 +47,8 @@ def optimize(
     gradient: Gradient,
     dihedrals: Sequence[tuple[int, int, int, int]] = (),
     max_steps: int = MAX_STEPS,
+    *,
+    loose: bool = False,
 ) -> Array:
     """Return the positions of the minimum that geomeTRIC reaches downhill, with the named dihedrals held as they are.
 
@@ -56,7 +58,10 @@ def optimize(
         Returns energy (kJ/mol) and gradient (kJ/mol/Å) at positions (Å).
     dihedrals : sequence of four atom indices, from 0
     max_steps : int
-        After so many steps it is given up. Converged is what Gaussian calls so.
+        After so many steps it is given up.
+    loose : bool
+        Forces of 3e-4 hartree/bohr, root mean square, are enough where steps or energies have become small; otherwise
+        converged is what Gaussian calls so, of all forces and steps.
 
     Raises
     ------
@@ -82,7 +87,11 @@ def optimize(
         settings = _settings(Path(folder), dihedrals)
         try:
             progress = run_optimizer(
-                customengine=Function(molecule), maxiter=max_steps, convergence_set="GAU", **settings
+                customengine=Function(molecule),
+                maxiter=max_steps,
+                convergence_set="GAU",
+                qccnv=loose,
+                **settings,
             )
         except ran_out:
             raise NotConverged(f"geometry: no minimum after {max_steps} steps", last) from None

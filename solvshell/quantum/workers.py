@@ -1,26 +1,28 @@
-"""Many independent calculations at once, each on one thread, so that the number of processes changes no result."""
+"""Many independent calculations in several processes of one thread each, so that their number changes no result."""
 
+import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import active_children, get_context
 from typing import TypeVar
 
-from solvshell.errors import InvalidInput, WorkFailed
+from solvshell.errors import Interrupted, InvalidInput, WorkFailed
+from solvshell.progress import Tally
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @contextmanager
-def _one_thread_in_children() -> Iterator[None]:
-    """Set what numerical libraries read when a process starts; ours have started already."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
+def _one_thread() -> Iterator[None]:
+    """Let processes that start now have one thread each: sums over several differ in the last digits."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
         yield
     finally:
@@ -31,42 +33,56 @@ def _one_thread_in_children() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def in_processes(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int = 1
-) -> Iterator[tuple[int, Result]]:
-    """Yield the number of an item and what the function returns for it, as they come.
+def _leave_signals_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    Every item is calculated in a fresh process of one thread, also with one worker. If it stops early (an error in one
-    of them, Ctrl-C), the others are ended.
+
+def in_processes(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, tally: Tally | None = None
+) -> list[Result]:
+    """Return what a function of a module returns for each item, in their order.
+
+    Processes are spawned, one of them too, so that results do not depend on how many there are. A script that calls
+    this needs the guard ``if __name__ == "__main__":``.
 
     Parameters
     ----------
-    function
-        A function of a module.
-    items
-        What it is called with; sent to the processes.
     workers
         How many processes at once.
+    tally
+        Counts the items that are done.
 
     Raises
     ------
     InvalidInput
-        If there are less than one worker.
+        If there is less than one worker.
+    Interrupted
+        At Ctrl-C; what the function has put on disk is kept.
     WorkFailed
-        If a process is killed, as for memory.
+        If a process dies, as for want of memory.
     """
     if workers < 1:
         raise InvalidInput(f"workers: at least 1, got {workers}")
-    before = set(active_children())
-    with _one_thread_in_children():
-        pool = ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn"))
-        numbers = {pool.submit(function, item): i for i, item in enumerate(items)}
+    others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    with (
+        _one_thread(),
+        tally or Tally("", len(items)),
+        ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_signals_to_the_parent) as pool,
+    ):
+        futures: list[Future[Result]] = [pool.submit(function, item) for item in items]
         try:
-            for future in as_completed(numbers):
-                yield numbers[future], future.result()
-        except BrokenProcessPool:
-            raise WorkFailed("a worker process was killed; is there enough memory? Try fewer workers") from None
-        finally:
+            for done in as_completed(futures):
+                done.result()
+                if tally is not None:
+                    tally.advance()
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
-            for child in set(active_children()) - before:
+            for child in set(multiprocessing.active_children()) - others:
                 child.terminate()
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted("stopped; what was computed is kept") from None
+            if isinstance(error, BrokenProcessPool):
+                raise WorkFailed("a process died, perhaps for want of memory; try fewer --workers") from None
+            raise
+    return [future.result() for future in futures]

@@ -164,7 +164,9 @@ def _molecules_are_residues(shells: FirstShells) -> bool:
     return all((site.molecule_idx == site.atoms.resindices).all() for site in shells.sites.sites if site.coordinating)
 
 
-def cut_around(universe: Universe, beside: dict[int, int], are_residues: bool = True) -> Cluster:
+def cut_around(
+    universe: Universe, beside: dict[int, int], are_residues: bool = True, part: AtomGroup | None = None
+) -> Cluster:
     """Return the molecules of some atoms of the frame that the universe stands at, whole and in vacuum.
 
     Parameters
@@ -175,6 +177,8 @@ def cut_around(universe: Universe, beside: dict[int, int], are_residues: bool = 
         molecule before them.
     are_residues
         A molecule is a residue; otherwise what bonds hold together, of a chain of several residues the one of the atom.
+    part
+        Atoms outside of it are left away; the bonds to them end in a hydrogen.
 
     Raises
     ------
@@ -193,8 +197,8 @@ def cut_around(universe: Universe, beside: dict[int, int], are_residues: bool = 
         between = universe.atoms.positions[atom] - universe.atoms.positions[neighbor]
         at = places.get(neighbor, np.zeros(3)) + minimize_vectors(between[None].astype(float), box=box)[0]
         piece = piece[np.argsort(piece.indices != center, kind="stable")]  # the center stands first
-        pieces.append(piece)
         places |= dict(zip(piece.indices.tolist(), _whole(piece, atom, box) + at, strict=True))
+        pieces.append(piece if part is None else piece[np.isin(piece.indices, part.indices)])
     atoms = sum(pieces[1:], pieces[0])
     coordinates = np.array([places[atom] for atom in atoms.indices.tolist()])
     caps, caps_on = _caps(atoms, coordinates, box)
