@@ -195,6 +195,25 @@ def _binding(arguments: argparse.Namespace) -> None:
     _say(f"tables: {arguments.out or arguments.run / 'binding'}")
 
 
+def _infrared(arguments: argparse.Namespace) -> None:
+    from solvshell.infrared import measure_infrared
+    from solvshell.run import Run
+
+    for run in map(Run.load, arguments.run):
+        found = measure_infrared(
+            run,
+            species=tuple(arguments.species) or None,
+            wanted=arguments.clusters,
+            dielectric=arguments.dielectric,
+            workers=arguments.workers,
+            cache=arguments.cache,
+            console=_OUT,
+        )
+        for line in found.headline():
+            _say(line)
+        _say(f"tables: {found.directory}")
+
+
 def _report(arguments: argparse.Namespace) -> None:
     from solvshell.report import write_report
 
@@ -391,6 +410,24 @@ def _parser() -> argparse.ArgumentParser:
     binding.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
     binding.add_argument("--cache", type=Path, help="folder of finished calculations (default: the user's cache)")
     binding.add_argument("--out", type=Path, help="folder of the tables (default: RUN/binding)")
+
+    infrared = command(
+        "infrared",
+        _infrared,
+        "how the C=O stretch of carbonates shifts at Li+ and beside a polycation, by GFN2-xTB on clusters of a run",
+        "solvshell infrared lb003/run lb003_pota-no3/run --species DMC EC --workers 8",
+    )
+    infrared.add_argument("run", type=Path, nargs="+", metavar="RUN", help="folder of a run")
+    infrared.add_argument("--method", choices=["gfn2"], default="gfn2", help="GFN2-xTB, the one there is")
+    infrared.add_argument("--species", nargs="+", default=[], metavar="NAME", help="carbonates (default: all)")
+    infrared.add_argument(
+        "--clusters", type=int, default=10, metavar="N", help="of each class and species (default: 10)"
+    )
+    infrared.add_argument(
+        "--dielectric", type=float, metavar="E", help="constant of the continuum (default: of the mixture of solvents)"
+    )
+    infrared.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
+    infrared.add_argument("--cache", type=Path, help="folder of finished calculations (default: the user's cache)")
 
     report = command("report", _report, "one page from analyzed runs", "solvshell report run --out report.html")
     report.add_argument("run", type=Path, nargs="+", metavar="RUN", help="folder of a run that has been analyzed")
