@@ -54,12 +54,11 @@ def _excepted(pairs: np.ndarray, parameters: np.ndarray, frame: kernel.Frame) ->
 @numba.njit(cache=True)
 def _between(molecules: np.ndarray, frame: kernel.Frame, n_species: int) -> np.ndarray:
     """Return the sums of the energies of some molecules with all others, by species, shape (n_species, 3)."""
-    sums, energies = np.zeros((n_species, 3)), np.empty(3)
-    for c in molecules:
+    sums, around = np.zeros((n_species, 3)), kernel.room_around(frame)
+    for center in molecules:
+        kernel.look_around(center, frame, around)
         for m in range(len(frame.layout.species)):
-            if m != c:
-                kernel.molecule_energies(c, m, frame, energies)
-                sums[frame.layout.species[m]] += energies
+            sums[frame.layout.species[m]] += around.energies[m]
     return sums
 
 

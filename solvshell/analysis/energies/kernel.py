@@ -35,6 +35,24 @@ class Frame(NamedTuple):
     ends: Ends
 
 
+class Around(NamedTuple):
+    """The molecules around a center: what is known of each.
+
+    Attributes
+    ----------
+    energies : numpy.ndarray, shape (n_molecules, 3)
+        In kJ/mol.
+    square : numpy.ndarray, shape (n_molecules,)
+        Of the distance between coordinating atoms, in Å^2.
+    nearest : numpy.ndarray, shape (n_molecules, 4)
+        The square of the distance between any atoms, and what shifts the molecule to that image, in cell vectors.
+    """
+
+    energies: np.ndarray
+    square: np.ndarray
+    nearest: np.ndarray
+
+
 @numba.njit(cache=True, nogil=True)
 def whole_fractions(positions: np.ndarray, layout: Layout, cell: Cell) -> np.ndarray:
     """Return the fractional coordinates of all atoms, molecules whole, from positions (n_atoms, 3) in Å."""
@@ -86,64 +104,70 @@ def _nearest_image(a: float, b: float, c: float, vectors: np.ndarray) -> tuple[f
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _add_pairs(i: int, m: int, frame: Frame, energies: np.ndarray, nearest: np.ndarray) -> float:
-    """Add LJ and Ewald of an atom and a molecule, and return the square of their distance (of coordinating atoms).
-
-    `nearest`, shape (4,), holds the square of the least distance so far and what shifts the molecule to that image.
-    """
+def _add_pairs(i: int, center: int, frame: Frame, around: Around) -> None:
+    """Add LJ and Ewald of an atom of a center with all molecules that it is not bonded to, and find nearest images."""
     layout, s, vectors, ends = frame.layout, frame.fractions, frame.cell.vectors, frame.ends
-    charge, coordinating = layout.charge[i], layout.coordinating[i]
-    lj, coulomb, distance = 0.0, 0.0, np.inf
+    at_a, at_b, at_c = s[i, 0], s[i, 1], s[i, 2]
     scale = 1 / np.cbrt(frame.cell.volume)
     surely_nearest = np.inf if frame.cell.orthogonal else (frame.cell.width / 2) ** 2
-    for j in range(layout.starts[m], layout.starts[m + 1]):
-        a, b, c = s[j, 0] - s[i, 0], s[j, 1] - s[i, 1], s[j, 2] - s[i, 2]
-        p, q, r = -np.rint(a), -np.rint(b), -np.rint(c)
-        a, b, c = a + p, b + q, c + r
-        square = _square(a, b, c, vectors)
-        coulomb += layout.charge[j] * (1 / np.sqrt(square) + scale * look_up(frame.table, a, b, c))
-        if square > surely_nearest:
-            square, x, y, z = _nearest_image(a, b, c, vectors)
-            p, q, r = p + x, q + y, r + z
-        if square < ends.cutoff * ends.cutoff:
-            epsilon = layout.root_epsilon[i] * layout.root_epsilon[j]
-            lj += lennard_jones(square, layout.half_sigma[i] + layout.half_sigma[j], epsilon, ends)
-        if square < nearest[0]:
-            nearest[0], nearest[1], nearest[2], nearest[3] = square, p, q, r
-        if coordinating and layout.coordinating[j]:
-            distance = min(distance, square)
-    energies[LJ] += lj
-    energies[EWALD] += charge * coulomb
-    return distance
+    for m in range(len(layout.species)):
+        if layout.fragments[m] == layout.fragments[center]:
+            continue
+        lj, coulomb, near = 0.0, 0.0, around.nearest[m, 0]
+        for j in range(layout.starts[m], layout.starts[m + 1]):
+            a, b, c = s[j, 0] - at_a, s[j, 1] - at_b, s[j, 2] - at_c
+            p, q, r = -np.rint(a), -np.rint(b), -np.rint(c)
+            a, b, c = a + p, b + q, c + r
+            square = _square(a, b, c, vectors)
+            coulomb += layout.charge[j] * (1 / np.sqrt(square) + scale * look_up(frame.table, a, b, c))
+            if square > surely_nearest:
+                square, x, y, z = _nearest_image(a, b, c, vectors)
+                p, q, r = p + x, q + y, r + z
+            if square < ends.cutoff * ends.cutoff:
+                epsilon = layout.root_epsilon[i] * layout.root_epsilon[j]
+                lj += lennard_jones(square, layout.half_sigma[i] + layout.half_sigma[j], epsilon, ends)
+            if square < near:
+                near = square
+                around.nearest[m, 1], around.nearest[m, 2], around.nearest[m, 3] = p, q, r
+            if square < around.square[m] and layout.coordinating[i] and layout.coordinating[j]:
+                around.square[m] = square
+        around.nearest[m, 0] = near
+        around.energies[m, LJ] += lj
+        around.energies[m, EWALD] += COULOMB_KJ_MOL_ANGSTROM * layout.charge[i] * coulomb
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _bare(i: int, m: int, frame: Frame, shift: np.ndarray) -> float:
-    """Return the sum of q q'/r of an atom and a whole molecule that is shifted to an image."""
-    s, charges = frame.fractions, frame.layout.charge
-    a, b, c = shift[0] - s[i, 0], shift[1] - s[i, 1], shift[2] - s[i, 2]
-    total = 0.0
-    for j in range(frame.layout.starts[m], frame.layout.starts[m + 1]):
-        total += charges[j] / np.sqrt(_square(s[j, 0] + a, s[j, 1] + b, s[j, 2] + c, frame.cell.vectors))
-    return charges[i] * total
+def _add_bare(i: int, center: int, frame: Frame, around: Around) -> None:
+    """Add the sums of q q'/r of an atom of a center with all molecules that it is not bonded to, each whole."""
+    layout, s, vectors = frame.layout, frame.fractions, frame.cell.vectors
+    for m in range(len(layout.species)):
+        if layout.fragments[m] == layout.fragments[center]:
+            continue
+        a = around.nearest[m, 1] - s[i, 0]
+        b = around.nearest[m, 2] - s[i, 1]
+        c = around.nearest[m, 3] - s[i, 2]
+        total = 0.0
+        for j in range(layout.starts[m], layout.starts[m + 1]):
+            total += layout.charge[j] / np.sqrt(_square(s[j, 0] + a, s[j, 1] + b, s[j, 2] + c, vectors))
+        around.energies[m, BARE] += COULOMB_KJ_MOL_ANGSTROM * layout.charge[i] * total
 
 
 @numba.njit(cache=True, nogil=True)
-def molecule_energies(c: int, m: int, frame: Frame, energies: np.ndarray) -> float:
-    """Write the energies of two molecules in kJ/mol, shape (3,), and return their distance in Å.
+def room_around(frame: Frame) -> Around:
+    """Return room for what is around one center."""
+    n = len(frame.layout.species)
+    return Around(np.empty((n, 3)), np.empty(n), np.empty((n, 4)))
 
-    The distance is that of coordinating atoms. The molecules must not be bonded to each other.
-    """
-    first, last = frame.layout.starts[c], frame.layout.starts[c + 1]
-    nearest, square = np.full(4, np.inf), np.inf
-    energies[:] = 0
+
+@numba.njit(cache=True, nogil=True)
+def look_around(center: int, frame: Frame, around: Around) -> None:
+    """Write the energies of a molecule with all others; those that it is bonded to, itself among them, have none."""
+    around.energies[:], around.square[:], around.nearest[:] = 0, np.inf, np.inf
+    first, last = frame.layout.starts[center], frame.layout.starts[center + 1]
     for i in range(first, last):
-        square = min(square, _add_pairs(i, m, frame, energies, nearest))
+        _add_pairs(i, center, frame, around)
     for i in range(first, last):
-        energies[BARE] += _bare(i, m, frame, nearest[1:])
-    energies[BARE] *= COULOMB_KJ_MOL_ANGSTROM
-    energies[EWALD] *= COULOMB_KJ_MOL_ANGSTROM
-    return np.sqrt(square)
+        _add_bare(i, center, frame, around)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -210,23 +234,24 @@ def frame_energies(
     numpy.ndarray, shape (n_members, 6)
         Center, molecule, distance in Å and the three energies in kJ/mol.
     """
-    species, fragments = frame.layout.species, frame.layout.fragments
+    species, fragments, around = frame.layout.species, frame.layout.fragments, room_around(frame)
     rows, n_rows = np.empty((len(centers) * len(species), 6)), 0
     whole_box[:], by_distance[:] = 0, 0
     for k in range(len(centers)):
         center = centers[k]
         of_itself[k] = self_energy(center, frame)
+        look_around(center, frame, around)
         for m in range(len(species)):
             if fragments[m] == fragments[center]:
                 continue
-            row = rows[n_rows]
-            row[0], row[1] = k, m
-            row[2] = molecule_energies(center, m, frame, row[3:])
-            whole_box[k, species[m]] += row[3:]
-            if row[2] < edges[-1]:
-                into = by_distance[species[center], species[m], min(int(row[2] / edges[1]), len(edges) - 2)]
+            distance, energies = np.sqrt(around.square[m]), around.energies[m]
+            whole_box[k, species[m]] += energies
+            if distance < edges[-1]:
+                into = by_distance[species[center], species[m], min(int(distance / edges[1]), len(edges) - 2)]
                 into[0] += 1
-                into[1:] += row[3:]
-            if row[2] <= capture_radius:
+                into[1:] += energies
+            if distance <= capture_radius:
+                rows[n_rows, 0], rows[n_rows, 1], rows[n_rows, 2] = k, m, distance
+                rows[n_rows, 3:] = energies
                 n_rows += 1
     return rows[:n_rows].copy()
