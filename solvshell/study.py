@@ -1,9 +1,9 @@
-"""What the source study printed: first peaks of g(r) without and with the polymer layer.
+"""What the source study printed: first peaks of g(r) without and with the polymer layer, and a claim about energies.
 
-J. Yu, X. Ma, X. Zou et al., Energy Environ. Sci. 2024, 17, 4519, doi 10.1039/d4ee00399c, Fig. 2 f and h.
+J. Yu, X. Ma, X. Zou et al., Energy Environ. Sci. 2024, 17, 4519, doi 10.1039/d4ee00399c, Fig. 2 f, g and h.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 CITATION = "J. Yu et al., Energy Environ. Sci. 2024, 17, 4519"
@@ -36,14 +36,25 @@ PEAKS = {
 }
 
 
+#: With whom the study's Fig. 2g shows a "combining energy" of Li+.
+ENERGY_PARTNERS = ("PF6", "EC", "DMC", "EMC")
+ENERGY_CLAIM = (
+    "The study says of its Fig. 2g that the layer significantly reduces the “combining energy” of Li⁺ with each "
+    "solvent and with PF₆⁻; its text has no numbers, and does not define that energy."
+)
+
+
+def is_studied(partners: Iterable[str], *, polymer: bool) -> bool:
+    """Return whether a system with these partners, polymers apart, is one of the study's two."""
+    return set(partners) == (_ELECTROLYTE | {"NO3"} if polymer else _ELECTROLYTE)
+
+
 def study_peak(center: str, partner: str, site: str, partners: set[str], *, polymer: bool) -> float | None:
     """Return the study's peak in Å for a system with these partners, or None if it is not one of the study's two."""
     entry = PEAKS.get((center, partner, site))
-    if entry is None:
+    if entry is None or not is_studied(partners, polymer=polymer):
         return None
-    if polymer:
-        return entry.layered if partners == _ELECTROLYTE | {"NO3"} else None
-    return entry.bare if partners == _ELECTROLYTE else None
+    return entry.layered if polymer else entry.bare
 
 
 def verdict(study: StudyPeak, low: float | None, high: float | None, doubts: Sequence[str] = ()) -> str:

@@ -36,8 +36,10 @@ from solvshell.comparison.differences import (
     difference,
 )
 from solvshell.comparison.differences import from_series as value_of
+from solvshell.comparison.energies import EnergyRows
 from solvshell.comparison.recount import Pass, common_cutoffs, pool, recount
-from solvshell.comparison.results import Comparison, Numbers, Row, _attributed, _differences, compare_systems
+from solvshell.comparison.results import Comparison, compare_systems
+from solvshell.comparison.rows import Numbers, Row, attributed, differences
 from solvshell.comparison.systems import System, controls_of, limits_of, open_systems
 from solvshell.comparison.words import attribution, budget_sentence, interval, missing_control, study_rows
 from solvshell.errors import InvalidInput
@@ -217,8 +219,8 @@ def found_of(numbers: dict[str, dict[str, Value]]) -> Comparison:
     tables: list[Numbers] = [
         {CN[partner]: ("resolved", [value], {}) for partner, value in one.items()} for one in numbers.values()
     ]
-    rows = _attributed(_differences(systems, tables, absent_is_zero=True), systems)
-    return Comparison(systems, {}, [], rows, [], [], [], pd.DataFrame())
+    rows = attributed(differences(systems, tables, absent_is_zero=True), systems)
+    return Comparison(systems, {}, [], rows, [], [], [], pd.DataFrame(), EnergyRows([], [], [], [], {}))
 
 
 def about(mean: float, half: float) -> Value:
@@ -582,7 +584,7 @@ def test_a_shift_that_a_control_shows_is_not_that_of_the_polymer(
     monkeypatch.setattr(System, "counter_ion", property(lambda system: "NO3" if "far" in system.name else None))
     monkeypatch.setattr(System, "per_center", lambda system, *_: 3.6 if "single" in system.name else 11.5)
     monkeypatch.setattr(
-        "solvshell.comparison.results.controls_of",
+        "solvshell.comparison.rows.controls_of",
         lambda system, systems: [one for one in systems if "single" in one.name and system.has_polymer],
     )
     studied = partial(study_peak, partners={"PF6", "EC", "DMC", "EMC"})

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from solvshell.comparison.results import Comparison, Row
+from solvshell.comparison.results import Comparison
+from solvshell.comparison.rows import Row
 from solvshell.comparison.words import STATUS_WORDS
 from solvshell.figures import SITE_NAMES, STYLE, new_figure, pair_name, say_none, shell_name
 from solvshell.study import PEAKS
@@ -44,7 +45,7 @@ def pairs_of(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
     return [(row[0], row[1], row[2]) for row in dict.fromkeys(row.key for row in rows)]
 
 
-def _whiskers(axes: Axes, x: float, row: Any, y: float, color: str, scale: float = 1.0) -> None:
+def draw_whiskers(axes: Axes, x: float, row: Any, y: float, color: str, scale: float = 1.0) -> None:
     """Draw a value and its interval; a hollow point has none."""
     known = row.low is not None and row.high is not None
     if known:
@@ -52,7 +53,8 @@ def _whiskers(axes: Axes, x: float, row: Any, y: float, color: str, scale: float
     axes.plot([scale * x], [y], "o", color=color, markersize=5, markerfacecolor=color if known else "white")
 
 
-def _offsets(n: int) -> np.ndarray:
+def offsets(n: int) -> np.ndarray:
+    """Return where so many systems stand about the middle of a row."""
     return np.linspace(0.25, -0.25, n) if n > 1 else np.zeros(1)
 
 
@@ -65,21 +67,21 @@ def plot_peaks(found: Comparison) -> Figure:
         figure = new_figure(7.6, 0.55 * len(pairs) + 1.3)
         left, right = figure.subplots(1, 2, sharey=True)
         for place, key in enumerate(pairs):
-            for index, (name, shift) in enumerate(zip(names, _offsets(len(names)), strict=True)):
+            for index, (name, shift) in enumerate(zip(names, offsets(len(names)), strict=True)):
                 row, y = rows.get((key, name)), place - shift
                 if row is None or row.number is None:
                     word = STATUS_WORDS[row.status if row else "absent"]
                     where = left.get_yaxis_transform()
                     left.text(0.02, y, word, color=system_color(index), fontsize=7, va="center", transform=where)
                     continue
-                _whiskers(left, row.number.mean, row.number, y, system_color(index))
+                draw_whiskers(left, row.number.mean, row.number, y, system_color(index))
                 study = (row.extra or {}).get("study_angstrom")
                 if study:
                     left.plot(
                         [study], [y], "D", color=system_color(index), markerfacecolor="none", markersize=5, zorder=0
                     )
                 if row.change and index:
-                    _whiskers(right, row.change.value, row.change, y, system_color(index))
+                    draw_whiskers(right, row.change.value, row.change, y, system_color(index))
                     if study and key in PEAKS:
                         moved = PEAKS[key].layered - PEAKS[key].bare
                         right.plot([moved], [y], "D", color=system_color(index), markerfacecolor="none", markersize=5)
@@ -124,13 +126,15 @@ def plot_budget(found: Comparison, center: str, colors: dict[str, str]) -> Figur
         others = names[1:]
         totals = {row.system: row for row in found.totals if row.key == (center,)}
         for place, line in enumerate(lines):
-            for name, shift in zip(others, _offsets(len(others)), strict=True):
+            for name, shift in zip(others, offsets(len(others)), strict=True):
                 entry = totals.get(name) if line is None else rows[line, name]
                 if entry and not entry.change:
                     word, where = STATUS_WORDS[entry.status], right.get_yaxis_transform()
                     right.text(0.02, place - shift, word, fontsize=7, color="0.4", va="center", transform=where)
                 elif entry and entry.change:
-                    _whiskers(right, entry.change.value, entry.change, place - shift, system_color(names.index(name)))
+                    draw_whiskers(
+                        right, entry.change.value, entry.change, place - shift, system_color(names.index(name))
+                    )
         labels = [f"{key[1]} {SITE_NAMES.get(key[2], key[2])}" for key in pairs]
         right.set(yticks=range(len(lines)), yticklabels=[*labels, "the sum"], ylim=(len(lines) - 0.5, -0.5))
         right.axvline(0, color="0.7", linewidth=0.8, zorder=0)

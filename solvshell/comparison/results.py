@@ -1,78 +1,26 @@
 """What a comparison found: a row for each number of each system, with its difference to the reference."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from solvshell.analysis.cutoffs import Cutoff, Key
-from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT, Estimate
+from solvshell.analysis.statistics import Estimate
 from solvshell.comparison.differences import (
-    NOTHING,
-    Answer,
-    Average,
-    Difference,
     Value,
-    answer,
-    average,
-    difference,
     from_series,
 )
+from solvshell.comparison.energies import EnergyRows, compare_energies
 from solvshell.comparison.recount import CUTOFF_STEP_ANGSTROM, Recount
+from solvshell.comparison.rows import Numbers, Row, attributed, differences, resolved
 from solvshell.comparison.systems import System, controls_of
 from solvshell.study import study_peak
 
 _ROLES = ("anion", "cation", "solvent", "polymer")
-
-
-@dataclass(frozen=True)
-class Witness:
-    """What one control says about a change: its own change, and how far the system with polymer goes beyond it."""
-
-    control: str
-    answer: Answer
-    change: Difference | None
-    beyond: Difference | None
-
-    @property
-    def is_less(self) -> bool:
-        """Whether the control changes in the same way, by less."""
-        return (
-            self.answer == "also"
-            and self.change is not None
-            and self.beyond is not None
-            and self.beyond.excludes_zero
-            and self.beyond.value * self.change.value > 0
-        )
-
-    @property
-    def is_more(self) -> bool:
-        """Whether the control changes in the same way, by more."""
-        return self.answer == "also" and self.beyond is not None and self.beyond.excludes_zero and not self.is_less
-
-
-@dataclass(frozen=True)
-class Row:
-    """One number of one system.
-
-    `key` says of what: center, partner, site; or center, composition; or center, state. The status is a word where
-    there is no number: ``no_shell``, ``too_few_samples`` or ``absent``; else ``resolved``, ``none_seen``, or
-    ``not_resolved`` where a run has fewer than 10 independent samples of it. `n_used` of `n_replicas` gave a number.
-    The witnesses are None where nothing is attributed: for a system without polymer, or without a change.
-    """
-
-    system: str
-    key: tuple[str, ...]
-    status: str
-    number: Average | None
-    change: Difference | None
-    n_used: int
-    n_replicas: int
-    witnesses: tuple[Witness, ...] | None = None
-    extra: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +35,7 @@ class Comparison:
     shells: list[Row]
     speciation: list[Row]
     shares: pd.DataFrame
+    energies: EnergyRows
 
     @property
     def controls(self) -> dict[str, list[str]]:
@@ -133,62 +82,6 @@ def _partner_order(systems: Sequence[System]) -> list[str]:
     return sorted(partners, key=lambda name: _ROLES.index(roles[name]))
 
 
-Numbers = dict[tuple[str, ...], tuple[str, list[Value], dict[str, Any]]]
-
-
-def _differences(systems: Sequence[System], numbers: Sequence[Numbers], *, absent_is_zero: bool) -> list[Row]:
-    """Return the rows of one quantity: of each system its average, and its difference to the first system.
-
-    Parameters
-    ----------
-    numbers
-        For each system by key: status, the values of its replicas, and what else belongs to the row.
-    absent_is_zero
-        Whether a key that a system lacks is 0 there, as contacts with a species that is not in its box.
-    """
-    rows = []
-    for key in dict.fromkeys(key for one in numbers for key in one):
-        averages: list[Average | None] = []
-        for system, one in zip(systems, numbers, strict=True):
-            status, values, extra = one.get(key, ("absent", [], {}))
-            number = average(values) if values else NOTHING if absent_is_zero and status != "too_few_samples" else None
-            averages.append(number)
-            reference = averages[0]
-            known = number is not None and reference is not None and len(averages) > 1
-            change = difference(number, reference) if known and number and reference else None
-            if change and number and reference and number.exact and reference.exact:
-                change = None
-            rows.append(Row(system.name, key, status, number, change, len(values), len(system.replicas), None, extra))
-    return rows
-
-
-def _attributed(rows: list[Row], systems: Sequence[System]) -> list[Row]:
-    """Return the rows with what the controls say about each change of a system with polymer.
-
-    Not about contacts with the polymer itself, which no control can have.
-    """
-    if systems[0].has_polymer:  # then a difference to it says nothing about a polymer
-        return rows
-    found = {(row.system, row.key): row for row in rows}
-    polymers = {name for system in systems for name in system.polymers}
-    controls = {system.name: controls_of(system, systems) for system in systems[1:] if system.has_polymer}
-
-    def witness(row: Row, name: str) -> Witness:
-        its = found.get((name, row.key))
-        assert row.change is not None
-        # Not from the two changes: the reference is in both, and its error falls out.
-        beyond = difference(row.number, its.number) if row.number and its and its.number else None
-        change = its.change if its else None
-        return Witness(name, answer(row.change, change), change, beyond)
-
-    return [
-        replace(row, witnesses=tuple(witness(row, control.name) for control in controls[row.system]))
-        if row.change and row.system in controls and not polymers & set(row.key)
-        else row
-        for row in rows
-    ]
-
-
 def _known(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and math.isnan(value))
 
@@ -210,10 +103,6 @@ def _value(estimate: Estimate, highest: float = math.inf) -> Value:
     return from_series(estimate.mean, estimate.stderr, estimate.n_independent, highest)
 
 
-def _resolved(n_independent: Iterable[float]) -> str:
-    return "resolved" if all(n >= RESOLVED_N_INDEPENDENT for n in n_independent) else "not_resolved"
-
-
 def _coordination_numbers(recounts: list[Recount], cutoffs: dict[Key, Cutoff]) -> Numbers:
     found: Numbers = {}
     tables = [recount.coordination.set_index(["center", "partner", "site"]) for recount in recounts]
@@ -232,7 +121,7 @@ def _coordination_numbers(recounts: list[Recount], cutoffs: dict[Key, Cutoff]) -
             "cn_change_cutoff_minus": before - here,
             "cn_change_cutoff_plus": behind - here,
         }
-        found[key] = (_resolved(row.n_independent for row in rows), values, extra)
+        found[key] = (resolved(row.n_independent for row in rows), values, extra)
     return found
 
 
@@ -241,7 +130,7 @@ def _total_numbers(recounts: list[Recount]) -> Numbers:
     for center in recounts[0].total:
         estimates = [recount.total[center] for recount in recounts]
         known = [estimate for estimate in estimates if estimate is not None]
-        status = _resolved(estimate.n_independent for estimate in known) if known else "too_few_samples"
+        status = resolved(estimate.n_independent for estimate in known) if known else "too_few_samples"
         n_independent = min((estimate.n_independent for estimate in known), default=None)
         found[(center,)] = (status, [_value(estimate) for estimate in known], {"n_independent": n_independent})
     return found
@@ -316,14 +205,14 @@ def compare_systems(
 
     def shares(of: Callable[[Recount], dict[tuple[str, ...], Estimate]]) -> list[Row]:
         numbers = _with_unseen([_fraction_numbers(one, of) for one in of_systems], systems)
-        return _differences(systems, numbers, absent_is_zero=False)
+        return differences(systems, numbers, absent_is_zero=False)
 
     def rows(numbers: list[Numbers], *, absent_is_zero: bool) -> list[Row]:
-        found = _differences(systems, numbers, absent_is_zero=absent_is_zero)
+        found = differences(systems, numbers, absent_is_zero=absent_is_zero)
         centers = list(dict.fromkeys(row.key[0] for row in found))
         if found and len(found[0].key) > 1:
             found.sort(key=lambda row: (centers.index(row.key[0]), order.index(row.key[1])))
-        return _attributed(found, systems)
+        return attributed(found, systems)
 
     return Comparison(
         systems,
@@ -334,4 +223,5 @@ def compare_systems(
         shares(_shell_estimates(order)),
         shares(_state_estimates),
         _shares(systems, recounts),
+        compare_energies(systems, cutoffs, order),
     )

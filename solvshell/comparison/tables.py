@@ -7,7 +7,8 @@ import pandas as pd
 
 from solvshell.analysis.convergence import convergence_of_replicas
 from solvshell.comparison import words
-from solvshell.comparison.results import Comparison, Row
+from solvshell.comparison.results import Comparison
+from solvshell.comparison.rows import Row
 
 _CHANGE = ["difference", "difference_ci95_low", "difference_ci95_high", "p_value", "df"]
 PEAK_COLUMNS = [
@@ -22,6 +23,10 @@ COORDINATION_COLUMNS = [
 ]  # fmt: skip
 _FRACTION_COLUMNS = [
     "fraction", "stderr", "ci95_low", "ci95_high", *_CHANGE, "basis", "status", "n_replicas", "n_independent",
+]  # fmt: skip
+ENERGY_COLUMNS = [
+    "system", "center", "partner", "quantity", "region", "coulomb", "energy_kj_mol", "stderr", "ci95_low", "ci95_high",
+    *_CHANGE, "basis", "status", "n_replicas", "n_independent", "cutoff_effect_kj_mol", "attribution",
 ]  # fmt: skip
 SHELL_COLUMNS = ["system", "center", "composition", *_FRACTION_COLUMNS]
 SPECIATION_COLUMNS = ["system", "center", "state", *_FRACTION_COLUMNS]
@@ -90,6 +95,35 @@ def total_table(found: Comparison) -> pd.DataFrame:
     columns = ["system", "center", *COORDINATION_COLUMNS[4:15], "attribution"]
     table = _table(found.totals, columns, ("center",), "cn_atoms_mean")
     return table.assign(attribution=[words.attribution(found, row) for row in found.totals])
+
+
+def energy_table(found: Comparison) -> pd.DataFrame:
+    """Return the interaction energies in kJ/mol: of first shells within the common cutoffs, and of whole boxes.
+
+    `cutoff_effect_kj_mol` is what the common cutoff changes against that of each run's own analysis, a mean over the
+    replicas; empty where a partner has several coordinating sites and the own cutoffs stand.
+    """
+    energies = found.energies
+    parts = (
+        (energies.per_center, ("per_center", "first_shell", "bare")),
+        (energies.per_molecule, ("per_molecule", "first_shell", "bare")),
+        (energies.whole_box, ("per_center", "whole_box", "ewald")),
+    )
+    tables = [
+        _table(rows, ENERGY_COLUMNS, ("center", "partner"), "energy_kj_mol").assign(
+            quantity=quantity,
+            region=region,
+            coulomb=coulomb,
+            attribution=[words.attribution(found, r, 1) for r in rows],
+        )
+        for rows, (quantity, region, coulomb) in parts
+        if rows
+    ]
+    if not tables:
+        return pd.DataFrame(columns=ENERGY_COLUMNS)
+    table = pd.concat(tables, ignore_index=True)
+    table.loc[table.status.isin(["no_shell", "absent"]), "energy_kj_mol"] = None
+    return table
 
 
 def convergence_table(found: Comparison) -> pd.DataFrame:

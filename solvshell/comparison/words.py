@@ -1,11 +1,12 @@
 """What a comparison says in sentences; each is made from its numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from solvshell.comparison.differences import Difference
-from solvshell.comparison.results import Comparison, Row, Witness
-from solvshell.comparison.systems import System, has_short_draws, limits_of
+from solvshell.comparison.results import Comparison
+from solvshell.comparison.rows import Row, Witness
+from solvshell.comparison.systems import System, has_short_draws
 from solvshell.figures import SITE_NAMES
 from solvshell.study import PEAKS, verdict
 
@@ -34,7 +35,8 @@ def interval(change: Difference, digits: int = 3, scale: float = 1.0) -> str:
     return f"{value} ({low} to {high})"
 
 
-def _list(parts: list[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
+    """Return words as a list: ``a, b and c``."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
@@ -53,7 +55,7 @@ def caveat(found: Comparison) -> str:
         said.append("the runs are not equilibrated")
     if any(flag["demonstration"] for flag in flags):
         said.append("a box is a demonstration")
-    return f"With care: {_list(said)}." if said else ""
+    return f"With care: {listed(said)}." if said else ""
 
 
 def _named(found: Comparison, name: str) -> System:
@@ -122,7 +124,7 @@ def _witness(found: Comparison, row: Row, witness: Witness, digits: int) -> str:
     system = _named(found, row.system)
     about = "solvent" if partner in system.solvents else partner
     fitting = [ratios[about]] if about in ratios else [] if about == "solvent" else list(ratios.values())
-    return f"{said} ({_list(fitting)})" if fitting else said
+    return f"{said} ({listed(fitting)})" if fitting else said
 
 
 def attribution(found: Comparison, row: Row, digits: int = 3) -> str | None:
@@ -138,7 +140,9 @@ def attribution(found: Comparison, row: Row, digits: int = 3) -> str | None:
     return "; ".join(_witness(found, row, witness, digits) for witness in row.witnesses)
 
 
-def _control_words(found: Comparison, system: str, center: str, rows: list[Row]) -> list[str]:
+def control_words(
+    found: Comparison, system: str, center: str, rows: list[Row], said_of: Callable[[Row, Difference | None], str]
+) -> list[str]:
     """Return what each control says about the changes of a sentence, and its other ratios."""
     said = []
     for name in found.controls.get(system, []):
@@ -146,8 +150,8 @@ def _control_words(found: Comparison, system: str, center: str, rows: list[Row])
         for row in rows:
             for witness in row.witnesses or ():
                 if witness.control == name:
-                    answers.setdefault(_verb(witness), []).append(_partner(row, witness.change))
-        parts = [f"{verb} {_list(partners)}" for verb, partners in answers.items()]
+                    answers.setdefault(_verb(witness), []).append(said_of(row, witness.change))
+        parts = [f"{verb} {listed(partners)}" for verb, partners in answers.items()]
         ratios = list(ratio_words(found, system, name, center).values())
         if parts:
             but = f" (but {', and '.join(ratios)})" if ratios else ""
@@ -174,9 +178,9 @@ def budget_sentence(found: Comparison, system: str, center: str) -> str:
     unknown = [row.key[1] for row in rows if row.change and (row.change.low is None or row.change.high is None)]
     said = []
     if lost:
-        said.append(f"has lost contacts with {_list(lost)}")
+        said.append(f"has lost contacts with {listed(lost)}")
     if gained:
-        said.append(f"has gained contacts with {_list(gained)}")
+        said.append(f"has gained contacts with {listed(gained)}")
     if not said and len(unknown) == sum(row.change is not None for row in rows) > 0:
         said.append("may have lost or gained contacts")
     elif not said:
@@ -184,8 +188,8 @@ def budget_sentence(found: Comparison, system: str, center: str) -> str:
         said.append(f"has neither lost nor gained contacts with any partner{having} beyond the error")
     text = f"In these boxes, against {found.systems[0].name}, {center} in {system} {' and '.join(said)}"
     if unknown:
-        text += f"; there is no interval for {_list(unknown)}"
-    controls = _control_words(found, system, center, sure)
+        text += f"; there is no interval for {listed(unknown)}"
+    controls = control_words(found, system, center, sure, _partner)
     if controls:
         text += f"; of these changes, {'; '.join(controls)}"
     elif sure and _named(found, system).has_polymer and missing_control(found, system):
@@ -195,28 +199,8 @@ def budget_sentence(found: Comparison, system: str, center: str) -> str:
         text += f"; the sum over all partners changes by {interval(total.change, 2)}"
         text += ", not beyond the error" if known else ""
     elif few := [row.key[1] for row in rows if row.status == "too_few_samples"]:
-        text += f"; the sum is not known, for too few samples of {_list(few)}"
+        text += f"; the sum is not known, for too few samples of {listed(few)}"
     return f"{text}."
-
-
-def sentences(found: Comparison) -> list[str]:
-    """Return the sentence of each system besides the reference."""
-    return [
-        budget_sentence(found, system.name, center)
-        for center in found.centers
-        for system in found.systems[1:]
-        if center in system.centers
-    ]
-
-
-def summary_lines(found: Comparison) -> Iterator[str]:
-    """Yield the lines to see first: what was lost and gained, and how far to trust it."""
-    for sentence in sentences(found):
-        yield f"  {sentence}"
-    if caveat(found):
-        yield f"  {caveat(found)}"
-    for text, names in limits_of(found.systems):
-        yield f"  note: {text[0].lower()}{text[1:]}: {', '.join(names)}"
 
 
 def study_rows(found: Comparison) -> list[dict[str, Any]]:

@@ -10,17 +10,16 @@ import pandas as pd
 from solvshell import figures as shared
 from solvshell.analysis.statistics import MIN_REPLICAS
 from solvshell.box import describe_polymer
-from solvshell.comparison import figures, rdf_figures, tables, words
+from solvshell.comparison import energy_figures, energy_words, figures, rdf_figures, tables, words
 from solvshell.comparison.recount import CUTOFF_STEP_ANGSTROM, Recount, recount
 from solvshell.comparison.results import Comparison, compare_systems
+from solvshell.comparison.sentences import sentences
 from solvshell.comparison.systems import System, differing_models, limits_of, open_systems
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically, write_json
 from solvshell.report import page_template, save_and_embed
 from solvshell.snapshot import plot_snapshot
-from solvshell.study import CITATION, REMARK
-
-ENERGIES = "interaction energies are not computed by this version"
+from solvshell.study import CITATION, ENERGY_CLAIM, REMARK
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
@@ -53,6 +52,8 @@ def _draw(found: Comparison, recounts: dict[str, list[Recount]], centers: list[s
     for center in centers:
         drawn[f"budget-{center}"] = figures.plot_budget(found, center, colors)
         drawn[f"shells-{center}"] = figures.plot_shells(found, center)
+        if found.energies.per_center:
+            drawn[f"energies-{center}"] = energy_figures.plot_energies(found, center)
     convergence = tables.convergence_table(found)
     for system in found.systems:
         figure = shared.plot_convergence(convergence[convergence.system == system.name])
@@ -103,6 +104,16 @@ def _other_ratios(found: Comparison) -> list[dict[str, str]]:
     ]
 
 
+def _energies(found: Comparison) -> dict[str, Any]:
+    rows, missing = tables.energy_table(found), found.energies.missing
+    study = [
+        {"system": row["system"], "partner": row["partner"], **row["said"]}
+        for row in energy_words.study_energy_rows(found)
+    ]
+    told = {"available": len(rows) > 0, "missing": missing}
+    return told | {"rows": tables.plain_records(rows), "study": {"claim": ENERGY_CLAIM, "verdicts": study}}
+
+
 def _summary(found: Comparison) -> dict[str, Any]:
     return {
         "version": version("solvshell"),
@@ -127,7 +138,7 @@ def _summary(found: Comparison) -> dict[str, Any]:
         "shell_shares": tables.plain_records(found.shares),
         "speciation": tables.plain_records(tables.speciation_table(found)),
         "convergence": tables.plain_records(tables.convergence_table(found)),
-        "sentences": words.sentences(found),
+        "sentences": sentences(found),
         "caveat": words.caveat(found),
         "study": {
             "citation": CITATION,
@@ -138,7 +149,7 @@ def _summary(found: Comparison) -> dict[str, Any]:
                 for row in words.study_rows(found)
             ],
         },
-        "energies": {"available": False, "reason": ENERGIES},
+        "energies": _energies(found),
     }
 
 
@@ -149,6 +160,8 @@ def _page(found: Comparison, addresses: dict[str, str], summary: dict[str, Any])
         figures=addresses,
         centers=found.centers,
         study=words.study_rows(found),
+        study_energies=energy_words.study_energy_rows(found),
+        energy_claim=ENERGY_CLAIM,
         words=words,
         shell_name=lambda composition: shared.shell_name(composition, found.partner_order),
         pair_name=shared.pair_name,
@@ -194,6 +207,7 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Comparison:
     _write_table(out / "coordination.csv", tables.coordination_table(found))
     _write_table(out / "shells.csv", tables.shell_table(found))
     _write_table(out / "speciation.csv", tables.speciation_table(found))
+    _write_table(out / "energies.csv", tables.energy_table(found))
     _write_table(out / "convergence.csv", tables.convergence_table(found))
     addresses = _draw(found, recounts, found.centers, out)
     write_json(out / "summary.json", summary)

@@ -1,0 +1,29 @@
+"""The sentences at the head of a comparison, and the lines that a terminal shows of it."""
+
+from collections.abc import Iterator
+
+from solvshell.comparison.energy_words import energy_sentences
+from solvshell.comparison.results import Comparison
+from solvshell.comparison.systems import limits_of
+from solvshell.comparison.words import budget_sentence, caveat
+
+
+def sentences(found: Comparison) -> list[str]:
+    """Return what each system besides the reference has lost and gained: contacts, then energy."""
+    budgets = [
+        budget_sentence(found, system.name, center)
+        for center in found.centers
+        for system in found.systems[1:]
+        if center in system.centers
+    ]
+    return budgets + energy_sentences(found)
+
+
+def summary_lines(found: Comparison) -> Iterator[str]:
+    """Yield the lines to see first: what was lost and gained, and how far to trust it."""
+    for sentence in sentences(found):
+        yield f"  {sentence}"
+    if caveat(found):
+        yield f"  {caveat(found)}"
+    for text, names in limits_of(found.systems):
+        yield f"  note: {text[0].lower()}{text[1:]}: {', '.join(names)}"
