@@ -190,8 +190,7 @@ def _binding(arguments: argparse.Namespace) -> None:
         per_composition=arguments.per_composition,
         console=_OUT,
     )
-    for line in found.headline():
-        _say(line)
+    _say(found.headline())
     _say(f"tables: {arguments.out or arguments.run / 'binding'}")
 
 

@@ -3,16 +3,24 @@
 By force field, GFN2-xTB and density functional; with stepwise desolvation, E(Li(S)n-1) + E(S) - E(Li(S)n).
 """
 
-from solvshell.binding.calculate import BindingEnergies, binding_energies
-from solvshell.binding.clusters import Cluster, clusters_of
-from solvshell.binding.of_run import binding_of_run, clusters_of_run, write_binding
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "BindingEnergies",
-    "Cluster",
-    "binding_energies",
-    "binding_of_run",
-    "clusters_of",
-    "clusters_of_run",
-    "write_binding",
-]
+# Loaded on first use: the processes that compute need no MDAnalysis, whose import takes seconds.
+_PUBLIC = {
+    "BindingEnergies": "solvshell.binding.calculate",
+    "Cluster": "solvshell.binding.clusters",
+    "binding_energies": "solvshell.binding.calculate",
+    "binding_of_run": "solvshell.binding.of_run",
+    "clusters_of": "solvshell.binding.cutting",
+    "clusters_of_run": "solvshell.binding.of_run",
+    "write_binding": "solvshell.binding.of_run",
+}
+
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -6,34 +6,19 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from solvshell.binding.by_dft import Dft
-from solvshell.binding.by_forcefield import ForceField
-from solvshell.binding.by_gfn2 import Gfn2
 from solvshell.binding.clusters import Cluster
-from solvshell.binding.methods import CONTINUUM, GAS, Asked, Members, Method, PartEnergy
+from solvshell.binding.methods import CONTINUUM, GAS, OK, Asked, Members, Method, PartEnergy
 from solvshell.binding.parts import parts_of, whole
 from solvshell.binding.pool import Job, run_jobs
-from solvshell.binding.tables import Found, binding_table, desolvation_table, mean_table
+from solvshell.binding.request import check_request, chosen_methods
+from solvshell.binding.tables import BINDING, Found, binding_table, desolvation_table, mean_table
 from solvshell.errors import InvalidInput
 from solvshell.progress import Tally
 from solvshell.quantum import Array
 from solvshell.quantum.cache import user_cache
-from solvshell.quantum.extra import needed
-
-METHODS = ("ff", "gfn2", "dft")
-PHASES = (GAS, CONTINUUM)
-_MODULES = {"gfn2": ("tblite.interface", "geometric"), "dft": ("pyscf", "pyscf.dispersion", "geometric")}
-
-
-def _number(row: Any) -> str:
-    if row.n == 0:
-        return f"none of {row.n_failed} clusters has an energy: see status in binding.csv"
-    error = "" if np.isnan(row.stderr_kj_mol) else f" +- {row.stderr_kj_mol:.1f}"
-    return f"{row.mean_kj_mol:.1f}{error} kJ/mol ({row.n} clusters)"
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,45 +35,20 @@ class BindingEnergies:
     minima: dict[tuple[str, str], Array]
     settings: dict[str, Any]
 
-    def headline(self) -> list[str]:
-        """Return the binding energies, a line for each row of the means."""
-        return [
-            f"  {row.composition:<16} {row.method:<10} {row.phase:<10} {row.geometry:<8} {_number(row)}"
-            for row in self.means[self.means["quantity"] == "binding"].itertuples()
-        ]
+    def headline(self) -> str:
+        """Return the mean binding energies in kJ/mol as a table, a column for each method, phase and geometry."""
+        rows = self.means[self.means["quantity"] == BINDING]
+        how = ["method", "phase", "geometry"]
+        named = rows.assign(what=rows["kind"] + " " + rows["composition"]).set_index(["what", *how])
+        wide = named["mean_kj_mol"].unstack(how, sort=False)  # noqa: PD010 pivot_table leaves empty columns out
+        table = wide.rename_axis(index=None, columns=[None] * len(how)).to_string(
+            float_format="{:.0f}".format, na_rep="-"
+        )
+        failed = self.binding[self.binding["status"] != OK]["status"].value_counts()
+        return "\n".join([table, *(f"{n} without an energy: {status}" for status, n in failed.items())])
 
     def __repr__(self) -> str:
         return f"<BindingEnergies of {len(self.clusters)} clusters: binding, desolvation, means, settings>"
-
-
-def _chosen(names: Sequence[str], clusters: Sequence[Cluster]) -> list[Method]:
-    """Return the methods by name; the force field with scaled charges of ions and with full ones."""
-    if not names or (unknown := [name for name in names if name not in METHODS]):
-        raise InvalidInput(f"method: {', '.join(unknown) if names else 'none'} (allowed: {', '.join(METHODS)})")
-    for name in names:
-        for module in _MODULES.get(name, ()):
-            needed(module)
-    if "ff" in names and any(cluster.system is None and cluster.is_whole for cluster in clusters):
-        raise InvalidInput("method: ff wants clusters that have a system (allowed for these: gfn2, dft)")
-    is_scaled = any(cluster.charge_scale != 1 for cluster in clusters)
-    of_name: dict[str, list[Method]] = {
-        "ff": [*([ForceField(full_charges=False)] if is_scaled else []), ForceField(full_charges=True)],
-        "gfn2": [Gfn2()],
-        "dft": [Dft()],
-    }
-    return [method for name in METHODS if name in names for method in of_name[name]]
-
-
-def _check(methods: Sequence[Method], asked: Asked, workers: int) -> None:
-    if not asked.phases or any(phase not in PHASES for phase in asked.phases):
-        raise InvalidInput(f"phase: {', '.join(asked.phases) or 'none'} (allowed: {', '.join(PHASES)})")
-    if workers < 1:
-        raise InvalidInput(f"workers: {workers} (allowed: 1 or more)")
-    if CONTINUUM in asked.phases and (asked.dielectric is None or asked.dielectric <= 1):
-        raise InvalidInput(f"dielectric: {asked.dielectric} (a continuum has one above 1)")
-    for method in methods:
-        if not set(asked.phases) & set(method.phases):
-            raise InvalidInput(f"phase: {method.name} has none of {', '.join(asked.phases)}; it has {method.phases[0]}")
 
 
 def _jobs(clusters: Sequence[Cluster], methods: Sequence[Method]) -> list[Job]:
@@ -188,9 +148,11 @@ def binding_energies(
         At Ctrl-C; what was computed is kept.
     """
     folder = Path(cache) if cache is not None else user_cache() / "quantum"
+    check_request(methods, phases, workers)
+    if CONTINUUM in phases and (dielectric is None or dielectric <= 1):
+        raise InvalidInput(f"dielectric: {dielectric} (allowed for a continuum: above 1)")
     asked = Asked(tuple(phases), relax, dielectric, folder)
-    chosen = _chosen(methods, clusters)
-    _check(chosen, asked, workers)
+    chosen = chosen_methods(methods, clusters)
     jobs = _jobs(clusters, chosen)
     energies = run_jobs(jobs, asked, workers, Tally("energies", len(jobs), console)) if jobs else []
     found = _found(

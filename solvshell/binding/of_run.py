@@ -11,9 +11,11 @@ import pandas as pd
 
 from solvshell.analysis.typical.export import SAME_SHELL_ANGSTROM
 from solvshell.binding.calculate import BindingEnergies, binding_energies
-from solvshell.binding.clusters import PAIR, SHELL, Cluster, clusters_of
+from solvshell.binding.clusters import PAIR, SHELL, Cluster
+from solvshell.binding.cutting import clusters_of
 from solvshell.binding.methods import CONTINUUM, GAS
 from solvshell.binding.parts import whole
+from solvshell.binding.request import check_request
 from solvshell.binding.shells import first_shells_of
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically, write_json
@@ -126,6 +128,7 @@ def binding_of_run(
     InvalidInput, WorkFailed, Interrupted
         As `binding_energies`; or if the run cannot be analyzed, or the constant of a solvent is not known.
     """
+    check_request(methods, phases, settings.get("workers", 1))
     continuum = _dielectric(run, dielectric) if CONTINUUM in phases else None
     clusters = clusters_of_run(run, n_compositions, per_composition)
     constant = None if continuum is None else continuum.constant

@@ -13,6 +13,7 @@ from solvshell.binding.parts import ANY, Energies, binding, desolvation, steps_o
 _WHO = ["cluster", "kind", "composition", "method", "phase", "geometry"]
 BINDING_COLUMNS = [*_WHO, "binding_kj_mol", "status", "n_atoms", "charge", "contacts_angstrom"]
 DESOLVATION_COLUMNS = [*_WHO, "order", "n_before", "leaves", "molecule", "desolvation_kj_mol", "status"]
+BINDING, DESOLVATION = "binding", "desolvation"
 MEAN_COLUMNS = ["quantity", "kind", "composition", "leaves", "method", "phase", "geometry"]
 MEAN_COLUMNS += ["mean_kj_mol", "stderr_kj_mol", "n", "n_failed"]
 
@@ -89,7 +90,7 @@ def mean_table(of_binding: pd.DataFrame, of_desolvation: pd.DataFrame) -> pd.Dat
     """
     any_one = of_desolvation[of_desolvation["order"] == ANY]
     rows = [
-        *_means(of_binding.assign(leaves=""), "binding", "binding_kj_mol"),
-        *_means(any_one, "desolvation", "desolvation_kj_mol"),
+        *_means(of_binding.assign(leaves=""), BINDING, "binding_kj_mol"),
+        *_means(any_one, DESOLVATION, "desolvation_kj_mol"),
     ]
     return pd.DataFrame(rows, columns=MEAN_COLUMNS)
