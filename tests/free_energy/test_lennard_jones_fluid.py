@@ -39,8 +39,8 @@ def argon() -> openmm.System:
 @pytest.mark.physics
 def test_one_more_atom_costs_what_the_reference_says() -> None:
     """beta mu_ex = -1.069 at rho* = 0.607; -0.25 of it is the tail, which CustomVolumeForce switches."""
-    states = [Lambdas(1.0, value) for value in (1.0, 0.7, 0.45, 0.25, 0.1, 0.0)]
-    integrator = openmm.LangevinMiddleIntegrator(TEMPERATURE, 1.0, 0.01)
+    states = [Lambdas(1.0, value) for value in (1.0, 0.6, 0.3, 0.1, 0.0)]
+    integrator = openmm.LangevinMiddleIntegrator(TEMPERATURE, 1.0, 0.02)
     integrator.setRandomNumberSeed(1)
     platform = openmm.Platform.getPlatform("CPU")
     context = openmm.Context(alchemical_system(argon(), [[0]]), integrator, platform)
@@ -48,19 +48,19 @@ def test_one_more_atom_costs_what_the_reference_says() -> None:
     context.setPositions(np.random.default_rng(1).permutation(grid)[:N])
     openmm.LocalEnergyMinimizer.minimize(context, 10.0, 50)
     context.setVelocitiesToTemperature(TEMPERATURE, 1)
-    integrator.step(5000)
+    integrator.step(2500)
     samples = []
     for state in states:
         for name, value in lambda_parameters(state).items():
             context.setParameter(name, value)
         integrator.step(500)
         rows = []
-        for _ in range(800):
-            integrator.step(25)
+        for _ in range(2000):
+            integrator.step(20)
             rows.append(coupling_energies(context, states) / (1.5 * EPSILON))
         samples.append(np.array(rows))
     found = solve(independent(samples))
     assert found.overlap.min() > LEAST_OVERLAP
-    assert found.stderr[-1, 0] < 0.06
+    assert found.stderr[-1, 0] < 0.08
     assert found.free_energy[-1, 0] == pytest.approx(EXPECTED, abs=3 * found.stderr[-1, 0])
     assert context.getState().getPeriodicBoxVolume().value_in_unit(unit.nanometer**3) == pytest.approx(SIDE**3)
