@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from solvshell.analysis.statistics import statistical_inefficiency
 from solvshell.free_energy.states import refined
@@ -115,10 +114,12 @@ def _without_springs(springs: Springs, visits: Visits, start: NDArray[np.float64
     counts = np.array([len(values) for values in of_springs])
     values = np.concatenate(of_springs)
     reduced = springs.reduced(values)
-    logs = -logsumexp(np.log(counts) + refined(reduced, counts, start) - reduced, axis=1)
+    lowest = reduced.min(axis=1, keepdims=True)
+    density = np.exp(lowest - reduced) @ (counts * np.exp(refined(reduced, counts, start)))
+    weights = np.exp(lowest[:, 0]) / density
     if springs.is_distance:
-        logs -= 2 * np.log(values)
-    return Unbiased(values, np.exp(logs - logsumexp(logs)))
+        weights = weights / values**2
+    return Unbiased(values, weights / weights.sum())
 
 
 @dataclass(frozen=True)

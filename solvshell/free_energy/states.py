@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from solvshell.analysis.statistics import statistical_inefficiency
 
@@ -114,11 +113,12 @@ def refined(reduced: NDArray[np.float64], counts: NDArray[np.int64], start: NDAr
         Not numbers where a few steps did not suffice.
     """
     f = np.array(start, dtype=float)
+    of_states = counts * np.exp(reduced.min(axis=1, keepdims=True) - reduced)
     for _ in range(_MOST_STEPS):
-        logs = np.log(counts) + f - reduced
-        p = np.exp(logs - logsumexp(logs, axis=1, keepdims=True))  # of a sample to be from a state
-        missing = counts - p.sum(axis=0)
-        hessian = np.diag(p.sum(axis=0)) - p.T @ p
+        p = of_states * np.exp(f - f.max())
+        p /= p.sum(axis=1, keepdims=True)  # of a sample to be from a state
+        found = p.sum(axis=0)
+        missing, hessian = counts - found, np.diag(found) - p.T @ p
         step = np.zeros_like(f)
         step[1:] = np.linalg.lstsq(hessian[1:, 1:], missing[1:], rcond=None)[0]
         f += np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
