@@ -40,7 +40,7 @@ from solvshell.build import build_box
 from solvshell.recipe import load_recipe
 
 PACKAGES = ("solvshell", "openmm", "MDAnalysis", "numpy", "numba")
-N_FRAMES, N_FRAMES_OPENMM = 200, 10
+N_FRAMES, N_FRAMES_OPENMM = 100, 5
 #: What closes: a liquid, and one with nitrate and polymer; by which platform, with which tolerance.
 CLOSED = {"lb003": 8, "lb003_pota-no3": 8}
 EXACT, DEFAULT = 1e-7, 5e-4
@@ -144,7 +144,7 @@ def closures(folder: Path) -> pd.DataFrame:
             "cubic": (box.positions * 10, box.box_vectors * 10),
             "triclinic": sheared(box),
         }.items():
-            for platform, tolerance in platforms if cell == "cubic" else platforms[:1]:
+            for platform, tolerance in platforms if cell == "cubic" else platforms[::2][:2]:
                 table = check_closure(box.system, positions, vectors, species, platform=platform, tolerance=tolerance)
                 by = {"system": f"{name}, {cell}", "n_atoms": box.n_atoms, "platform": platform, "tolerance": tolerance}
                 tables.append(table.assign(**by))
@@ -244,7 +244,9 @@ def speed_page(folder: Path, repeats: int) -> str:
             "energy loses without the species (`solvshell.analysis.energies.closure.check_closure`); deviations in "
             "parts of the sum of absolute terms, the largest over species. The tests ask for 1e-5 by the Reference "
             "platform with an Ewald tolerance of 1e-7; 5e-4 is OpenMM's default, at which PME itself is what deviates, "
-            "as are other platforms by their precision."
+            "as are other platforms by their precision. In large triclinic cells the Reference platform misses a few "
+            "pairs near the cutoff, which shows in Lennard-Jones: its CPU platform has them, and so has a plain sum "
+            "over all pairs (`tests/analysis/energies/test_interaction.py`)."
         ),
         "\n".join(worst),
         "By the Reference platform at 1e-7, in kJ/mol:",

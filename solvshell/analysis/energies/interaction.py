@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import numba
 import numpy as np
 from MDAnalysis.analysis.base import AnalysisBase
 from MDAnalysis.analysis.results import ResultsGroup
 from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.mdamath import triclinic_vectors
-from numba.core import config
 
 from solvshell.analysis.energies.grouped import layout_of
 from solvshell.analysis.energies.kernel import Ends, Frame, frame_energies, whole_fractions, xi
@@ -145,7 +145,7 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
         # Blocks of frames are those of the whole run, whoever counts them.
         groups: list[np.ndarray] = super()._setup_computation_groups(*args, **kwargs)
         self._n_in_all = sum(len(group) for group in groups)
-        self._n_threads = max(1, config.NUMBA_NUM_THREADS // len(groups))
+        self._n_threads = max(1, numba.config.NUMBA_NUM_THREADS // len(groups))  # type: ignore[attr-defined]
         return groups
 
     def _compute(self, indexed_frames: np.ndarray, *args: Any, **kwargs: Any) -> "InteractionEnergies":

@@ -8,7 +8,8 @@ import numpy as np
 
 #: Terms of both of Ewald's sums are left out where exp(-x^2) has fallen to 1e-11.
 _X_MAX = 5.0
-_SHORTER = 1 - 1e-9
+#: What rounding can do is no reason to take another vector: in many cells several are equally short.
+_SHORTER = 1 - 1e-5
 
 
 class Cell(NamedTuple):
@@ -25,23 +26,25 @@ class Cell(NamedTuple):
 
 
 def _reduced(vectors: np.ndarray) -> np.ndarray:
-    """Return the shortest vectors that span the same lattice, shortest first, shape (3, 3).
+    """Return the shortest vectors that span the same lattice, shape (3, 3); those that are that already, as they are.
 
     Of each vector is taken what the shorter ones can take of it, until nothing gets shorter: Semaev, A 3-dimensional
     lattice reduction algorithm, Lecture Notes in Computer Science 2146 (2001) 181.
     """
+    vectors = vectors.copy()
     while True:
-        a, b, c = vectors = vectors[np.argsort((vectors**2).sum(axis=1), kind="stable")]
+        short, middle, long = np.argsort((vectors**2).sum(axis=1))
+        a, b, c = vectors[short], vectors[middle], vectors[long]
         shorter = b - np.rint(a @ b / (a @ a)) * a
         if shorter @ shorter < b @ b * _SHORTER:
-            vectors = np.stack([a, shorter, c])
+            vectors[middle] = shorter
             continue
         whole = np.floor(np.linalg.lstsq(np.stack([a, b], axis=1), c, rcond=None)[0])
         around = [c - (whole[0] + i) * a - (whole[1] + j) * b for i in (0, 1) for j in (0, 1)]
         shorter = min(around, key=lambda vector: float(vector @ vector))
         if not shorter @ shorter < c @ c * _SHORTER:
             return vectors
-        vectors = np.stack([a, b, shorter])
+        vectors[long] = shorter
 
 
 def periodic_cell(vectors: np.ndarray) -> Cell:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from ewald_by_hand import images, psi
+from MDAnalysis.lib.mdamath import triclinic_vectors
 
 from solvshell.analysis.energies.periodic import periodic_cell
 from solvshell.analysis.energies.table import is_of, look_up, pair_table
@@ -98,3 +99,12 @@ def test_a_table_serves_cells_of_its_shape_alone():
     table = pair_table(periodic_cell(CUBE))
     assert is_of(table, periodic_cell(1.05 * CUBE))
     assert not is_of(table, periodic_cell(CUBE * [1, 1, 1.00001]))
+
+
+@pytest.mark.parametrize("box", [(46, 46, 46, 90, 90, 90), (46, 46, 46, 60, 60, 90), (45, 47, 50, 75, 105, 65)])
+def test_a_cell_that_breathes_keeps_its_shape_in_single_precision(box):
+    table = pair_table(periodic_cell(triclinic_vectors(box)))
+    for factor in np.random.default_rng(0).uniform(0.9, 1.1, 100):
+        scaled = np.array(box, np.float32)
+        scaled[:3] *= np.float32(factor)
+        assert is_of(table, periodic_cell(triclinic_vectors(scaled)))
