@@ -12,10 +12,10 @@ from solvshell.binding.vacuum import rescaled_charges, vacuum_system
 from solvshell.engine import UnstableSimulation, choose_platform, make_context, minimize
 from solvshell.quantum import Array
 
-#: Root mean square force at a minimum, in kJ/mol/nm.
-_TOLERANCE = 0.1
-#: What a minimum is allowed to have: where two of them meet the last digit of the energy is reached before.
-_STILL_A_MINIMUM = 10 * _TOLERANCE
+#: Root mean square force that is asked of a minimum, and that is taken for one, in kJ/mol/nm: 1 is 1e-4 kJ/mol or less.
+_TOLERANCE, _STILL_A_MINIMUM = 0.1, 1.0
+#: OpenMM's minimizer gives up where a step does not lower the energy; from there it starts again so many times.
+_STARTS = 10
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,16 @@ def _energy(context: openmm.Context) -> float:
 
 
 def _minimum(context: openmm.Context) -> Array | None:
-    """Return the positions of the minimum downhill in Å, None if the steps end before it."""
-    try:
-        minimize(context, _TOLERANCE)
-    except UnstableSimulation:
-        return None
-    state = context.getState(positions=True, forces=True)
-    if np.sqrt(np.mean(state.getForces(asNumpy=True)._value ** 2)) > _STILL_A_MINIMUM:
-        return None
-    return np.asarray(10 * state.getPositions(asNumpy=True)._value)
+    """Return the positions of the minimum downhill in Å, None if it is not found."""
+    for _ in range(_STARTS):
+        try:
+            minimize(context, _TOLERANCE)
+        except UnstableSimulation:
+            return None
+        state = context.getState(positions=True, forces=True)
+        if np.sqrt(np.mean(state.getForces(asNumpy=True)._value ** 2)) <= _STILL_A_MINIMUM:
+            return np.asarray(10 * state.getPositions(asNumpy=True)._value)
+    return None
 
 
 def _of_part(cluster: Cluster, system: openmm.System, members: Members, asked: Asked) -> list[PartEnergy]:
