@@ -1,6 +1,7 @@
 """Interaction energies through the whole analysis: boxes whose numbers are known, and Systems of others."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import openmm
@@ -13,8 +14,9 @@ from small_boxes import liquid
 from synthetic import make_universe, species_file
 from table_contract import COLUMNS
 
-from solvshell.analysis import analyze, analyze_trajectory, write_tables
+from solvshell.analysis import SolvationGeometry, analyze, analyze_trajectory, first_shells, write_tables
 from solvshell.analysis.energies.closure import check_closure
+from solvshell.analysis.energies.measure import _shells_of_centers
 from solvshell.errors import InvalidInput
 from solvshell.species import select_species
 
@@ -103,6 +105,8 @@ def test_a_box_of_four_molecules_by_hand(known):
             assert found["per_molecule", "first_shell"] == pytest.approx(in_shell, **tolerance)
             assert found["per_center", "whole_box"] == pytest.approx(in_box, **tolerance)
             assert found["per_molecule", "whole_box"] == pytest.approx(np.array(in_box) / n, **tolerance)
+    in_shells = known.energies.query("region == 'first_shell'").partner
+    assert set(in_shells) == {"PF6", "EC"}  # no Li+ is a contact of another
     nobody = values(known.energies, "Li", "Li", "per_center", "whole_box", "ewald")
     assert nobody.tolist() == [0, 0, 0]
     sums = [values(known.energy_sums, "Li", *region) for region in (("first_shell", "bare"), ("whole_box", "ewald"))]
@@ -155,6 +159,37 @@ def test_distributions_and_shells_of_the_box_by_hand(known):
     far = distance.set_index("r_angstrom").iloc[-1]
     assert (far.name, far.n) == (pytest.approx(5.05), 2)
     assert far[["lj_kj_mol", "bare_kj_mol", "ewald_kj_mol"]].tolist() == pytest.approx(by_hand([5, 6]), abs=2e-3)
+
+
+def test_shells_of_two_compositions_have_energies_of_their_own():
+    without = POSITIONS.copy()
+    without[3:5, 1] += 3.0  # the nearer EC leaves
+    universe = make_universe(MOLECULES, [POSITIONS, without, without], (BOX, BOX, BOX, 90, 90, 90))
+    table = analyze(universe, given_cutoffs(), system=pair_system(), n_bootstrap=20).energy_shells
+    rows = table.set_index(["composition", "partner"])
+    assert rows.n.to_dict() == {("PF61", "all"): 2, ("PF61", "PF6"): 2} | {
+        ("PF61 EC1", partner): 1 for partner in ("all", "PF6", "EC")
+    }
+    pf6, ec = (by_hand(atoms)[:2].sum() for atoms in ([1, 2], [3, 4]))
+    expected = {("PF61", "all"): pf6, ("PF61 EC1", "all"): pf6 + ec, ("PF61 EC1", "EC"): ec}
+    for names, energy in expected.items():
+        row = rows.loc[names]
+        assert row.total_kj_mol == pytest.approx(energy, abs=1e-3)
+        assert row.lj_kj_mol + row.coulomb_kj_mol == pytest.approx(row.total_kj_mol)
+
+
+@pytest.mark.parametrize(("f", "has"), [(0.0, False), (np.nan, False), (3.0, True), (np.inf, True)])
+def test_a_partner_has_a_shell_where_its_end_is_known(f, has):
+    universe = two_frames()
+    geometry = SolvationGeometry(
+        {"Li": universe.select_atoms("name LI")},
+        {"PF6": {"f": universe.select_atoms("name F")}, "EC": {"o": universe.select_atoms("name O")}},
+    ).run()
+    shells = first_shells(geometry.results, geometry.sites, np.array([[f if np.isfinite(f) else 3.0, 2.5]]))
+    shells = replace(shells, cutoffs=np.array([[f, 2.5]]))
+    found = _shells_of_centers(shells, ["Li", "PF6", "EC"])
+    assert found.has_shell.tolist() == [[False, has, True]]
+    assert found.is_incomplete.tolist() == [np.isnan(f)]
 
 
 def universe_of(box, positions):

@@ -13,9 +13,13 @@ from solvshell.analysis.energies.passes import Liquid, run_pass
 from solvshell.analysis.energies.units import first_minima, nitrogens, shells_of_units
 from solvshell.analysis.sites import select_sites
 
-MINIMUM = 6.0
+RADII = {"NO3": 6.0, "EC": 4.0}
 MOLECULES = [("LI", ["LI"])] * 3 + [("UNI", ["N1", "C1", "N2"])] * 2 + [("NO3", ["N", "O"])] * 12 + [("EC", ["O"])] * 20
-MINIMA = {("Poly", "NO3", "o"): MINIMUM, ("Poly", "UNI", "n_plus"): 5.0, ("Li", "EC", "o"): 2.5}
+MINIMA = {("Poly", partner, "o"): r for partner, r in RADII.items()} | {
+    ("Poly", "UNI", "n_plus"): 5.0,
+    ("Li", "EC", "o"): 8.0,
+}
+CHARGES = {"LI": [1.0], "UNI": [1.0, 0.0, 1.0], "NO3": [0.5, -1.5], "EC": [-0.1]}
 
 
 def species():
@@ -42,9 +46,7 @@ def universe():
 
 @pytest.fixture(scope="module")
 def liquid(universe):
-    charges = np.concatenate(
-        [{"LI": [1], "UNI": [1, 0, 1], "NO3": [0.5, -1.5], "EC": [0]}[name] for name, _ in MOLECULES]
-    )
+    charges = np.concatenate([CHARGES[name] for name, _ in MOLECULES])
     first = np.cumsum([0, *(len(names) for _, names in MOLECULES)])
     bonds = [(i, j) for i, (_, names) in zip(first, MOLECULES, strict=False) for j in range(i + 1, i + len(names))]
     none = np.zeros((len(bonds), 3))
@@ -59,17 +61,17 @@ def distance(a, b):
     return np.linalg.norm(np.minimum(d, 30 - d), axis=-1)
 
 
-def contacts_by_hand(universe):
-    """Return (frame, unit, anion), by number of molecule, with the bare Coulomb energy of the two."""
+def contacts_by_hand(universe, partner):
+    """Return (frame, unit, molecule), by number of molecule, with the bare Coulomb energy of the two."""
     found = {}
-    units, anions = (universe.select_atoms(f"resname {name}").residues for name in ("UNI", "NO3"))
+    units, others = (universe.select_atoms(f"resname {name}").residues for name in ("UNI", partner))
     for ts in universe.trajectory:
-        for unit, anion in product(units, anions):
-            n, o = unit.atoms.select_atoms("name N1 N2").positions, anion.atoms.select_atoms("name O").positions
-            if distance(n[:, None], o).min() < MINIMUM:
-                r = distance(unit.atoms.positions[:, None], anion.atoms.positions)
-                energy = COULOMB_KJ_MOL_ANGSTROM * (np.outer([1, 0, 1], [0.5, -1.5]) / r).sum()
-                found[ts.frame, unit.ix, anion.ix] = energy
+        for unit, other in product(units, others):
+            n, o = unit.atoms.select_atoms("name N1 N2").positions, other.atoms.select_atoms("name O").positions
+            if distance(n[:, None], o).min() < RADII[partner]:
+                r = distance(unit.atoms.positions[:, None], other.atoms.positions)
+                energy = COULOMB_KJ_MOL_ANGSTROM * (np.outer(CHARGES["UNI"], CHARGES[partner]) / r).sum()
+                found[ts.frame, unit.ix, other.ix] = energy
     return found
 
 
@@ -79,16 +81,18 @@ def test_the_shell_of_a_unit_are_the_molecules_near_any_of_its_nitrogens(univers
     assert (name, [center.name for center in centers]) == ("UNI", ["Poly"])
     shells = shells_of_units(liquid, name, centers, sites, MINIMA, np.arange(6))
     found = shells.contacts
-    expected = contacts_by_hand(universe)
-    assert set(zip(found.frame, found.center, found.molecule, strict=True)) == set(expected)
+    expected = {partner: contacts_by_hand(universe, partner) for partner in RADII}
+    of_all = {key for contacts in expected.values() for key in contacts}
+    assert set(zip(found.frame, found.center, found.molecule, strict=True)) == of_all
     one = run_pass(liquid, (name,), shells, 4)
     energies = one.energies
     assert [species.name for species in energies.partners] == ["UNI", "Li", "NO3", "EC"]
-    assert energies.has_shell.tolist() == [[False, False, True, False]]
+    assert energies.has_shell.tolist() == [[False, False, True, True]]
     assert (energies.centers[0].n_plus, energies.centers[0].charge) == (2, 2)
-    assert energies.n_in_shell.sum() == len(expected)
-    assert energies.n_in_shell[..., 2].sum(axis=(0, 1)) == len(expected)
-    assert energies.in_shell[..., 2, 1].sum() == pytest.approx(sum(expected.values()), rel=1e-5)
+    assert energies.n_in_shell.sum() == len(of_all)
+    for j, partner in ((2, "NO3"), (3, "EC")):
+        assert energies.n_in_shell[..., j].sum() == len(expected[partner]) > 0
+        assert energies.in_shell[..., j, 1].sum() == pytest.approx(sum(expected[partner].values()), rel=1e-5)
 
 
 def test_units_whose_nitrogens_have_no_shell_have_no_contacts(universe, liquid):
