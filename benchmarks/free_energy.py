@@ -33,8 +33,8 @@ def _pair_box() -> Box:
 
 
 def _pair_protocol() -> Protocol:
-    """Return `umbrella` for the P of PF6-: with an approach, since the two ions start apart."""
-    content: dict[str, Any] = load_protocol("umbrella").model_dump(mode="json")
+    """Return `umbrella-quick` for the P of PF6-: with an approach, since the two ions start apart."""
+    content: dict[str, Any] = load_protocol("umbrella-quick").model_dump(mode="json")
     stage = content["stages"][-1]
     stage["coordinate"] |= {"partner": "PF6", "site": "p"}
     stage["coordinate"]["windows"] = [
@@ -55,10 +55,12 @@ class Case:
 
 CASES = {
     "pair": Case(_pair_box, _pair_protocol),
-    "carbonyl": Case(lambda: build_box(load_recipe("lb003"), n_salt=8, seed=1), lambda: load_protocol("umbrella")),
+    "carbonyl": Case(
+        lambda: build_box(load_recipe("lb003"), n_salt=8, seed=1), lambda: load_protocol("umbrella-quick")
+    ),
     **{
         name: Case(
-            lambda name=name: build_box(load_recipe(name), n_salt=8, seed=1), lambda: load_protocol("desolvation")
+            lambda name=name: build_box(load_recipe(name), n_salt=8, seed=1), lambda: load_protocol("desolvation-quick")
         )
         for name in ("lb003", "lb003_pota-no3")
     },

@@ -66,7 +66,7 @@ def deviations(found: Profile) -> np.ndarray:
 
 
 def test_a_known_potential_comes_back_within_its_errors() -> None:
-    stage, rng = stage_of("umbrella"), np.random.default_rng(1)
+    stage, rng = stage_of("umbrella-quick"), np.random.default_rng(1)
     found = [umbrella_profile(distances(stage, rng), stage, 12.0, seed) for seed in range(6)]
     z = np.concatenate([deviations(profile) for profile in found])
     assert 0.5 < np.sqrt(np.mean(z**2)) < 1.2  # the error is the larger of two, and so too large on average
@@ -80,7 +80,7 @@ def test_a_known_potential_comes_back_within_its_errors() -> None:
 
 def test_the_growing_shell_is_taken_off() -> None:
     """Of a pair that feels nothing W(r) is flat, while F(r) falls by 2 kT ln r."""
-    stage, rng = stage_of("umbrella"), np.random.default_rng(2)
+    stage, rng = stage_of("umbrella-quick"), np.random.default_rng(2)
     drawn = [draw(R**2 * np.exp(-spring / 200 * (R - 10 * at) ** 2 / KT), R, 0.0, rng) for at, spring in stage.visits]
     records = pd.DataFrame({"window": np.repeat(range(len(drawn)), N_ROWS), "r": np.concatenate(drawn)})
     table = umbrella_profile(records, stage, 12.0).table
@@ -92,7 +92,7 @@ def test_the_growing_shell_is_taken_off() -> None:
 
 def test_the_work_to_one_site_less_of_a_gaussian() -> None:
     """F = kT (n - m)^2 / 2 s^2, so that F(m - 1) - F(m) = kT / 2 s^2."""
-    stage, rng = stage_of("desolvation"), np.random.default_rng(3)
+    stage, rng = stage_of("desolvation-quick"), np.random.default_rng(3)
     z = []
     for seed in range(6):
         found = umbrella_profile(numbers(stage, 4.6, 0.45, rng), stage, 12.0, seed)
@@ -108,7 +108,7 @@ def test_the_work_to_one_site_less_of_a_gaussian() -> None:
 
 
 def test_two_series_that_differ_have_an_error_that_says_so() -> None:
-    stage, rng = stage_of("umbrella"), np.random.default_rng(4)
+    stage, rng = stage_of("umbrella-quick"), np.random.default_rng(4)
     records = distances(stage, rng)
     alike = umbrella_profile(records, stage, 12.0)
     inward = records.window >= stage.n_windows // 2
@@ -123,7 +123,7 @@ def test_two_series_that_differ_have_an_error_that_says_so() -> None:
 
 
 def test_windows_that_do_not_overlap_give_no_curve() -> None:
-    stage = stage_of("umbrella")
+    stage = stage_of("umbrella-quick")
     records = distances(stage, np.random.default_rng(5))
     records.loc[records.window.isin([0, stage.n_windows - 1]), "distance_angstrom"] -= 0.9
     found = umbrella_profile(records, stage, 12.0)
@@ -133,7 +133,7 @@ def test_windows_that_do_not_overlap_give_no_curve() -> None:
 
 
 def test_the_way_outward_alone_is_enough_and_named_so() -> None:
-    stage = stage_of("umbrella")
+    stage = stage_of("umbrella-quick")
     records = distances(stage, np.random.default_rng(6), memory=0.0)
     outward = records[records.window < stage.n_windows // 2 + 3]
     found = umbrella_profile(outward, stage, 12.0)
@@ -146,7 +146,7 @@ def test_the_way_outward_alone_is_enough_and_named_so() -> None:
 
 
 def test_the_curve_ends_at_half_the_box() -> None:
-    stage = stage_of("umbrella")
+    stage = stage_of("umbrella-quick")
     records = distances(stage, np.random.default_rng(7))
     found = umbrella_profile(records, stage, 6.0)
     assert found.zero == pytest.approx((5.15, 5.65))
@@ -156,7 +156,7 @@ def test_the_curve_ends_at_half_the_box() -> None:
 
 
 def test_free_energies_from_a_start_nearby_are_those_of_pymbar() -> None:
-    stage = stage_of("umbrella")
+    stage = stage_of("umbrella-quick")
     springs = springs_of(distances(stage, np.random.default_rng(8)), stage)
     of_springs = springs.of_springs(springs.visits)
     reduced, counts = springs.reduced(np.concatenate(of_springs)), np.array([len(values) for values in of_springs])

@@ -15,7 +15,7 @@ from solvshell.md.umbrella import Tagged, UmbrellaSampling, candidates, value_of
 from solvshell.protocol import load_protocol
 from solvshell.stages import Umbrella
 
-SPRINGS = {"umbrella": 5000.0, "desolvation": 40.0}
+SHIPPED = ("umbrella-quick", "desolvation-quick")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def energy_and_forces(context: openmm.Context, positions: np.ndarray) -> tuple[f
 
 
 @pytest.mark.parametrize("platform", ["Reference", "CPU"])
-@pytest.mark.parametrize("name", SPRINGS)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_energy_is_that_of_the_recorded_coordinate_and_forces_are_its_gradient(
     box: Box, name: str, platform: str
 ) -> None:
@@ -63,7 +63,7 @@ def test_energy_is_that_of_the_recorded_coordinate_and_forces_are_its_gradient(
     energy, forces = energy_and_forces(context, positions)
     value = value_of(stage.coordinate, tagged, positions, cell)
     assert energy == pytest.approx(0.25 * spring * (value - at) ** 2, rel=1e-4)
-    assert sampling.values(context, 3)[0] == pytest.approx(value * (10 if name == "umbrella" else 1))
+    assert sampling.values(context, 3)[0] == pytest.approx(value * (10 if name == "umbrella-quick" else 1))
     np.testing.assert_allclose(forces.sum(axis=0), 0, atol=1e-2)
     atoms = [tagged.center_atom, *sorted(tagged.partner_atoms, key=lambda atom: -np.abs(forces[atom]).max())[:5]]
     for atom in atoms:
@@ -76,8 +76,8 @@ def test_energy_is_that_of_the_recorded_coordinate_and_forces_are_its_gradient(
 
 
 def test_the_coordination_number_by_hand() -> None:
-    """Two sites at the radius, one inside, one far outside, and one inside through the boundary: 2 x 1/2 + 1 + 0 + 1."""
-    coordinate = stage_of("desolvation").coordinate
+    """Two sites at the radius, one inside, one outside, and one inside through the boundary: 2 x 1/2 + 1 + 0 + 1."""
+    coordinate = stage_of("desolvation-quick").coordinate
     positions = np.array([[0.1, 1, 1], [0.38, 1, 1], [0.1, 0.72, 1], [0.1, 1.02, 1], [1, 0.1, 1], [1.99, 1, 1]])
     tagged = Tagged(center_atom=0, partner_atoms=[1, 2, 3, 4, 5])
     inside = [1 / (1 + np.exp((r - 0.28) / 0.02)) for r in (0.28, 0.28, 0.02, 0.11)]
@@ -86,7 +86,7 @@ def test_the_coordination_number_by_hand() -> None:
 
 def test_distances_in_a_sheared_cell_are_those_of_openmm() -> None:
     cell = np.array([[2, 0, 0], [0.5, 1.8, 0], [-0.6, 0.7, 1.9]])
-    stage = stage_of("umbrella")
+    stage = stage_of("umbrella-quick")
     sampling = UmbrellaSampling(stage, Tagged(center_atom=0, partner_atoms=[1]))
     context = make_context(sampling.system(bare(2, cell)), openmm.VerletIntegrator(0.001), choose_platform("Reference"))
     at, spring = stage.visits[0]
@@ -100,25 +100,25 @@ def test_the_barostat_still_scales_molecules(box: Box) -> None:
     """Bonds to all sites would make one rigid molecule of the whole box; one bond joins no more than its pair."""
     protocol = load_protocol("demo")
     n_molecules = {}
-    for name in SPRINGS:
+    for name in SHIPPED:
         sampling = UmbrellaSampling(stage_of(name), candidates(box, stage_of(name).coordinate)[0])
         system = stage_system(sampling.system(box.system), protocol, protocol.production, seed=1)
         integrator = stage_integrator(protocol, protocol.production, seed=1)
         n_molecules[name] = len(make_context(system, integrator, choose_platform("Reference")).getMolecules())
     total = len(list(box.topology.residues()))
-    assert n_molecules == {"umbrella": total - 1, "desolvation": total}
+    assert n_molecules == {"umbrella-quick": total - 1, "desolvation-quick": total}
 
 
 def test_the_plain_model_is_left_alone(box: Box) -> None:
     before = copy.deepcopy(box.system)
-    for name in SPRINGS:
+    for name in SHIPPED:
         UmbrellaSampling(stage_of(name), candidates(box, stage_of(name).coordinate)[0]).system(box.system)
     assert box.system.getNumForces() == before.getNumForces()
 
 
 def test_a_pair_in_a_harmonic_well_has_the_spread_of_it() -> None:
     """Two atoms and a spring: r^2 exp(-k (r - r0)^2 / 2 kT), whose mean and spread are known by quadrature."""
-    stage = stage_of("umbrella")
+    stage = stage_of("umbrella-quick")
     tagged = Tagged(center_atom=0, partner_atoms=[1])
     sampling = UmbrellaSampling(stage, tagged)
     at, spring = stage.visits[8]
