@@ -83,7 +83,8 @@ class Protocol(Part):
         last = self.stages[-1]
         if not getattr(last, "production", False):
             raise ValueError(
-                f"stages: the last one ({last.name}) must be dynamics with 'production: true', or windows (umbrella, decouple)"
+                f"stages: the last one ({last.name}) must be dynamics with 'production: true', or windows "
+                "(umbrella, decouple)"
             )
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
