@@ -2,13 +2,14 @@
 
 import base64
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from matplotlib.figure import Figure
 
-from solvshell import figures, report_energies, report_tables
+from solvshell import figures, report_clusters, report_energies, report_tables, report_windows
 from solvshell.analysis.analyze import UNKNOWN_DYNAMICS
 from solvshell.analysis.exchange import WINDOW_PS
 from solvshell.analysis.sources import SHELLS
@@ -97,12 +98,11 @@ def _drawn(shown: Shown) -> dict[str, Figure | None]:
     }
 
 
-def _draw(shown: Shown) -> dict[str, str]:
-    """Write the figures beside the tables and return their SVG as data addresses; older ones of no use now go."""
-    folder = shown.folder / "figures"
+def _draw(drawn: dict[str, Figure | None], folder: Path) -> dict[str, str]:
+    """Write figures and return their SVG as data addresses; older ones of no use now go."""
     folder.mkdir(exist_ok=True)
     embedded = {}
-    for name, figure in _drawn(shown).items():
+    for name, figure in drawn.items():
         if figure is not None:
             embedded[name] = save_and_embed(figure, name, folder)
         else:
@@ -139,10 +139,15 @@ def _energy_section(shown: Shown) -> dict[str, Any]:
 
 def _section(shown: Shown) -> dict[str, Any]:
     shells = report_tables.typical_shells(shown.folder, shown.summary)
+    partners = list(shown.tables["coordination"].partner)
+    clusters = report_clusters.read_clusters(shown.run)
+    drawn = _drawn(shown) | report_clusters.draw_clusters_of(clusters, partners)
     return {
         "title": shown.title,
+        "windows": False,
         "folder": shown.folder,
-        "figures": _draw(shown),
+        "figures": _draw(drawn, shown.folder / "figures"),
+        "clusters": report_clusters.cluster_sections(clusters),
         "summary": shown.summary,
         "tables": {name: table.to_dict("records") for name, table in shown.tables.items()},
         "residence": report_tables.residence_rows(shown.tables["residence"], shown.summary["residence"]),
@@ -150,7 +155,7 @@ def _section(shown: Shown) -> dict[str, Any]:
         "cutoffs": report_tables.cutoff_rows(shown.tables["peaks"], shown.tables["coordination"]),
         "exchange": report_tables.exchange_matrices(shown.tables["exchange"]),
         "typical_shells": [] if shells is None else shells.to_dict("records"),
-        "partners": list(shown.tables["coordination"].partner),
+        "partners": partners,
         "run": shown.run,
         "provenance": shown.run.provenance if shown.run else None,
         "outdated": is_outdated(shown),
@@ -159,13 +164,29 @@ def _section(shown: Shown) -> dict[str, Any]:
     }
 
 
+def _sections(paths: Sequence[Path | str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return what the page says of each run, and the transfer free energies between those that decoupled molecules."""
+    sections: list[dict[str, Any]] = []
+    of_windows = []
+    for path in map(Path, paths):
+        run = report_windows.run_of_windows(path)
+        if run is None:
+            sections.append(_section(read_analyzed(path)))
+            continue
+        shown = report_windows.read_windows(run)
+        (address,) = _draw({"free_energy": shown.figure()}, run.analysis_path / "figures").values()
+        sections.append(report_windows.windows_section(shown, address))
+        of_windows.append(shown)
+    return sections, report_windows.transfers(of_windows)
+
+
 def write_report(runs: Sequence[Path | str], page: Path | str) -> None:
     """Write one self-contained HTML page about analyzed runs, and their figures (SVG, PNG) beside their tables.
 
     Parameters
     ----------
     runs : sequence of Path or str
-        Folders of runs, or of tables from a foreign trajectory.
+        Folders of runs, or of tables from a foreign trajectory. A run that ends in windows has a page of its own kind.
     page : Path or str
         The HTML file, whose name ends so.
 
@@ -177,7 +198,7 @@ def write_report(runs: Sequence[Path | str], page: Path | str) -> None:
     page = Path(page)
     if page.is_dir() or page.suffix.lower() not in (".html", ".htm"):
         raise InvalidInput(f"{page}: not the name of a page; give a file such as report.html")
-    sections = [_section(read_analyzed(path)) for path in runs]
-    words = {"exchange_window_ps": WINDOW_PS, "unknown_dynamics": UNKNOWN_DYNAMICS}
+    sections, transfers = _sections(runs)
+    words = {"exchange_window_ps": WINDOW_PS, "unknown_dynamics": UNKNOWN_DYNAMICS, "version": version("solvshell")}
     page.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(page, page_template("report.html").render(sections=sections, **words))
+    write_atomically(page, page_template("report.html").render(sections=sections, transfers=transfers, **words))

@@ -6,6 +6,12 @@ them into the figures of a page. Matplotlib without pyplot, Okabe-Ito colors. No
 
 from solvshell.figures.bars import draw_clusters, draw_coordination, draw_denticity, draw_shells, draw_speciation
 from solvshell.figures.convergence import draw_convergence, draw_running_means, quantity_name
+from solvshell.figures.cut_clusters import (
+    draw_cluster_energies,
+    draw_infrared,
+    plot_cluster_energies,
+    plot_infrared,
+)
 from solvshell.figures.decays import draw_residence_decays
 from solvshell.figures.energies import (
     draw_energies,
@@ -47,6 +53,7 @@ from solvshell.figures.style import (
     say_none,
 )
 from solvshell.figures.typical import draw_typical_shell
+from solvshell.figures.windows import draw_decoupling, draw_umbrella, plot_decoupling, plot_umbrella
 
 __all__ = [
     "COLORS",
@@ -55,16 +62,19 @@ __all__ = [
     "SMOOTHING_BINS",
     "STYLE",
     "draw_angles",
+    "draw_cluster_energies",
     "draw_clusters",
     "draw_convergence",
     "draw_coordination",
     "draw_coordination_free_energy",
+    "draw_decoupling",
     "draw_denticity",
     "draw_energies",
     "draw_energy_distance",
     "draw_energy_distribution",
     "draw_energy_shells",
     "draw_exchange_free_energy",
+    "draw_infrared",
     "draw_population",
     "draw_potential_of_mean_force",
     "draw_rdf",
@@ -74,18 +84,22 @@ __all__ = [
     "draw_shells",
     "draw_speciation",
     "draw_typical_shell",
+    "draw_umbrella",
     "new_figure",
     "number",
     "pair_name",
     "partner_colors",
     "plot_binding",
+    "plot_cluster_energies",
     "plot_clusters",
     "plot_convergence",
     "plot_coordination",
+    "plot_decoupling",
     "plot_energies",
     "plot_energy_shells",
     "plot_exchange_free_energy",
     "plot_free_energy",
+    "plot_infrared",
     "plot_log",
     "plot_other_rdf",
     "plot_potential_of_mean_force",
@@ -94,6 +108,7 @@ __all__ = [
     "plot_running_means",
     "plot_shells",
     "plot_typical_shells",
+    "plot_umbrella",
     "quantity_name",
     "save_figure",
     "say_none",
