@@ -5,7 +5,7 @@ At (1, 1) the system is the plain model; at (0, 0) each molecule of the set is a
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -209,14 +209,15 @@ def lambda_parameters(lambdas: Lambdas) -> dict[str, float]:
     return {_DISCHARGED: 1.0 - lambdas.charges, _COUPLED: lambdas.lennard_jones}
 
 
-def _energies(context: openmm.Context, group: int, parameter: str, values: Sequence[float]) -> Iterator[float]:
-    """Yield the energy of one force group at values of a parameter, which is put back."""
-    before = context.getParameter(parameter)
+def _energies(context: openmm.Context, group: int, parameter: str, values: Sequence[float]) -> list[float]:
+    """Return the energies of one force group at values of a parameter, which is put back."""
+    before, found = context.getParameter(parameter), []
     for value in values:
         context.setParameter(parameter, value)
         state = context.getState(energy=True, groups=1 << group)
-        yield state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole)
+        found.append(state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole))
     context.setParameter(parameter, before)
+    return found
 
 
 def coupling_energies(context: openmm.Context, states: Sequence[Lambdas]) -> NDArray[np.float64]:
