@@ -110,7 +110,7 @@ class Protocol(Part):
         if not isinstance(stage, Dynamics):
             raise InvalidInput(
                 f"protocol {self.name} ends in windows ({stage.name}), not in production: it offers a free energy, "
-                "from 'solvshell analyze', and nothing else"
+                "by 'solvshell analyze' and 'solvshell report', and nothing else"
             )
         return stage
 

@@ -67,6 +67,20 @@ class Run:
         """How it was run."""
         return read_yaml(self.path / "protocol.yaml", Protocol)
 
+    def check_has_production(self) -> None:
+        """Refuse a run that ends in windows, whose frames are those of no liquid in equilibrium.
+
+        Raises
+        ------
+        InvalidInput
+            If it does.
+        """
+        if self.protocol.windows is not None:
+            raise InvalidInput(
+                f"{self.path}: ends in windows ({self.protocol.windows.name}), not in production: it offers a free "
+                "energy, by 'solvshell analyze' and 'solvshell report', and nothing else"
+            )
+
     @property
     def provenance(self) -> dict[str, Any]:
         """Seed, versions, hashes, and the platform of each start."""

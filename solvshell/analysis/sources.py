@@ -173,7 +173,14 @@ def analyze_trajectory(
 
 @contextmanager
 def whole_trajectory(run: Run) -> Iterator[Path]:
-    """Give a trajectory of whole frames that nobody writes to: that of the run if it is done, else a copy so far."""
+    """Give a trajectory of whole frames that nobody writes to: that of the run if it is done, else a copy so far.
+
+    Raises
+    ------
+    InvalidInput
+        If production has fewer than two frames so far, or the run has none, since it ends in windows.
+    """
+    run.check_has_production()
     if run.is_done:
         yield run.trajectory_path
         return

@@ -22,6 +22,7 @@ from solvshell.species import select_species
 
 def _analyzed(run: Run) -> tuple[dict[Key, Cutoff], dict[str, Any]]:
     """Return the cutoffs of an analysis and its summary; the run is analyzed if it has not been."""
+    run.check_has_production()
     path = run.analysis_path / "summary.json"
     summary = json.loads(path.read_text()) if path.is_file() else analyze_run(run).summary
     if "stop" not in summary["frames"]:

@@ -112,6 +112,8 @@ def _run_folders(folder: Path) -> list[Path]:
 def _open(folder: Path) -> System:
     if not folder.is_dir():
         raise InvalidInput(f"{folder}: no such folder; give a run, or a folder of replica runs")
+    for path in _run_folders(folder):
+        Run.load(path).check_has_production()
     replicas = tuple(read_analyzed(path) for path in _run_folders(folder))
     for path, replica in zip(_run_folders(folder), replicas, strict=True):
         if replica.run is None:
