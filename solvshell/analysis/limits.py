@@ -154,6 +154,9 @@ def _energy_lines(energies: dict[str, Any]) -> Iterator[str]:
             error = "" if total["stderr"] is None else f" +- {total['stderr']:.0f}"
             mark = "" if total["resolved"] else ", not resolved"
             yield f"  {total['mean']:.0f}{error} kJ/mol of {center} with {words}{mark}"
+    shifts = ", ".join(f"{pair} {shift:+.0f}" for pair, shift in energies["charged_pair_constant_kj_mol"].items())
+    if shifts:
+        yield f"  in this box the Ewald energy of a single pair is shifted, in kJ/mol: {shifts}"
 
 
 def headline(summary: dict[str, Any]) -> Iterator[str]:

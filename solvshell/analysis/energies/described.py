@@ -64,7 +64,7 @@ def _sums(sums: pd.DataFrame, region: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _units(liquid: Liquid, of_units: list[Pass]) -> dict[str, Any]:
+def _units(of_units: list[Pass]) -> dict[str, Any]:
     found = {}
     for one in of_units:
         (unit,), partners = one.energies.centers, one.energies.partners
@@ -74,6 +74,9 @@ def _units(liquid: Liquid, of_units: list[Pass]) -> dict[str, Any]:
             "n_units": unit.n_molecules,
             "charge": unit.charge,
             "n_plus_per_unit": unit.n_plus,
+            "contacts_within_angstrom": {
+                f"{center}-{partner} {site}": r for (center, partner, site), r in one.shells.radii_angstrom.items()
+            },
             "without_contacts": without,
             "charged_pair_constant_kj_mol": _pair_constants(one),
             "self_energy_kj_mol": _self_energies(one),
@@ -115,6 +118,6 @@ def described(
             "first_shell_bare": _sums(tables["energy_sums"], FIRST_SHELL),
             "whole_box_ewald": _sums(tables["energy_sums"], WHOLE_BOX),
         },
-        "units": _units(liquid, of_units),
+        "units": _units(of_units),
         "rows": [{str(key): value for key, value in row.items()} for row in tables["energies"].to_dict("records")],
     }

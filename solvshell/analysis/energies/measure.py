@@ -19,6 +19,7 @@ from solvshell.analysis.energies.shell_compositions import shell_energy_table
 from solvshell.analysis.energies.units import first_minima, nitrogens, shells_of_units
 from solvshell.analysis.shells import FirstShells
 from solvshell.analysis.sites import Sites
+from solvshell.analysis.tallies import coordinating_sites, has_known_shell
 from solvshell.errors import InvalidInput
 from solvshell.species import SpeciesFile
 
@@ -89,9 +90,8 @@ def _shells_of_centers(shells: FirstShells, groups: list[str]) -> Shells:
     sites = shells.sites
     has_shell = np.zeros((len(sites.centers), len(groups)), bool)
     for k, name in enumerate(groups):
-        mine = np.array([site.coordinating and site.partner == name for site in sites.sites])
-        cutoffs = shells.cutoffs[:, mine]
-        has_shell[:, k] = (cutoffs >= 0).all(axis=1) & (cutoffs > 0).any(axis=1)
+        cutoffs = shells.cutoffs[:, coordinating_sites(sites, name)]
+        has_shell[:, k] = [has_known_shell(of_center) for of_center in cutoffs]
     molecule = np.concatenate([center.molecule_idx for center in sites.centers])
     contacts = replace(shells.contacts, center=molecule[shells.contacts.center])
     return Shells(shells.frames, contacts, has_shell, shells.is_incomplete)

@@ -84,14 +84,15 @@ class Energies:
         first = sum(species.n_molecules for species in self.centers[:i])
         return slice(first, first + self.centers[i].n_molecules)
 
-    def full_charge_factor(self, i: int, j: int) -> float | None:
-        """Return by what the Coulomb energy of center i and partner j grows at full charges; None if not known.
+    def full_charge_factors(self, i: int) -> np.ndarray | None:
+        """Return by what the Coulomb energies of a center species grow at full charges, shape (n_partners,), or None.
 
-        1 / scale for an ion and a neutral molecule, 1 / scale^2 for two ions, as only ions are scaled.
+        By 1 / scale with neutral molecules, by 1 / scale^2 with ions: only ions are scaled.
         """
         if self.charge_scale is None:
             return None
-        return float(self.charge_scale ** -(self.centers[i].is_ion + self.partners[j].is_ion))
+        n_ions = np.array([self.centers[i].is_ion + partner.is_ion for partner in self.partners])
+        return np.asarray(self.charge_scale ** -n_ions.astype(float))
 
     def _place(self) -> tuple[np.ndarray, tuple[int, int, int]]:
         shape = self.whole_box.shape[:3]

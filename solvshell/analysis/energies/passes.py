@@ -1,14 +1,15 @@
 """One pass for some centers: from their groups and contacts to `Energies`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from MDAnalysis.core.groups import AtomGroup
 
-from solvshell.analysis.energies.interaction import InteractionEnergies, Members
+from solvshell.analysis.energies.interaction import InteractionEnergies
 from solvshell.analysis.energies.measured import Energies, ShellMembers, Species
+from solvshell.analysis.energies.members import Members
 from solvshell.analysis.energies.model import PairModel
 from solvshell.analysis.geometry import Contacts
 from solvshell.analysis.shells import FirstShells
@@ -44,20 +45,24 @@ class Shells:
     has_shell : numpy.ndarray of bool, shape (n_center_species, n_partners)
         By the order of the pass: center species first, then the other groups.
     is_incomplete : numpy.ndarray of bool, shape (n_center_species,)
+    radii_angstrom : mapping
+        Where they end, by center, partner and site; those of simple cations are in the table of peaks.
     """
 
     frames: np.ndarray
     contacts: Contacts
     has_shell: np.ndarray
     is_incomplete: np.ndarray
+    radii_angstrom: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Pass:
-    """What one pass found: energies to be averaged, and the `InteractionEnergies` behind them."""
+    """What one pass found: energies to be averaged, the `InteractionEnergies` behind them, and the first shells."""
 
     energies: Energies
     found: InteractionEnergies
+    shells: Shells
 
 
 def thinned(shells: FirstShells, n_frames: int) -> FirstShells:
@@ -123,4 +128,4 @@ def run_pass(liquid: Liquid, centers: tuple[str, ...], shells: Shells, n_nitroge
         shells.has_shell,
         shells.is_incomplete,
     )
-    return Pass(energies, found)
+    return Pass(energies, found, shells)

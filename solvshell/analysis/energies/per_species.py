@@ -17,14 +17,9 @@ PER_MOLECULE, PER_CENTER = "per_molecule", "per_center"
 Row = tuple[str | float | None, ...]
 
 
-def _full(energies: Energies, i: int, j: int, coulomb: np.ndarray) -> np.ndarray | None:
-    factor = energies.full_charge_factor(i, j)
-    return None if factor is None else factor * coulomb
-
-
 def _rows_of_pair(energies: Energies, i: int, j: int) -> Iterator[Row]:
     """Yield the rows of one center species and one partner, without their names."""
-    members, partner = energies.of_center(i), energies.partners[j]
+    members, partner, factors = energies.of_center(i), energies.partners[j], energies.full_charge_factors(i)
     n_others = partner.n_molecules - (partner.name == energies.centers[i].name)
     regions: dict[str, tuple[np.ndarray, np.ndarray | float]] = {}
     if energies.has_shell[i, j]:
@@ -35,9 +30,9 @@ def _rows_of_pair(energies: Energies, i: int, j: int) -> Iterator[Row]:
             if quantity == PER_MOLECULE and n_others == 0:
                 continue
             for name, kind in COULOMB.items():
-                coulomb = values[..., kind]
-                per = n if quantity == PER_MOLECULE else 1.0
-                yield quantity, region, name, *numbers(values[..., LJ], coulomb, _full(energies, i, j, coulomb), per)
+                lj, coulomb, per = values[..., LJ], values[..., kind], n if quantity == PER_MOLECULE else 1.0
+                full = None if factors is None else factors[j] * coulomb
+                yield quantity, region, name, *numbers(lj, coulomb, full, per)
     tail = energies.tail[:, i, j]
     yield PER_CENTER, TAIL, "none", *numbers(tail, np.zeros_like(tail), None)
 
@@ -63,9 +58,8 @@ def energy_table(energies: Energies) -> pd.DataFrame:
 
 def _summed(energies: Energies, i: int, values: np.ndarray, kind: int) -> tuple[float | None, ...]:
     """Return the numbers of the sum over partners of energies (n_frames, n_members, n_partners, 3)."""
-    coulomb = values[..., kind]
-    factors = [energies.full_charge_factor(i, j) for j in range(len(energies.partners))]
-    full = None if energies.charge_scale is None else coulomb @ np.array(factors, float)
+    coulomb, factors = values[..., kind], energies.full_charge_factors(i)
+    full = None if factors is None else coulomb @ factors
     return numbers(values[..., LJ].sum(axis=2), coulomb.sum(axis=2), full)
 
 

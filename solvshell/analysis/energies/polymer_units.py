@@ -15,7 +15,7 @@ PER_CHARGE, PER_SITE, PER_CONTACT = "unit_charge", "n_plus", "contact_molecule"
 
 def _rows(energies: Energies, i: int, j: int) -> Iterator[Row]:
     """Yield the rows of one center species and one partner, without their names."""
-    center, members, factor = energies.centers[i], energies.of_center(i), energies.full_charge_factor(i, j)
+    center, members, factors = energies.centers[i], energies.of_center(i), energies.full_charge_factors(i)
     charge = abs(center.charge) / (energies.charge_scale or 1.0)
     fixed = {PER_CHARGE: (charge, charge), PER_SITE: (center.n_plus, center.n_plus)}
     regions = {WHOLE_BOX: energies.whole_box[:, members, j]}
@@ -29,7 +29,7 @@ def _rows(energies: Energies, i: int, j: int) -> Iterator[Row]:
         for per, (divisor, n) in divisors.items():
             for name, kind in COULOMB.items():
                 coulomb = values[..., kind]
-                full = None if factor is None else factor * coulomb
+                full = None if factors is None else factors[j] * coulomb
                 yield per, region, name, divisor, *numbers(values[..., LJ], coulomb, full, n)
 
 

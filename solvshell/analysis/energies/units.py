@@ -85,4 +85,4 @@ def shells_of_units(
     partners = {partner for _, partner, _ in mine}
     contacts = _contacts(liquid, centers, sites, mine, partners, frames) if mine else _no_contacts()
     order = [name, *(other for other in liquid.groups if other != name)]
-    return Shells(frames, contacts, np.array([[other in partners for other in order]]), np.array([False]))
+    return Shells(frames, contacts, np.array([[other in partners for other in order]]), np.array([False]), mine)
