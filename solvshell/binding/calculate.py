@@ -41,11 +41,10 @@ class BindingEnergies:
         how = ["method", "phase", "geometry"]
         named = rows.assign(what=rows["kind"] + " " + rows["composition"]).set_index(["what", *how])
         wide = named["mean_kj_mol"].unstack(how, sort=False)  # noqa: PD010 pivot_table leaves empty columns out
-        table = wide.rename_axis(index=None, columns=[None] * len(how)).to_string(
-            float_format="{:.0f}".format, na_rep="-"
-        )
-        failed = self.binding[self.binding["status"] != OK]["status"].value_counts()
-        return "\n".join([table, *(f"{n} without an energy: {status}" for status, n in failed.items())])
+        table = wide.rename_axis(index=None, columns=[None] * len(how))
+        lines = [] if wide.empty else [table.to_string(float_format="{:.0f}".format, na_rep="-")]
+        without = self.binding[self.binding["status"] != OK]["status"].value_counts()
+        return "\n".join([*lines, *(f"{n} rows without an energy: {status}" for status, n in without.items())])
 
     def __repr__(self) -> str:
         return f"<BindingEnergies of {len(self.clusters)} clusters: binding, desolvation, means, settings>"

@@ -86,8 +86,9 @@ def mean_table(of_binding: pd.DataFrame, of_desolvation: pd.DataFrame) -> pd.Dat
 
     Of `binding`, and of `desolvation` of one molecule of a species out of the whole shell. The standard error is the
     scatter over √n, empty for a single cluster. The clusters are typical ones that differ, no random sample of the
-    liquid. `n_failed` were not averaged.
+    liquid. `n_failed` did not converge and were not averaged; clusters that a method does not take have no row.
     """
+    of_binding = of_binding[~of_binding["status"].isin(REFUSED)]
     any_one = of_desolvation[of_desolvation["order"] == ANY]
     rows = [
         *_means(of_binding.assign(leaves=""), BINDING, "binding_kj_mol"),

@@ -85,6 +85,15 @@ def test_the_force_field_of_a_cluster_without_one_is_refused(tmp_path):
         binding_energies([ions(("Li", 1, (0, 0, 0)))], cache=tmp_path)
 
 
+def test_clusters_too_large_for_a_density_functional_are_said_and_start_no_process(tmp_path):
+    pytest.importorskip("pyscf.dispersion", reason="needs the extra qm")
+    pytest.importorskip("geometric", reason="needs the extra qm")
+    found = binding_energies([cluster("EC", "DMC")], methods=["dft"], relax=True, cache=tmp_path)
+    assert found.headline() == "2 rows without an energy: too_large"
+    assert found.binding.geometry.tolist() == ["fixed", "relaxed"]
+    assert found.settings["methods"]["dft"].endswith("clusters of at most 20 atoms")
+
+
 @pytest.mark.parametrize(("method", "module"), [("gfn2", "tblite"), ("dft", "pyscf")])
 def test_a_missing_extra_is_one_line_and_the_force_field_works_without_it(method, module, tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == module]:

@@ -3,7 +3,7 @@ import pytest
 from cut_by_hand import cluster
 
 from solvshell.binding.by_forcefield import ForceField
-from solvshell.binding.methods import NOT_CONVERGED, OK, Asked, PartEnergy
+from solvshell.binding.methods import NOT_CONVERGED, OK, TOO_LARGE, Asked, PartEnergy
 from solvshell.binding.parts import ANY, CHAIN, binding, desolvation, parts_of, steps_of
 from solvshell.binding.tables import binding_table, desolvation_table, mean_table
 
@@ -71,6 +71,16 @@ def test_what_did_not_converge_is_kept_and_marked_and_not_averaged():
     assert means.loc["desolvation", "n"] == 2
     per_cluster = any_one.groupby("cluster").desolvation_kj_mol.mean()
     assert means.loc["desolvation", "mean_kj_mol"] == pytest.approx(per_cluster.mean())
+
+
+def test_what_a_method_does_not_take_is_a_row_and_no_mean():
+    group = cluster("EC", "DMC")
+    refused = {part: PartEnergy(part, "gas", "fixed", None, TOO_LARGE) for part in parts_of(group)}
+    found = {("by-hand", "dft", "gas", "fixed"): refused}
+    of_binding, of_desolvation = binding_table([group], found), desolvation_table([group], found)
+    assert of_binding.status.tolist() == [TOO_LARGE]
+    assert of_binding.n_atoms.tolist() == [23]
+    assert len(of_desolvation) == len(mean_table(of_binding, of_desolvation)) == 0
 
 
 def test_a_single_cluster_has_no_error():
