@@ -64,12 +64,17 @@ def read_analyzed(path: Path | str) -> Shown:
     Raises
     ------
     InvalidInput
-        If the folder has not been analyzed.
+        If the folder has not been analyzed, or holds a run that ends in windows.
     """
     path = Path(path)
     if not path.is_dir():
         raise InvalidInput(f"{path}: no such folder")
     run = Run.load(path) if (path / "protocol.yaml").is_file() else None
+    if run and run.protocol.windows is not None:
+        raise InvalidInput(
+            f"{path}: its protocol ({run.protocol.name}) ends in windows, so that it offers a free energy (shown by "
+            "'solvshell report') and no liquid to compare"
+        )
     folder = run.analysis_path if run else path
     absent = {name for name in TABLES if not (folder / f"{name}.csv").is_file()}
     missing = [f"{name}.csv" for name in TABLES if name in absent - LATER_TABLES]
