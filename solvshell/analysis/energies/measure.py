@@ -1,5 +1,6 @@
 """From a model and first shells to tables of interaction energies: a second pass, over fewer frames."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -77,12 +78,13 @@ def energy_model(
     return EnergyModel(system, charge_scale, n_frames)
 
 
-def _coordinating(sites: Sites) -> dict[str, AtomGroup]:
-    """Return by species the atoms from which distances are taken."""
+def _coordinating(sites: Sites, groups: Mapping[str, AtomGroup]) -> dict[str, AtomGroup]:
+    """Return by species the atoms from which distances are taken: centers, nitrogens, coordinating sites."""
     found = {center.name: center.atoms for center in sites.centers}
-    for site in sites.sites:
-        if site.coordinating:
-            found[site.partner] = found[site.partner] | site.atoms if site.partner in found else site.atoms
+    of_units = [(name, center.atoms) for name, mine in nitrogens(sites, groups).items() for center in mine]
+    of_sites = [(site.partner, site.atoms) for site in sites.sites if site.coordinating]
+    for name, atoms in of_units + of_sites:
+        found[name] = found[name] | atoms if name in found else atoms
     return found
 
 
@@ -146,9 +148,10 @@ def measure_energies(
         If the model is no plain pair model, or the species are no whole molecules.
     """
     bar = verbose and backend == "serial"  # MDAnalysis has none of several workers
+    groups = species_groups(universe, species, shells.sites)
     liquid = Liquid(
-        groups=species_groups(universe, species, shells.sites),
-        coordinating=_coordinating(shells.sites),
+        groups=groups,
+        coordinating=_coordinating(shells.sites, groups),
         molecules_are=species.molecules_are,
         model=PairModel.from_system(model.system),
         charge_scale=model.charge_scale,
@@ -157,7 +160,7 @@ def measure_energies(
     )
     used = thinned(shells, model.n_frames)
     centers = tuple(center.name for center in shells.sites.centers)
-    of_centers = run_pass(liquid, centers, _shells_of_centers(used, list(liquid.groups)))
+    of_centers = run_pass(liquid, centers, _shells_of_centers(used, list(groups)))
     of_units = _passes_of_units(liquid, shells.sites, peaks, used.frames)
     passes = [of_centers, *of_units]
     tables = {

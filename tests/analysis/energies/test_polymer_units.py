@@ -8,6 +8,7 @@ import pytest
 from synthetic import CUBE, make_universe, species_file
 
 from solvshell.analysis.energies.groups import species_groups
+from solvshell.analysis.energies.measure import _coordinating
 from solvshell.analysis.energies.model import COULOMB_KJ_MOL_ANGSTROM, PairModel
 from solvshell.analysis.energies.passes import Liquid, run_pass
 from solvshell.analysis.energies.units import first_minima, nitrogens, shells_of_units
@@ -115,5 +116,12 @@ def test_units_of_no_partner_are_a_species_of_their_own(universe):
     content = species().model_dump(mode="json")
     content["partners"].pop("UNI")
     alone = species().model_validate(content)
-    groups = species_groups(universe, alone, select_sites(universe, alone))
+    sites = select_sites(universe, alone)
+    groups = species_groups(universe, alone, sites)
     assert {name: len(atoms) for name, atoms in groups.items()} == {"Li": 3, "NO3": 24, "EC": 20, "Poly": 6}
+    assert {name: set(atoms.names) for name, atoms in _coordinating(sites, groups).items()} == {
+        "Li": {"LI"},
+        "Poly": {"N1", "N2"},
+        "NO3": {"O"},
+        "EC": {"O"},
+    }
