@@ -1,6 +1,7 @@
 """From a run, or from anybody's trajectory, to tables of Li+ solvation."""
 
 from solvshell.analysis.analyze import Analysis, analyze, write_tables
+from solvshell.analysis.energies.closure import check_closure
 from solvshell.analysis.energies.interaction import InteractionEnergies
 from solvshell.analysis.energies.model import PairModel
 from solvshell.analysis.geometry import SolvationGeometry
@@ -22,6 +23,7 @@ __all__ = [
     "analyze_run",
     "analyze_trajectory",
     "as_universe",
+    "check_closure",
     "first_shells",
     "headline",
     "known_species",

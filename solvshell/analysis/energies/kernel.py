@@ -236,16 +236,16 @@ def frame_energies(
     """
     species, fragments, around = frame.layout.species, frame.layout.fragments, room_around(frame)
     rows, n_rows = np.empty((len(centers) * len(species), 6)), 0
-    whole_box[:], by_distance[:] = 0, 0
+    by_distance[:] = 0
     for k in range(len(centers)):
-        center = centers[k]
+        center, sums = centers[k], np.zeros(whole_box[k].shape)
         of_itself[k] = self_energy(center, frame)
         look_around(center, frame, around)
         for m in range(len(species)):
             if fragments[m] == fragments[center]:
                 continue
             distance, energies = np.sqrt(around.square[m]), around.energies[m]
-            whole_box[k, species[m]] += energies
+            sums[species[m]] += energies
             if distance < edges[-1]:
                 into = by_distance[species[center], species[m], min(int(distance / edges[1]), len(edges) - 2)]
                 into[0] += 1
@@ -254,4 +254,5 @@ def frame_energies(
                 rows[n_rows, 0], rows[n_rows, 1], rows[n_rows, 2] = k, m, distance
                 rows[n_rows, 3:] = energies
                 n_rows += 1
+        whole_box[k] = sums
     return rows[:n_rows].copy()

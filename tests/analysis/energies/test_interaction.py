@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from ewald_by_hand import KE, energies, images
+from ewald_by_hand import KE, energies, images, psi
 from MDAnalysis import Universe
 from MDAnalysis.lib.mdamath import triclinic_box, triclinic_vectors
 from small_boxes import gel
@@ -10,6 +10,7 @@ from synthetic import make_universe
 
 from solvshell.analysis.energies.interaction import InteractionEnergies
 from solvshell.analysis.energies.model import PairModel
+from solvshell.analysis.energies.tail import tail_coefficients
 from solvshell.errors import InvalidInput
 
 LI, EC, PF6 = ["LI"], ["C", "O1", "O2"], ["P", "F1", "F2"]
@@ -131,6 +132,23 @@ def test_bare_energies_do_not_depend_on_the_box_and_those_of_ewald_do():
     assert (np.abs(shift[0] / xi[0] - 1) > np.abs(shift[1] / xi[1] - 1)).all()
 
 
+def test_the_self_energy_of_a_molecule_is_that_of_its_charges_with_their_images():
+    universe, whole = frames(n=1)
+    pf6 = {"PF6": universe.select_atoms("resname PF6")}
+    others = {name: universe.select_atoms(f"resname {name}") for name in ("LI", "EC")}
+    found = InteractionEnergies(pf6, others, model()).run().results.self_energy
+    charges = model().charges[-3:]
+    for t, (at, vectors) in enumerate(whole):
+        xi = psi([[1e-3, 0, 0]], vectors)[0] - 1e3
+        expected = []
+        for x in at[-4:]:
+            pairs = [(i, j) for i in range(3) for j in range(i)]
+            smooth = [psi(x[i] - x[j], vectors)[0] - 1 / np.linalg.norm(x[i] - x[j]) for i, j in pairs]
+            products = [charges[i] * charges[j] for i, j in pairs]
+            expected.append(KE * (charges @ charges * xi / 2 + np.dot(products, smooth)))
+        assert found[t] == pytest.approx(expected, rel=1e-5)
+
+
 def _residues(box):
     universe = Universe(box.topology, box.positions * 10)
     universe.dimensions = triclinic_box(*box.box_vectors * 10)
@@ -154,6 +172,8 @@ def test_a_unit_of_a_chain_meets_all_molecules_but_its_own_chain():
     assert in_chains.run().results.whole_box[..., [0, 2]].sum() == pytest.approx(
         found.results.whole_box[..., [0, 2]].sum(), rel=1e-5
     )
+    tails = tail_coefficients(model, np.repeat([1, 2, 0], [24, 96, 154])) / found.results.volumes[0]
+    assert found.results.tail[0, 0] == pytest.approx(tails[0] / 6)
     assert found.n_molecules.tolist() == [6, 6, 6]
     assert in_chains.n_molecules.tolist() == [2, 6, 6]
 
