@@ -9,7 +9,7 @@ import numpy as np
 
 from solvshell.quantum.extra import NotConverged, needed
 from solvshell.quantum.units import BOHR_ANGSTROM, HARTREE_KJ_MOL, Array, Gradient
-from solvshell.quantum.xtb import gfn2_function
+from solvshell.quantum.xtb import gfn2
 
 MAX_STEPS = 300
 
@@ -103,8 +103,11 @@ def optimize_gfn2(
     positions: Array,
     charge: int,
     dihedrals: Sequence[tuple[int, int, int, int]] = (),
-    continuum: float | None = None,
     max_steps: int = MAX_STEPS,
 ) -> Array:
-    """Return the positions of the nearest GFN2-xTB minimum, with the named dihedrals held; see `optimize`."""
-    return optimize(elements, positions, gfn2_function(elements, charge, continuum), dihedrals, max_steps)
+    """Return the positions of the nearest GFN2-xTB minimum in the gas phase, with the named dihedrals held.
+
+    Every energy starts from nothing, so that the way down is the same to the last digit wherever it begins: minima are
+    starts of what is kept in a cache. See `optimize`.
+    """
+    return optimize(elements, positions, lambda x: gfn2(elements, x, charge), dihedrals, max_steps)
