@@ -14,7 +14,8 @@ from solvshell.units import kT_kj_mol
 
 Visits = tuple[NDArray[np.float64], ...]
 
-_N_RESAMPLED = 200
+_N_RESAMPLED = 100
+_FEWEST_BLOCKS = 4
 #: What so many of the resampled runs cannot say has no error.
 _SELDOM_UNKNOWN = 0.05
 
@@ -57,12 +58,33 @@ class Springs:
         both = zip(visits[:n], visits[n:][::-1], strict=True)
         return [np.concatenate(pair) for pair in both] if len(visits) > n else list(visits)
 
-    def resampled(self, rng: np.random.Generator) -> Visits:
-        """Return a bootstrap of every visit: as many values, drawn from all of it, as it has independent ones."""
-        return tuple(
-            rng.choice(visit, max(2, round(len(visit) / inefficiency)))
+    @property
+    def _block_lengths(self) -> list[int]:
+        """Twice the memory of each visit; a shorter one is cut into no fewer than four blocks."""
+        return [
+            max(1, min(round(2 * inefficiency), len(visit) // _FEWEST_BLOCKS))
             for visit, inefficiency in zip(self.visits, self.inefficiencies, strict=True)
-        )
+        ]
+
+    @property
+    def widening(self) -> float:
+        """The factor by which resampled runs scatter too little, of few blocks that remember the one before.
+
+        Of n blocks, twice as long as the statistical inefficiency of a correlation that falls exponentially: the
+        variance misses 1/n, and 1/4 (1 - exp(-4)) of what is left (see `solvshell.analysis.statistics.Bootstrap`).
+        """
+        n_blocks = np.median([len(visit) / n for visit, n in zip(self.visits, self._block_lengths, strict=True)])
+        missed = -np.expm1(-4) / 4 if max(self.inefficiencies) > 1 else 0.0
+        return float(1 / np.sqrt((1 - 1 / n_blocks) * (1 - missed)))
+
+    def resampled(self, rng: np.random.Generator) -> Visits:
+        """Return a bootstrap of every visit: blocks of its values, from anywhere in it, the end joined to the start."""
+        drawn = []
+        for visit, length in zip(self.visits, self._block_lengths, strict=True):
+            starts = rng.integers(len(visit), size=-(-len(visit) // length))
+            places = (starts[:, None] + np.arange(length)).ravel()[: len(visit)]
+            drawn.append(visit[places % len(visit)])
+        return tuple(drawn)
 
 
 def springs_of(records: pd.DataFrame, stage: Umbrella) -> Springs:
@@ -129,6 +151,7 @@ class Estimates:
     together: Unbiased
     series: tuple[Unbiased, ...]
     resampled: tuple[Unbiased, ...]
+    widening: float
 
     def spread(self, of: Callable[[Unbiased], NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return the standard error of numbers, each not a number where resampled runs often have none.
@@ -137,7 +160,7 @@ class Estimates:
         difference of two series, which knows what is remembered for longer than a window lasts.
         """
         samples = np.ma.masked_invalid([of(unbiased) for unbiased in self.resampled])
-        spread = samples.std(axis=0, ddof=1).filled(np.nan)
+        spread = self.widening * samples.std(axis=0, ddof=1).filled(np.nan)
         if len(self.series) == 2:
             outward, inward = (of(unbiased) for unbiased in self.series)
             with np.errstate(invalid="ignore"):
@@ -153,4 +176,5 @@ def estimates(springs: Springs, start: NDArray[np.float64], rng: np.random.Gener
         together=_without_springs(springs, springs.visits, start),
         series=tuple(_without_springs(springs, series, start) for series in springs.series),
         resampled=tuple(_without_springs(springs, springs.resampled(rng), start) for _ in range(_N_RESAMPLED)),
+        widening=springs.widening,
     )

@@ -154,9 +154,10 @@ def _curves(
     names = DISTANCE_COLUMNS if springs.is_distance else NUMBER_COLUMNS
     table = pd.DataFrame(dict(zip(names, columns, strict=True)))
     met = np.isfinite(together)
-    samples = np.array([curve(unbiased) for unbiased in found.resampled])[:, met]
+    deviations = np.array([curve(unbiased) for unbiased in found.resampled])[:, met] - together[met]
     # Where curves are compared is for the counts of the other to say: this one is as good as its errors everywhere.
-    of_bins = Curve(middles[met], together[met], samples, np.full(np.count_nonzero(met), np.inf))
+    always = np.full(np.count_nonzero(met), np.inf)
+    of_bins = Curve(middles[met], together[met], together[met] + found.widening * deviations, always)
     known = table[table.stderr_kj_mol.notna()]
     hysteresis = float(np.sqrt(((known.outward_kj_mol - known.inward_kj_mol) ** 2).mean()))
     return table[met].reset_index(drop=True), of_bins, hysteresis
