@@ -11,7 +11,7 @@ FULL = {"PF6": SCALE**2, "Li": SCALE**2, "EC": SCALE}
 
 def _numbers(lj: float, coulomb: float, stderr: float, factor: float, n_independent: float = 40.0) -> tuple:
     total, full = lj + coulomb, coulomb / factor
-    return (lj, coulomb, total, stderr, 0.1, stderr, n_independent, full, lj + full, stderr / factor)
+    return (lj, coulomb, total, stderr, 0.1, stderr, n_independent, full, lj + full, stderr / factor, SCALE)
 
 
 def _rows(shift: float) -> list[tuple]:

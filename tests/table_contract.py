@@ -2,7 +2,7 @@
 
 _ENERGIES = (
     "lj_kj_mol,coulomb_kj_mol,total_kj_mol,stderr_kj_mol,lj_stderr_kj_mol,coulomb_stderr_kj_mol,n_independent,"
-    "full_coulomb_kj_mol,full_total_kj_mol,full_stderr_kj_mol"
+    "full_coulomb_kj_mol,full_total_kj_mol,full_stderr_kj_mol,charge_scale"
 )
 COLUMNS = {
     "rdf": "center,partner,site,r_angstrom,g,g_stderr,n,n_stderr",

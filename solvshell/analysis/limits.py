@@ -148,12 +148,14 @@ def _energy_lines(energies: dict[str, Any]) -> Iterator[str]:
     if not energies["available"]:
         yield f"  note: no interaction energies: {energies['reason']}"
         return
-    said = {"first_shell_bare": "the molecules of its first shell, bare", "whole_box_ewald": "all of the box, Ewald"}
+    scale = energies["charge_scale"]
+    charges = "charges as the model has them" if scale is None else f"charges of ions x {scale:g}"
+    said = {"first_shell_bare": "the molecules of its first shell (bare", "whole_box_ewald": "all of the box (Ewald"}
     for name, words in said.items():
         for center, total in energies["combining_energy_kj_mol"][name].items():
             error = "" if total["stderr"] is None else f" +- {total['stderr']:.0f}"
             mark = "" if total["resolved"] else ", not resolved"
-            yield f"  {total['mean']:.0f}{error} kJ/mol of {center} with {words}{mark}"
+            yield f"  {center} with {words}, {charges}): {total['mean']:.0f}{error} kJ/mol{mark}"
     shifts = ", ".join(f"{pair} {shift:+.0f}" for pair, shift in energies["charged_pair_constant_kj_mol"].items())
     if shifts:
         yield f"  in this box the Ewald energy of a single pair is shifted, in kJ/mol: {shifts}"

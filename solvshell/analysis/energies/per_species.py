@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from solvshell.analysis.energies.measured import COULOMB, LJ, Energies
-from solvshell.analysis.energies.numbers import NUMBERS, numbers
+from solvshell.analysis.energies.numbers import CHARGE_SCALE, NUMBERS, number_table, numbers
 
-ENERGY_COLUMNS = ["center", "partner", "quantity", "region", "coulomb", *NUMBERS]
-SUM_COLUMNS = ["center", "region", "coulomb", *NUMBERS]
+ENERGY_COLUMNS = ["center", "partner", "quantity", "region", "coulomb", *NUMBERS, CHARGE_SCALE]
+SUM_COLUMNS = ["center", "region", "coulomb", *NUMBERS, CHARGE_SCALE]
 
 FIRST_SHELL, WHOLE_BOX, TAIL = "first_shell", "whole_box", "lj_tail"
 PER_MOLECULE, PER_CENTER = "per_molecule", "per_center"
@@ -53,7 +53,7 @@ def energy_table(energies: Energies) -> pd.DataFrame:
         for j, partner in enumerate(energies.partners)
         for row in _rows_of_pair(energies, i, j)
     ]
-    return pd.DataFrame(rows, columns=ENERGY_COLUMNS)
+    return number_table(rows, ENERGY_COLUMNS, energies.charge_scale)
 
 
 def _summed(energies: Energies, i: int, values: np.ndarray, kind: int) -> tuple[float | None, ...]:
@@ -80,4 +80,4 @@ def sum_table(energies: Energies) -> pd.DataFrame:
         rows.append((center.name, WHOLE_BOX, "ewald", *of_box))
         tail = energies.tail[:, i].sum(axis=1)
         rows.append((center.name, TAIL, "none", *numbers(tail, np.zeros_like(tail), None)))
-    return pd.DataFrame(rows, columns=SUM_COLUMNS)
+    return number_table(rows, SUM_COLUMNS, energies.charge_scale)

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from solvshell.analysis.energies.measured import COULOMB, LJ, Energies
-from solvshell.analysis.energies.numbers import NUMBERS, numbers
+from solvshell.analysis.energies.numbers import CHARGE_SCALE, NUMBERS, number_table, numbers
 from solvshell.analysis.energies.per_species import FIRST_SHELL, WHOLE_BOX, Row
 
-UNIT_COLUMNS = ["center", "partner", "per", "region", "coulomb", "divisor", *NUMBERS]
+UNIT_COLUMNS = ["center", "partner", "per", "region", "coulomb", "divisor", *NUMBERS, CHARGE_SCALE]
 PER_CHARGE, PER_SITE, PER_CONTACT = "unit_charge", "n_plus", "contact_molecule"
 
 
@@ -57,4 +57,4 @@ def unit_table(of_centers: Energies, of_units: Sequence[Energies]) -> pd.DataFra
         for j, partner in enumerate(energies.partners)
         for row in _rows(energies, i, j)
     ]
-    return pd.DataFrame(rows, columns=UNIT_COLUMNS)
+    return number_table(rows, UNIT_COLUMNS, of_centers.charge_scale)

@@ -116,6 +116,8 @@ def test_full_charges_divide_ion_solvent_by_the_scale_and_ion_ion_by_its_square(
         assert row.full_stderr_kj_mol > row.stderr_kj_mol
     unknown = energy_table(replace(energies, charge_scale=None))
     assert unknown.filter(like="full_").isna().all(axis=None)
+    assert (table.charge_scale == 0.8).all()  # stated with every number
+    assert unknown.charge_scale.isna().all()
     pd.testing.assert_series_equal(unknown.total_kj_mol, table.total_kj_mol)
 
 
