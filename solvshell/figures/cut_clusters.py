@@ -27,7 +27,7 @@ def _row_names(means: pd.DataFrame, partners: list[str]) -> pd.Series:
     """Return what each row is about: a shell, a pair, or who leaves a shell."""
     names = [shell_name(str(composition), partners) for composition in means.composition]
     kinds = [f"pair with {name}" if kind == "pair" else name for name, kind in zip(names, means.kind, strict=True)]
-    leaving = means.leaves.fillna("")
+    leaving = means.leaves.astype(object).fillna("")
     return pd.Series(
         [f"{name}: {out} leaves" if out else name for name, out in zip(kinds, leaving, strict=True)], means.index
     )
