@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -152,6 +154,17 @@ def test_the_continuum_is_that_of_the_mixture_and_says_how(run, tmp_path):
     assert summary["dielectric_rule"] == expected.rule
     rows = pd.read_csv(tmp_path / "binding.csv").pivot_table(index="cluster", columns="phase", values="binding_kj_mol")
     assert (rows.gas < 1.5 * rows.continuum).all()  # the bare ion gains more of the continuum than the cluster
+
+
+def test_the_example_of_the_page(run, monkeypatch, capsys):
+    monkeypatch.chdir(run.path.parent)
+    page = Path(__file__).parents[2] / "docs" / "binding.md"
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    names = {"__name__": "__main__"}
+    exec(example, names)
+    assert len(names["found"].binding) == 5 * 2 * 2
+    assert "ff_full" in capsys.readouterr().out
+    assert (run.path / "binding" / "means.csv").is_file()
 
 
 @pytest.mark.parametrize(

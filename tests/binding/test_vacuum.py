@@ -4,14 +4,17 @@ import numpy as np
 import openmm
 import pytest
 from cut_by_hand import box_parameters, cluster
+from openmm import app
 from small_boxes import liquid
 
 from solvshell.binding.by_forcefield import ForceField
 from solvshell.binding.methods import Asked
 from solvshell.binding.vacuum import rescaled_charges, vacuum_system
 from solvshell.build.forcefield import create_system, read_forcefield
+from solvshell.build.molecules import add_molecule, make_molecule
 from solvshell.errors import InvalidInput
 from solvshell.recipe import Model
+from solvshell.species import find_species
 
 #: e²/(4 pi eps0) in kJ/mol Å, of CODATA 2018; OpenMM has 1389.35456.
 COULOMB = 1389.354577
@@ -42,7 +45,7 @@ def test_all_atoms_of_a_box_in_vacuum_are_openmm_s_own_system_without_cutoff():
 
 
 def test_full_charges_are_those_of_a_system_made_with_full_charges():
-    """Of the ions alone, in exceptions too; the solvents have theirs."""
+    """Of the ions alone; the solvents have theirs."""
     box = liquid()
     full = create_system(
         box.topology, read_forcefield(box.recipe.force_field.files), Model(ion_charge_scale=1.0), False
@@ -50,6 +53,18 @@ def test_full_charges_are_those_of_a_system_made_with_full_charges():
     ions = [atom.index for atom in box.topology.atoms() if atom.residue.name in ("LI", "PF6")]
     found = rescaled_charges(vacuum_system(box.system, range(box.n_atoms)), ions, 1 / 0.8)
     assert energy_of(found, box.positions) == pytest.approx(energy_of(full, box.positions), rel=1e-9)
+
+
+def test_atoms_of_an_ion_three_bonds_apart_get_full_charges_too():
+    """In OpenMM these are exceptions, which hold the product of two charges."""
+    files, model = read_forcefield(["solvshell/electrolytes.xml"]), Model(ion_charge_scale=1.0)
+    molecule = make_molecule("TFSI", find_species("TFSI"), files, model)
+    topology = app.Topology()
+    add_molecule(topology, topology.addChain(), molecule.template)
+    full, scaled = (create_system(topology, files, Model(ion_charge_scale=scale), False) for scale in (1.0, 0.8))
+    assert energy_of(scaled, molecule.positions) != pytest.approx(energy_of(full, molecule.positions), rel=0.01)
+    found = rescaled_charges(scaled, range(len(molecule.positions)), 1 / 0.8)
+    assert energy_of(found, molecule.positions) == pytest.approx(energy_of(full, molecule.positions), rel=1e-9)
 
 
 @pytest.mark.parametrize("full_charges", [False, True])
