@@ -18,11 +18,11 @@ EDGE = 40.0
 CELL = np.array([EDGE, EDGE, EDGE, 90, 90, 90], np.float32)
 COUNTS = {"Li": 3, "PF6": 3, "EC": 6, "DMC": 4}
 POLYMER = {
-    "name": "PDAD",
-    "title": "for tests",
-    "monomer": "C=CC[N+](C)(C)CC=C",
-    "sites": {"n_plus": ["N1"]},
-    "architecture": "cyclo",
+    "name": "PBIS",
+    "title": "two ammoniums in each unit",
+    "monomer": "C=CC[N+](C)(C)CC[N+](C)(C)C",
+    "sites": {"n_plus": ["N1", "N2"]},
+    "architecture": "vinyl",
     "chain_length": 2,
     "chains": 1,
     "counter_ion": "NO3",
@@ -50,7 +50,7 @@ class Frame:
         self.universe: Universe = open_topology(tmp_path / "box" / "topology.cif")
         self.entries = packed().recipe.entries
         self.positions = 10 * packed().positions.astype(float)
-        chain = self.universe.select_atoms("resname PDAD").indices
+        chain = self.universe.select_atoms("resname PBIS").indices
         self._center(chain, np.array([20.0, 20.0, 31.0]))
         for i, residue in enumerate(self.universe.residues[:-2]):  # a grid of 13 Å, below the chain
             self._center(residue.atoms.indices, 13.3 * np.array([i % 3, i // 3 % 3, i // 9]) + 2.0)

@@ -23,13 +23,13 @@ def frame(tmp_path):
     made.put("EC", 0, "O2", AT_FACE + 2.0 * Y, Y).put("PF6", 0, "F1", AT_FACE - 5.0 * Z, -Z)
     made.put("LI", 1, "LI", CROWDED, X).put("PF6", 1, "F1", CROWDED - 2.0 * Z, -Z)
     made.put("PF6", 2, "F1", CROWDED + 2.0 * Z, Z).put("EC", 1, "O2", CROWDED + 1.9 * Y, Y)
-    made.put("EC", 2, "O2", CROWDED + 1.9 * X, Y).put("LI", 2, "LI", CROWDED + 3.8 * X, X)
-    nitrogen = made.positions[made.residue("PDAD", 0)[3].index]
-    outward = nitrogen - made.positions[made.universe.select_atoms("resname PDAD").indices].mean(axis=0)
+    made.put("EC", 2, "O2", CROWDED + 1.9 * X, -Y).put("LI", 2, "LI", CROWDED + 3.8 * X, X)
+    nitrogen = made.positions[made.residue("PBIS", 0).select_atoms("name N2")[0].index]
+    outward = nitrogen - made.positions[made.universe.select_atoms("resname PBIS").indices].mean(axis=0)
     outward /= np.linalg.norm(outward)
     aside = np.cross(outward, X) / np.linalg.norm(np.cross(outward, X))
     made.put("DMC", 1, "O2", nitrogen + 4.5 * outward, outward)
-    return made.put("NO3", 0, "N1", nitrogen + 4.5 * aside + 2 * outward, aside)
+    return made.put("NO3", 0, "N1", nitrogen + 4.5 * aside + 3 * outward, outward)
 
 
 def found(frame, wanted=10):
@@ -75,12 +75,14 @@ def test_clusters_are_whole_across_the_box_and_hold_what_they_should(frame):
 
 def test_one_ammonium_is_cut_from_the_polymer_with_its_anion(frame):
     (at_polymer,) = found(frame)[POLYMER, "DMC"].values()
-    assert at_polymer.molecules[:2] == ("DMC", "PDAD")
+    assert at_polymer.molecules[:2] == ("DMC", "PBIS")
     assert at_polymer.molecules[3] == "NO3"
     assert at_polymer.elements[at_polymer.neighbor] == "N"
     distance = at_polymer.positions[at_polymer.neighbor] - at_polymer.positions[at_polymer.bond[1]]
     assert np.linalg.norm(distance) == pytest.approx(4.5, abs=1e-3)
     assert at_polymer.elements.count("N") == 2  # that of the nitrate is the other
+    # three methyls and the two carbons on the way to the other ammonium; EC and DMC have three each
+    assert at_polymer.elements.count("C") == 3 + 2 + 3 + 3
 
 
 def test_all_clusters_have_closed_shells_and_no_atoms_on_each_other(frame):
