@@ -27,38 +27,41 @@ def _read(folders: Sequence[Path], name: str) -> pd.DataFrame:
     return table[~table.duplicated([column for column in table if column != "cluster"])]
 
 
-def _by_method(rows: pd.DataFrame, value: str, index: str, first: str) -> pd.DataFrame:
+def _by_method(rows: pd.DataFrame, value: str, index: dict[str, str]) -> pd.DataFrame:
     """Return the mean over clusters of each method, a column each, and how many clusters there are."""
-    wide = rows.pivot_table(index=index, columns="method", values=value, sort=False)
+    wide = rows.pivot_table(index=list(index), columns="method", values=value, sort=False)
     wide = wide[[method for method in _METHODS if method in wide]].rename(columns=_METHODS)
-    wide.insert(0, "clusters", rows.groupby(index)["cluster"].nunique())
-    return wide.reset_index(names=first)
+    wide.insert(0, "clusters", rows.groupby(list(index))["cluster"].nunique())
+    return wide.sort_index().reset_index().rename(columns=index)
 
 
-def _pairs(binding: pd.DataFrame, phase: str, geometry: str) -> pd.DataFrame:
+def _pairs(binding: pd.DataFrame) -> pd.DataFrame:
     """Return the binding energies of pairs that every method has, so that the means are of the same geometries."""
-    rows = binding[(binding["kind"] == "pair") & (binding["phase"] == phase) & (binding["geometry"] == geometry)]
-    n_methods = rows["method"].nunique()
-    rows = rows[rows.groupby("cluster")["method"].transform("nunique") == n_methods]
-    return _by_method(rows.assign(partner=rows["composition"].str.rstrip("1")), "binding_kj_mol", "partner", "Li⁺ with")
+    rows = binding[(binding["kind"] == "pair") & (binding["phase"] == "gas") & (binding["geometry"] == "fixed")]
+    rows = rows[rows.groupby("cluster")["method"].transform("nunique") == rows["method"].nunique()]
+    partner = rows["composition"].str.removesuffix("1")
+    return _by_method(rows.assign(partner=partner), "binding_kj_mol", {"partner": "Li⁺ with"})
 
 
-def _leaving(desolvation: pd.DataFrame, phase: str) -> pd.DataFrame:
+def _error_of_forcefield(rows: pd.DataFrame, index: list[str]) -> pd.Series:
+    """Return force field minus GFN2 in the same clusters, with the scatter over √n."""
+    apart = rows.pivot_table(index=[*index, "cluster"], columns="method", values="desolvation_kj_mol")
+    difference = (apart["ff_full"] - apart["gfn2"]).groupby(index)
+    mean, error = difference.mean(), difference.std() / difference.count() ** 0.5
+    return pd.Series({key: f"{mean[key]:+.0f}" + f" ± {error[key]:.0f}" * bool(error[key] > 0) for key in mean.index})
+
+
+def _leaving(desolvation: pd.DataFrame, binding: pd.DataFrame) -> pd.DataFrame:
     """Return what it costs to take one molecule out of a shell, all fixed; several of a cluster count as one."""
-    rows = desolvation[
-        (desolvation["kind"] == "shell")
-        & (desolvation["order"] == "any")
-        & (desolvation["phase"] == phase)
-        & (desolvation["geometry"] == "fixed")
-    ]
-    per_cluster = rows.groupby(["cluster", "leaves", "method"], as_index=False, sort=False)["desolvation_kj_mol"].mean()
-    table = _by_method(per_cluster, "desolvation_kj_mol", "leaves", "leaves")
-    if "force field, full charges" in table:
-        apart = per_cluster.pivot_table(index=["cluster", "leaves"], columns="method", values="desolvation_kj_mol")
-        difference = (apart["ff_full"] - apart["gfn2"]).groupby("leaves")
-        error = difference.std() / difference.count() ** 0.5
-        text = [f"{difference.mean()[name]:+.0f} ± {error[name]:.0f}" for name in table["leaves"]]
-        table["force field minus GFN2"] = text
+    chosen = {"kind": "shell", "order": "any", "geometry": "fixed"}
+    rows = desolvation[(desolvation[list(chosen)] == pd.Series(chosen)).all(axis=1)]
+    rows = rows.assign(charge=rows["cluster"].map(binding.groupby("cluster")["charge"].first()))
+    index = {"leaves": "leaves", "charge": "charge of the whole"}
+    values = rows.groupby([*index, "cluster", "phase", "method"])["desolvation_kj_mol"].mean().reset_index()
+    gas, wet = (values[values["phase"] == phase] for phase in ("gas", "continuum"))
+    table = _by_method(gas, "desolvation_kj_mol", index)
+    table["force field, full charges, minus GFN2"] = _error_of_forcefield(gas, list(index)).sort_index().to_numpy()
+    table["GFN2 in the continuum"] = wet.groupby(list(index))["desolvation_kj_mol"].mean().sort_index().to_numpy()
     return table
 
 
@@ -71,12 +74,8 @@ def main() -> None:
 
     binding, desolvation = _read(args.folder, "binding"), _read(args.folder, "desolvation")
     binding, desolvation = (table[table["status"] == "ok"] for table in (binding, desolvation))
-    parts = {
-        f"pairs {phase} {geometry}": markdown(_pairs(binding, phase, geometry), digits=0)
-        for phase, geometry in (("gas", "fixed"),)
-    }
-    parts |= {f"leaving {phase}": markdown(_leaving(desolvation, phase), digits=0) for phase in ("gas", "continuum")}
-    fill(args.page, **parts)
+    tables = {"pairs": _pairs(binding), "leaving": _leaving(desolvation, binding)}
+    fill(args.page, **{name: markdown(table, digits=0) for name, table in tables.items()})
 
 
 if __name__ == "__main__":
