@@ -37,12 +37,12 @@ PAIR = {"Li": 1, "PF6": 1, "EC": 38, "DMC": 30, "EMC": 24}
 
 _PAGE = """# Umbrella sampling: what we found
 
-Made by `python benchmarks/free_energy.py run pair carbonyl lb003 lb003_pota-no3 --out RUNS` and then `table --out RUNS
---counted RUN`, with the protocols `umbrella-quick` and `desolvation-quick` in boxes of 1,000 to 1,600 atoms, ion charges
-x 0.80: settings for two CPU cores. In windows of 16 to 36 ps no anion is exchanged and few solvents are, so that what is
-said of a Li⁺ holds for the one that was tagged and the shell that it had. What the numbers are:
-[free_energy.md](../free_energy.md). An error is the larger of the block bootstrap over the windows and half of the
-difference of the ways outward and inward; `one_series` has only the former.
+Made by `python benchmarks/free_energy.py run pair carbonyl lb003 lb003_pota-no3 --out RUNS` and then by `table --out
+RUNS --counted RUN`, with the protocols `umbrella-quick` and `desolvation-quick` in boxes of 1,000 to 1,600 atoms, ion
+charges x 0.80: settings for two CPU cores. Windows last 16 to 36 ps, so that what is said of a Li⁺ holds for the one
+that was tagged, with the shell that it had. What the numbers are: [free_energy.md](../free_energy.md). An error is the
+larger of the block bootstrap over the windows and half of the difference of the ways outward and inward; `one_series`
+has the former alone.
 """
 _PAIR = """## Li⁺ and PF₆⁻, against GROMACS
 
@@ -55,8 +55,8 @@ LB-003 with 8 salt, one tagged EC; g(r) is that of all Li⁺ and EC of a plain r
 """
 _SHELLS = """## One site less: a Li⁺ without and with the polymer
 
-8 salt. The Li⁺ is the one nearest to the first window, n = 6: one with many neighbours. This is one ion in one box each:
-that they differ says nothing of the polymer.
+8 salt. The Li⁺ is the one nearest to the first window, n = 6: one with many neighbours. One ion in one box each: that
+they differ says nothing of the polymer.
 """
 
 

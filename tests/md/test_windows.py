@@ -16,9 +16,11 @@ import pytest
 from solvshell.errors import InvalidInput
 from solvshell.files import to_yaml, validate
 from solvshell.md import simulate
-from solvshell.md.umbrella import read_tagged
+from solvshell.md.umbrella import Tagged, UmbrellaSampling, read_tagged
+from solvshell.md.windows import WindowSequence
 from solvshell.protocol import Protocol
 from solvshell.run import Run, open_run
+from solvshell.stages import Umbrella
 
 simulate_module = importlib.import_module("solvshell.md.simulate")
 
@@ -98,6 +100,30 @@ def test_every_row_is_written_once(box_path: Path, tmp_path: Path) -> None:
     run = simulate(open_run(tmp_path / "run", box_path, make_protocol(), seed=5), "CPU")
     rows = assert_complete(run)
     assert 3 < rows.distance_angstrom.min() < rows.distance_angstrom.max() < 5
+
+
+def test_each_window_has_its_own_spring_from_its_start() -> None:
+    stage = make_protocol().windows
+    assert isinstance(stage, Umbrella)
+    sampling = UmbrellaSampling(stage, Tagged(center_atom=0, partner_atoms=[1]))
+    windows = WindowSequence(stage, sampling, 0.004)
+    system = openmm.System()
+    system.setDefaultPeriodicBoxVectors(*(3 * np.eye(3)))
+    for _ in range(2):
+        system.addParticle(1.0)
+    context = openmm.Context(windows.system(system), openmm.VerletIntegrator(0.004))
+    context.setPositions([[0, 0, 0], [0.4, 0, 0]])
+    step, growing = 0, []
+    while step < round(stage.duration / 0.004):
+        windows.prepare(context, step, 10)
+        at, spring = (context.getParameter(f"umbrella_{name}") for name in ("at", "spring"))
+        if step < round(APPROACH / 0.004):
+            growing.append(spring / stage.visits[0][1])
+        else:
+            window = (step - round(APPROACH / 0.004)) // round((RELAX + SAMPLE) / 0.004)
+            assert (at, spring) == stage.visits[window]
+        step += 10
+    np.testing.assert_allclose(growing, (np.arange(10) + 0.5) / 10)
 
 
 @pytest.mark.parametrize("n_chunks", [3, 40])
