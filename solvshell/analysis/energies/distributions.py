@@ -16,8 +16,8 @@ def distribution_table(energies: Energies) -> pd.DataFrame:
     """Return the distribution of the energy of a center with a molecule in its first shell, LJ and bare Coulomb.
 
     `density` is the probability per kJ/mol, `energy_kj_mol` the middle of a bin of 5 kJ/mol, `n` the molecules in it
-    over centers and frames; only bins from the lowest to the highest energy met. Errors are those of a ratio of two
-    series over the frames.
+    over centers and frames; only bins that were met and their neighbors, as overlapping atoms have energies without end.
+    Errors are those of a ratio of two series over the frames.
     """
     members, rows = energies.members, []
     bins = np.floor(members.energies[:, [LJ, BARE]].sum(axis=1) / BIN_KJ_MOL).astype(int)
@@ -27,7 +27,7 @@ def distribution_table(energies: Energies) -> pd.DataFrame:
         for j in np.flatnonzero(energies.has_shell[i]):
             chosen = np.flatnonzero(mine & (members.partner == j))
             n_all = energies.n_in_shell[:, of_center, j].sum(axis=1)
-            for k in range(bins[chosen].min(), bins[chosen].max() + 1) if len(chosen) else ():
+            for k in np.unique(bins[chosen, None] + [-1, 0, 1]):
                 n_here = np.bincount(members.frame[chosen[bins[chosen] == k]], minlength=energies.n_frames)
                 share = ratio_with_error(n_here, n_all)
                 stderr = None if share.stderr is None else share.stderr / BIN_KJ_MOL
