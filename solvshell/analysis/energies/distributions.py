@@ -16,7 +16,7 @@ def distribution_table(energies: Energies) -> pd.DataFrame:
     """Return the distribution of the energy of a center with a molecule in its first shell, LJ and bare Coulomb.
 
     `density` is the probability per kJ/mol, `energy_kj_mol` the middle of a bin of 5 kJ/mol, `n` the molecules in it
-    over centers and frames; only bins that were met and their neighbors, as overlapping atoms have energies without end.
+    over centers and frames; only bins that were met and their neighbors: overlapping atoms have energies without end.
     Errors are those of a ratio of two series over the frames.
     """
     members, rows = energies.members, []
