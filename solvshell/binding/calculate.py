@@ -140,16 +140,18 @@ def binding_energies(
     Raises
     ------
     InvalidInput
-        If a method, phase or number is not allowed.
+        If a method, phase, number or name is not allowed.
     WorkFailed
         If the extra `qm` is missing, or a process dies.
     Interrupted
         At Ctrl-C; what was computed is kept.
     """
-    folder = Path(cache) if cache is not None else user_cache() / "quantum"
     check_request(methods, phases, workers)
+    if len({cluster.name for cluster in clusters}) < len(clusters):
+        raise InvalidInput("clusters: two of them have the same name")
     if CONTINUUM in phases and (dielectric is None or dielectric <= 1):
         raise InvalidInput(f"dielectric: {dielectric} (allowed for a continuum: above 1)")
+    folder = Path(cache) if cache is not None else user_cache() / "quantum"
     asked = Asked(tuple(phases), relax, dielectric, folder)
     chosen = chosen_methods(methods, clusters)
     jobs = _jobs(clusters, chosen)

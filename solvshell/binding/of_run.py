@@ -126,11 +126,14 @@ def binding_of_run(
     Raises
     ------
     InvalidInput, WorkFailed, Interrupted
-        As `binding_energies`; or if the run cannot be analyzed, or the constant of a solvent is not known.
+        As `binding_energies`; or if the run cannot be analyzed or has only empty shells, or the constant of a solvent
+        is not known.
     """
     check_request(methods, phases, settings.get("workers", 1))
     continuum = _dielectric(run, dielectric) if CONTINUUM in phases else None
     clusters = clusters_of_run(run, n_compositions, per_composition)
+    if not clusters:
+        raise InvalidInput(f"{run.path}: no center has anything in its first shell: there is nothing to cut")
     constant = None if continuum is None else continuum.constant
     found = binding_energies(clusters, methods, phases=phases, dielectric=constant, **settings)
     about = {

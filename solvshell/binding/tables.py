@@ -59,8 +59,8 @@ def _steps(cluster: Cluster, how: Sequence[str], energies: Energies) -> Iterator
 def desolvation_table(clusters: Sequence[Cluster], found: Found) -> pd.DataFrame:
     """Return a row for each molecule that leaves a cluster: see `DESOLVATION_COLUMNS` and `parts.Step`.
 
-    Clusters that a method does not take have none.
-    `n_before` are the molecules around the center before, `molecule` is the number of the one that leaves.
+    `n_before` are the molecules around the center before, `molecule` is the number of the one that leaves. Clusters
+    that a method does not take have no rows.
     """
     by_name = {cluster.name: cluster for cluster in clusters}
     taken = {

@@ -80,6 +80,11 @@ def test_refusals(changes, words, tmp_path):
         binding_energies([cluster("EC")], cache=tmp_path, **changes)
 
 
+def test_two_clusters_of_one_name_are_refused(tmp_path):
+    with pytest.raises(InvalidInput, match="clusters: two of them have the same name"):
+        binding_energies([cluster("EC"), cluster("DMC")], cache=tmp_path)
+
+
 def test_the_force_field_of_a_cluster_without_one_is_refused(tmp_path):
     with pytest.raises(InvalidInput, match="method: ff is for clusters that have a system"):
         binding_energies([ions(("Li", 1, (0, 0, 0)))], cache=tmp_path)
