@@ -37,6 +37,7 @@ from solvshell.comparison.differences import (
 )
 from solvshell.comparison.differences import from_series as value_of
 from solvshell.comparison.energies import EnergyRows
+from solvshell.comparison.free_energies import FreeEnergyRows
 from solvshell.comparison.recount import Pass, common_cutoffs, pool, recount
 from solvshell.comparison.results import Comparison, compare_systems
 from solvshell.comparison.rows import Numbers, Row, attributed, differences
@@ -220,7 +221,9 @@ def found_of(numbers: dict[str, dict[str, Value]]) -> Comparison:
         {CN[partner]: ("resolved", [value], {}) for partner, value in one.items()} for one in numbers.values()
     ]
     rows = attributed(differences(systems, tables, absent_is_zero=True), systems)
-    return Comparison(systems, {}, [], rows, [], [], [], pd.DataFrame(), EnergyRows([], [], [], [], {}))
+    return Comparison(
+        systems, {}, [], rows, [], [], [], pd.DataFrame(), EnergyRows([], [], [], [], {}), FreeEnergyRows([], [])
+    )
 
 
 def about(mean: float, half: float) -> Value:

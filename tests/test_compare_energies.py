@@ -13,6 +13,7 @@ from solvshell.analysis.cutoffs import Cutoff
 from solvshell.comparison.energies import ALL, EnergyRows, compare_energies
 from solvshell.comparison.energy_figures import plot_energies
 from solvshell.comparison.energy_words import energy_sentence, study_energy_rows
+from solvshell.comparison.free_energies import FreeEnergyRows, compare_free_energies
 from solvshell.comparison.results import Comparison
 from solvshell.comparison.rows import Row
 from solvshell.comparison.shell_energies import moved, shell_energy
@@ -48,7 +49,7 @@ def compared(systems: list[System], cutoffs: dict[Any, Cutoff] = CUTOFFS) -> Ene
 
 
 def found_of(systems: list[System]) -> Comparison:
-    return Comparison(systems, CUTOFFS, [], [], [], [], [], pd.DataFrame(), compared(systems))
+    return Comparison(systems, CUTOFFS, [], [], [], [], [], pd.DataFrame(), compared(systems), FreeEnergyRows([], []))
 
 
 def row(rows: list[Row], name: str, partner: str) -> Row:
@@ -200,5 +201,45 @@ def test_table_and_figure() -> None:
     assert [label.get_text() for label in box.get_yticklabels()] == ["Li", "PF6", "EC", "the sum"]
     points = [line.get_xdata()[0] for line in change.lines if line.get_marker() == "o"]
     assert points == pytest.approx([5, 30, 35])
-    empty = Comparison(found.systems, {}, [], [], [], [], [], pd.DataFrame(), EnergyRows([], [], [], [], {}))
+    empty = Comparison(
+        found.systems, {}, [], [], [], [], [], pd.DataFrame(), EnergyRows([], [], [], [], {}), FreeEnergyRows([], [])
+    )
     assert energy_table(empty).empty
+
+
+def test_free_energies_and_bounds_side_by_side() -> None:
+    """W(r) of EC is resolved in one system and has a bound in the other; the exchange has numbers in both."""
+    columns = ["center", "partner", "site", "quantity", "w_kt", "w_kt_stderr", "at_least_kt", "n_independent", "status"]
+    resolved = (*EC, "escape", 5.0, 0.5, np.nan, 40.0, "resolved")
+    bound = (*EC, "escape", np.nan, np.nan, 6.2, 3.0, "not_sampled")
+    exchange = [
+        "center",
+        "leaves",
+        "enters",
+        "shell",
+        "concentrations",
+        "delta_g_kt",
+        "delta_g_kt_stderr",
+        "n_independent",
+    ]
+    systems = []
+    for name, barrier, delta_g in (("lb003", resolved, 0.5), ("lb003_pota-no3", bound, 2.5)):
+        replica = shown(name)
+        rows = [
+            ("Li", "PF6", "EC", "any", "free", delta_g, 0.2, 40.0),
+            ("Li", "PF6", "EC", "EC3", "free", 9.0, 0.1, 40.0),
+        ]
+        tables = replica.tables | {
+            "barriers": pd.DataFrame([barrier], columns=columns),
+            "coordination": replica.tables["peaks"],
+            "exchange_free_energy": pd.DataFrame(rows, columns=exchange),
+        }
+        systems.append(System(name, None, (replace(replica, tables=tables),)))  # type: ignore[arg-type]
+    found = compare_free_energies(systems, ["PF6", "EC"])
+    ours, other = found.escape
+    assert (ours.number.mean, other.number, other.change) == (5.0, None, None)
+    assert other.extra == {"at_least_kt": 6.2}
+    assert [one.number.mean for one in found.exchange] == [0.5, 2.5]
+    assert found.exchange[1].change.value == 2.0
+    assert found.exchange[1].change.excludes_zero
+    assert compare_free_energies([system("lb003", 0.0)], []).escape == []

@@ -15,6 +15,7 @@ from solvshell.comparison.differences import (
     from_series,
 )
 from solvshell.comparison.energies import EnergyRows, compare_energies
+from solvshell.comparison.free_energies import FreeEnergyRows, compare_free_energies
 from solvshell.comparison.recount import CUTOFF_STEP_ANGSTROM, Recount
 from solvshell.comparison.rows import Numbers, Row, attributed, differences, resolved
 from solvshell.comparison.systems import System, controls_of
@@ -36,6 +37,7 @@ class Comparison:
     speciation: list[Row]
     shares: pd.DataFrame
     energies: EnergyRows
+    free_energies: FreeEnergyRows
 
     @property
     def controls(self) -> dict[str, list[str]]:
@@ -224,4 +226,5 @@ def compare_systems(
         shares(_state_estimates),
         _shares(systems, recounts),
         compare_energies(systems, cutoffs, order),
+        compare_free_energies(systems, order),
     )

@@ -1,0 +1,90 @@
+"""Free energies of systems side by side: the way out of a well of W(r), and exchanges of one molecule of a shell."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from solvshell.comparison.differences import Value, from_series
+from solvshell.comparison.rows import Numbers, Row, attributed, differences, resolved
+from solvshell.comparison.systems import System
+from solvshell.shown import Shown
+
+
+@dataclass(frozen=True)
+class FreeEnergyRows:
+    """Free energies in kT.
+
+    Attributes
+    ----------
+    escape : list of Row
+        From the well of W(r) to its barrier, by center, partner and site. Where a run has not sampled the barrier,
+        `extra` says what it exceeds.
+    exchange : list of Row
+        Of one molecule of any first shell for another, by center, who leaves and who enters.
+    """
+
+    escape: list[Row]
+    exchange: list[Row]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One free energy of one run; without a value there is a bound at most."""
+
+    key: tuple[str, ...]
+    value: Value | None
+    n_independent: float
+    at_least_kt: float | None = None
+
+
+def _escapes(replica: Shown) -> Iterator[_Found]:
+    barriers = replica.tables["barriers"].merge(replica.tables["coordination"][["center", "partner", "site"]])
+    for row in barriers[barriers.quantity == "escape"].itertuples():
+        key = (row.center, row.partner, row.site)
+        if row.status == "resolved":
+            value = from_series(row.w_kt, row.w_kt_stderr, row.n_independent, lowest=-math.inf)
+            yield _Found(key, value, row.n_independent)
+        elif not math.isnan(row.at_least_kt):
+            yield _Found(key, None, row.n_independent, row.at_least_kt)
+
+
+def _exchanges(replica: Shown) -> Iterator[_Found]:
+    table = replica.tables["exchange_free_energy"]
+    for row in (
+        table[(table.shell == "any") & (table.concentrations == "free")].dropna(subset="delta_g_kt").itertuples()
+    ):
+        value = from_series(row.delta_g_kt, row.delta_g_kt_stderr, row.n_independent, lowest=-math.inf)
+        yield _Found((row.center, row.leaves, row.enters), value, row.n_independent)
+
+
+def _numbers(system: System, found_in: Callable[[Shown], Iterator[_Found]]) -> Numbers:
+    of_keys: dict[tuple[str, ...], list[_Found]] = {}
+    for replica in system.replicas:
+        for one in found_in(replica):
+            of_keys.setdefault(one.key, []).append(one)
+    numbers: Numbers = {}
+    for key, found in of_keys.items():
+        values = [one.value for one in found if one.value is not None]
+        bounds = [one.at_least_kt for one in found if one.at_least_kt is not None]
+        extra = {"at_least_kt": min(bounds)} if bounds and not values else {}
+        numbers[key] = (resolved(one.n_independent for one in found) if values else "not_resolved", values, extra)
+    return numbers
+
+
+def compare_free_energies(systems: list[System], order: Sequence[str]) -> FreeEnergyRows:
+    """Return the free energies of systems, with their differences to the first; none if an analysis is too old.
+
+    Parameters
+    ----------
+    order
+        Of the partners.
+    """
+    if not all("barriers" in replica.tables for system in systems for replica in system.replicas):
+        return FreeEnergyRows([], [])
+
+    def rows(found_in: Callable[[Shown], Iterator[_Found]]) -> list[Row]:
+        found = differences(systems, [_numbers(system, found_in) for system in systems], absent_is_zero=False)
+        found.sort(key=lambda row: (row.key[0], order.index(row.key[1]), row.key[2]))
+        return attributed(found, systems)
+
+    return FreeEnergyRows(rows(_escapes), rows(_exchanges))
