@@ -118,7 +118,8 @@ def refined(reduced: NDArray[np.float64], counts: NDArray[np.int64], start: NDAr
         p = of_states * np.exp(f - f.max())
         p /= p.sum(axis=1, keepdims=True)  # of a sample to be from a state
         found = p.sum(axis=0)
-        missing, hessian = counts - found, np.diag(found) - p.T @ p
+        # Not p.T @ p: BLAS would take a crowd of threads for so small a product, ten times slower on a busy machine.
+        missing, hessian = counts - found, np.diag(found) - np.einsum("ij,ik->jk", p, p)
         step = np.zeros_like(f)
         step[1:] = np.linalg.lstsq(hessian[1:, 1:], missing[1:], rcond=None)[0]
         f += np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
