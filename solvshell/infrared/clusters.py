@@ -241,7 +241,7 @@ def cut_clusters(
     ``polymer``
         The carbonyl O is 6.0 Å or nearer to an N⁺ and no O of it is at Li⁺ (4.0 Å): the N⁺ with its four arms up to
         three carbons long, the bonds beyond capped with H, the nearest anion, and the solvent molecule nearest to the
-        carbonyl O. A whole unit of OTA4+ with its four anions takes ten times as long.
+        carbonyl O. A whole unit of OTA4+ with its four anions takes three times as long.
     ``free``
         Neither: the carbonate and the three solvent molecules nearest to its carbonyl O.
 

@@ -22,7 +22,8 @@ def gfn2_function(elements: Sequence[str], charge: int, continuum: float | None 
     continuum : float, optional
         Dielectric constant of a conductor-like polarizable continuum (ddCPCM by ddX) around it; None is the gas phase.
         The quicker models of tblite are wrong where it matters here: `gbe` gives two ions 20 Å apart 17 kJ/mol where
-        q²/εr is 3; `gb` is right there, but lowers a unit of OTA4+ with four nitrates by 3150 kJ/mol, ddCPCM by 890.
+        q²/εr is 3; `gb` is right there, but lowers a unit of OTA4+ with four nitrates by 2870 kJ/mol, ddCPCM by 890
+        (benchmarks/continua.py).
 
     Raises
     ------

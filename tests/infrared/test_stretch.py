@@ -2,13 +2,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rdkit import Chem
+from rdkit.Chem import AllChem, GetPeriodicTable
 
 pytest.importorskip("tblite", reason="needs the extra qm")
 pytest.importorskip("geometric", reason="needs the extra qm")
 
 from solvshell.infrared import stretch
 from solvshell.infrared.clusters import FREE, LITHIUM, Candidate, Cluster
-from solvshell.infrared.stretch import LEFT, NOT_CONVERGED, OK, carbonyl_stretch
+from solvshell.infrared.stretch import LEFT, NOT_CONVERGED, OK, carbonyl_stretch, stretching
+from solvshell.quantum import gfn2_function, normal_modes, numeric_hessian, only, optimize, tracked_mode
 
 FORMALDEHYDE = np.array([[0.0, 0, 0], [1.21, 0, 0], [-0.59, 0.94, 0], [-0.59, -0.94, 0]])
 #: Lithium at the oxygen, and its fluoride beyond it.
@@ -54,3 +57,25 @@ def test_what_does_not_converge_is_kept_without_a_number(tmp_path, monkeypatch):
 def test_a_carbonate_that_leaves_is_marked(tmp_path):
     at_fluoride = replace(BOUND, neighbor=5)  # where it is not
     assert carbonyl_stretch(at_fluoride, 30.0, tmp_path).status == LEFT
+
+
+def test_the_tracked_mode_of_the_carbonate_is_that_of_all_modes_of_all_atoms():
+    molecule = Chem.AddHs(Chem.MolFromSmiles("O=C1OCCO1"))
+    AllChem.EmbedMolecule(molecule, randomSeed=1)
+    positions = molecule.GetConformer().GetPositions()
+    along = positions[0] - positions[1]
+    elements = (*(atom.GetSymbol() for atom in molecule.GetAtoms()), "Li")
+    evaluate = gfn2_function(elements, 1)
+    start = np.vstack([positions, positions[0] + 1.7 * along / np.linalg.norm(along)])
+    minimum = optimize(elements, start, evaluate)
+    masses = np.array([GetPeriodicTable().GetAtomicWeight(element) for element in elements])
+
+    everything = stretching(minimum, masses, 1, 0)
+    wavenumbers, modes = normal_modes(numeric_hessian(evaluate, minimum), masses)
+    of_all = wavenumbers[((modes.T @ everything.ravel()) ** 2).argmax()]
+
+    carbonate = list(range(10))
+    moving = only(carbonate, evaluate, minimum)
+    found, share = tracked_mode(moving, minimum[carbonate], masses[carbonate], everything[carbonate])
+    assert found == pytest.approx(of_all, abs=0.5)
+    assert share > 0.9
