@@ -71,6 +71,11 @@ def _numbers(system: System, found_in: Callable[[Shown], Iterator[_Found]]) -> N
     return numbers
 
 
+def _place(order: Sequence[str], name: str) -> int:
+    """Return the place of a partner; a site has none and comes last."""
+    return order.index(name) if name in order else len(order)
+
+
 def compare_free_energies(systems: list[System], order: Sequence[str]) -> FreeEnergyRows:
     """Return the free energies of systems, with their differences to the first; none if an analysis is too old.
 
@@ -84,7 +89,7 @@ def compare_free_energies(systems: list[System], order: Sequence[str]) -> FreeEn
 
     def rows(found_in: Callable[[Shown], Iterator[_Found]]) -> list[Row]:
         found = differences(systems, [_numbers(system, found_in) for system in systems], absent_is_zero=False)
-        found.sort(key=lambda row: (row.key[0], order.index(row.key[1]), row.key[2]))
+        found.sort(key=lambda row: (row.key[0], order.index(row.key[1]), _place(order, row.key[2])))
         return attributed(found, systems)
 
     return FreeEnergyRows(rows(_escapes), rows(_exchanges))

@@ -42,8 +42,8 @@ def plot_energies(
             draw_energies(box, mine, "whole_box", sums=summed, colors=colors)
             draw_energies(molecule, mine, "first_shell", quantity="per_molecule", colors=colors)
             draw_energy_distribution(spread, rows_of(distribution, center), colors=colors)
-            shell.set_title(f"{said}per {center}, first shell (bare)")
-            box.set_title(f"{said}per {center}, whole box (Ewald)")
+            shell.set_title(f"per {center}, first shell (bare)")
+            box.set_title(f"per {center}, whole box (Ewald)")
             molecule.set_title(f"{said}per molecule of the first shell (bare)")
             spread.set_title(f"{said}how these spread")
         return figure
