@@ -37,6 +37,12 @@ def _name(stage: Umbrella) -> str:
     return f"F(n) of one {coordinate.center} and {', '.join(coordinate.partners or ['all solvents and anions'])}"
 
 
+def _tagged(run: Run, stage: Umbrella) -> dict[str, Any]:
+    """Return the atoms of the coordinate; of a coordination number the center alone, since its sites are all."""
+    tagged = read_tagged(run.path)
+    return tagged.model_dump() if isinstance(stage.coordinate, Distance) else {"center_atom": tagged.center_atom}
+
+
 def _well(table: pd.DataFrame) -> "pd.Series[float]":
     """Return the row where W(r) is lowest, among those that have an error."""
     known = table[table.stderr_kj_mol.notna()]
@@ -55,15 +61,14 @@ def _summary(found: Profile, run: Run, stage: Umbrella) -> dict[str, Any]:
         "coordinate": stage.coordinate.model_dump(mode="json"),
         "relax_ps": stage.relax,
         "sample_ps": stage.sample,
-        "tagged_atoms": read_tagged(run.path).model_dump() if isinstance(stage.coordinate, Distance) else
-        {"center_atom": read_tagged(run.path).center_atom},
+        "tagged_atoms": _tagged(run, stage),
         "smallest_overlap": _number(found.smallest_overlap),
         "least_overlap": LEAST_OVERLAP,
         "zero_from": _number(found.zero[0]),
         "zero_to": _number(found.zero[1]),
         "hysteresis_rms_kj_mol": _number(found.hysteresis_kj_mol),
         "stderr_is": "the larger of the spread of resampled runs and half of the difference of the two series",
-    }  # fmt: skip
+    }
     if found.mean_number is not None and found.work_kj_mol is not None:
         summary |= {
             "mean_coordination_number": _as_json(found.mean_number),
@@ -98,9 +103,8 @@ def umbrella_lines(found: Profile, stage: Umbrella) -> list[str]:
             f"  lowest at {well.r_angstrom:.2f} Å: {well.w_kj_mol:.1f} +- {well.stderr_kj_mol:.1f} kJ/mol, against "
             f"{found.zero[0]:.2f} to {found.zero[1]:.2f} Å"
         )
-    back = "" if np.isnan(found.hysteresis_kj_mol) else f"; outward and inward differ by {found.hysteresis_kj_mol:.1f} "
-    lines.append(
-        f"  smallest overlap {found.smallest_overlap:.2f}, fewest independent samples of a window "
-        f"{found.windows.n_independent.min():.0f}{back}{'kJ/mol (root mean square)' if back else ''}"
-    )
+    overlap = f"smallest overlap {found.smallest_overlap:.2f}"
+    fewest = f"fewest independent samples of a window {found.windows.n_independent.min():.0f}"
+    back = f"outward and inward differ by {found.hysteresis_kj_mol:.1f} kJ/mol (root mean square)"
+    lines.append("  " + ", ".join([overlap, fewest] + [back] * np.isfinite(found.hysteresis_kj_mol)))
     return lines
