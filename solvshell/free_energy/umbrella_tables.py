@@ -43,10 +43,10 @@ def _tagged(run: Run, stage: Umbrella) -> dict[str, Any]:
     return tagged.model_dump() if isinstance(stage.coordinate, Distance) else {"center_atom": tagged.center_atom}
 
 
-def _well(table: pd.DataFrame) -> "pd.Series[float]":
-    """Return the row where W(r) is lowest, among those that have an error."""
+def _well(table: pd.DataFrame) -> "pd.Series[float] | None":
+    """Return the row where W(r) is lowest, among those that have an error; None if there are none."""
     known = table[table.stderr_kj_mol.notna()]
-    return known.loc[known.w_kj_mol.idxmin()]
+    return None if known.empty else known.loc[known.w_kj_mol.idxmin()]
 
 
 def _summary(found: Profile, run: Run, stage: Umbrella) -> dict[str, Any]:
@@ -74,8 +74,7 @@ def _summary(found: Profile, run: Run, stage: Umbrella) -> dict[str, Any]:
             "mean_coordination_number": _as_json(found.mean_number),
             "work_to_one_site_less_kj_mol": _as_json(found.work_kj_mol),
         }
-    elif not found.table.empty:
-        well = _well(found.table)
+    elif "w_kj_mol" in found.table and (well := _well(found.table)) is not None:
         summary["well"] = {key: _number(well[key]) for key in ("r_angstrom", "w_kj_mol", "stderr_kj_mol")}
     return summary
 
@@ -97,8 +96,7 @@ def umbrella_lines(found: Profile, stage: Umbrella) -> list[str]:
             f"  mean coordination number {n.value:.2f} +- {n.stderr:.2f}; work to one site less "
             f"{work.value:.1f} +- {work.stderr:.1f} kJ/mol"
         )
-    elif not found.table.empty:
-        well = _well(found.table)
+    elif "w_kj_mol" in found.table and (well := _well(found.table)) is not None:
         lines.append(
             f"  lowest at {well.r_angstrom:.2f} Å: {well.w_kj_mol:.1f} +- {well.stderr_kj_mol:.1f} kJ/mol, against "
             f"{found.zero[0]:.2f} to {found.zero[1]:.2f} Å"
@@ -106,5 +104,5 @@ def umbrella_lines(found: Profile, stage: Umbrella) -> list[str]:
     overlap = f"smallest overlap {found.smallest_overlap:.2f}"
     fewest = f"fewest independent samples of a window {found.windows.n_independent.min():.0f}"
     back = f"outward and inward differ by {found.hysteresis_kj_mol:.1f} kJ/mol (root mean square)"
-    lines.append("  " + ", ".join([overlap, fewest] + [back] * np.isfinite(found.hysteresis_kj_mol)))
-    return lines
+    known = [overlap, fewest, back] if np.isfinite(found.hysteresis_kj_mol) else [overlap, fewest]
+    return [*lines, f"  {', '.join(known)}"]

@@ -86,6 +86,18 @@ def test_a_run_on_its_way_back_is_analyzed_as_far_as_it_is(copied: Run) -> None:
     assert set(pd.read_csv(copied.analysis_path / "umbrella_windows.csv").series) == {"outward"}
 
 
+def test_windows_too_far_apart_give_no_curve_and_say_so(copied: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = pd.read_csv(copied.path / "umbrella.csv")
+    rows.loc[rows.window.isin([2, 3]), "distance_angstrom"] += 9
+    rows.to_csv(copied.path / "umbrella.csv", index=False)
+    assert main(["analyze", str(copied.path)]) == 0
+    assert "poor_overlap, neighbouring windows share less than 3 %" in capsys.readouterr().out
+    assert pd.read_csv(copied.analysis_path / "umbrella.csv").empty
+    summary = json.loads((copied.analysis_path / "summary.json").read_text())
+    assert summary["zero_from"] is None
+    assert "well" not in summary
+
+
 def test_a_run_on_its_way_outward_is_refused(copied: Run, capsys: pytest.CaptureFixture[str]) -> None:
     rows = (copied.path / "umbrella.csv").read_text().splitlines(keepends=True)
     (copied.path / "umbrella.csv").write_text("".join(rows[:30]))
