@@ -163,7 +163,7 @@ def draw_energy_distance(axes: Axes, distance: pd.DataFrame, *, colors: Mapping[
     colors = partner_colors(distance.partner) | dict(colors or {})
     centers = list(distance.center.unique())
     for (center, partner), table in distance.groupby(["center", "partner"], sort=False):
-        energy = (table.lj_kj_mol + table.bare_kj_mol).where(table.n > 0)
+        energy = table.lj_kj_mol + table.bare_kj_mol
         look: Any = {"color": colors[partner], "linestyle": LINES[centers.index(center) % len(LINES)]}
         axes.plot(table.r_angstrom, energy, linewidth=1.4, label=f"{center}–{partner}", **look)
     axes.axhline(0, color="0.7", linewidth=0.8, zorder=0)
