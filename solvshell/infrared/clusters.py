@@ -98,9 +98,9 @@ class Surroundings:
 
     @cached_property
     def nitrogens(self) -> AtomGroup:
-        """All N⁺ of polycations."""
-        cations = [n for n, e in self.entries.items() if e.role == "polymer" and REFERENCE_CENTER_SITE in e.sites]
-        return self._together(cations, REFERENCE_CENTER_SITE)
+        """All N⁺ of polycations, of their monomers and of small ammoniums."""
+        ammoniums = [name for name, entry in self.entries.items() if REFERENCE_CENTER_SITE in entry.sites]
+        return self._together(ammoniums, REFERENCE_CENTER_SITE)
 
     @cached_property
     def anions(self) -> AtomGroup:
@@ -123,9 +123,10 @@ class Surroundings:
         return self._atoms(name, CARBONYL)
 
     def charge(self, atom: int) -> int:
-        """Return the formal charge of the molecule of an atom, or of one N⁺ of a polycation with its arms."""
+        """Return the formal charge of the molecule of an atom, or of one N⁺ with its arms."""
         entry = self.entries[self.name_of[self.universe.atoms[atom].resname]]
-        return 1 if entry.role == "polymer" else int(Chem.GetFormalCharge(Chem.MolFromSmiles(entry.smiles)))
+        is_ammonium = REFERENCE_CENTER_SITE in entry.sites
+        return 1 if is_ammonium else int(Chem.GetFormalCharge(Chem.MolFromSmiles(entry.smiles)))
 
     def arms(self, nitrogen: int) -> AtomGroup:
         """Return an N⁺ with the carbons up to `N_CARBONS` bonds from it, and their hydrogens."""
