@@ -19,16 +19,19 @@ from solvshell.run import Run
 _HEAD = """# Energies of Li⁺ with and without the polymer
 
 Made by `python benchmarks/energy_systems.py make --out OUT` and `python benchmarks/energy_systems.py table --out OUT`
-({date}, solvshell {version}): boxes of 8 LiPF₆, sampled by GROMACS at 298.15 K and constant volume after an anneal at
-400 K and 1 bar, one packing each: **a demonstration**. Charges of ions are scaled by 0.80. ± is the standard error
+({date}, solvshell {version}): small boxes, sampled by GROMACS at 298.15 K and constant volume after an anneal at
+400 K and 1 bar, one packing each: **a demonstration**. Charges of ions are scaled by {scale}. ± is the standard error
 within one run, * marks what has fewer than 10 independent samples of each Li⁺, changes are differences to {reference}
-with their 95 % interval. What the numbers mean: [energies](../energies.md), [free energies](../free_energy.md).
+with their 95 % interval; Ewald energies with ions hold a constant of each box and have none.
+What the numbers mean: [energies](../energies.md), [free energies](../free_energy.md).
 
 """
 _SUMS = {
     ("first_shell", "bare"): "first shell, bare: the molecules in contact, each at its nearest image",
-    ("whole_box", "ewald"): "whole box, Ewald: all other molecules, with the periodic sum",
+    ("whole_box", "ewald"): "whole box, Ewald: all other molecules and the images of Li⁺, with the periodic sum",
 }
+#: Molecules with less charge than this, in e, are neutral.
+_NEUTRAL = 1e-3
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,18 @@ def _number(system: System, table: str, **wanted: str) -> Average | None:
     return NOTHING if is_absent and wanted.get("quantity") == "per_center" else None
 
 
+def _is_of_box(systems: list[System], **wanted: str) -> bool:
+    """Return whether an energy holds a constant of the box: that of Ewald with charged molecules."""
+    charges = [one.analysis.summary["energies"]["charges"].get(wanted.get("partner"), 0.0) for one in systems]
+    return wanted["coulomb"] == "ewald" and max(map(abs, charges)) > _NEUTRAL
+
+
 def _row(systems: list[System], table: str, label: str, **wanted: str) -> list[str]:
-    """Return the cells of a number of all systems, and its differences to the first."""
+    """Return the cells of a number of all systems, and its differences to the first, if it is comparable."""
     cells = [_cell(_only(getattr(one.analysis, table), **wanted)) for one in systems]
     first, *others = (_number(one, table, **wanted) for one in systems)
+    if _is_of_box(systems, **wanted):
+        first = None
     changes = ["–" if one is None or first is None else _change(one, first) for one in others]
     return [label, *cells, *changes]
 
@@ -181,4 +192,7 @@ def page(systems: list[System]) -> str:
         _barriers(systems),
         _exchanges(systems),
     ]
-    return _HEAD.format(date=date.today(), version=__version__, reference=systems[0].name) + "\n".join(parts)
+    scales = {one.run.box.recipe.force_field.ion_charge_scale for one in systems}
+    scale = ", ".join(f"{scale:g}" for scale in sorted(scales))
+    head = _HEAD.format(date=date.today(), version=__version__, reference=systems[0].name, scale=scale)
+    return head + "\n".join(parts)

@@ -34,7 +34,7 @@ class Shown:
     @property
     def without_energies(self) -> str | None:
         """Why there are no interaction energies; None if there are."""
-        if "energies" not in self.tables:
+        if "energies" not in self.tables or "own_images_kj_mol" not in self.tables["energy_sums"]:
             return _OLDER
         energies = self.summary["energies"]
         return None if energies["available"] else str(energies["reason"])

@@ -6,6 +6,8 @@ from table_contract import COLUMNS
 SCALE = 0.8
 #: Lennard-Jones and bare Coulomb energy with one molecule, its constant in the box, and how many are in a shell.
 MOLECULES = {"PF6": (10.0, -260.0, 100.0, 0.5), "EC": (5.0, -105.0, 0.0, 3.0)}
+#: What Li has with its own images.
+OWN_IMAGES = -100.0
 FULL = {"PF6": SCALE**2, "Li": SCALE**2, "EC": SCALE}
 
 
@@ -34,9 +36,9 @@ def energy_tables(shift: float = 0.0) -> dict[str, pd.DataFrame]:
     lj = sum(n * m[0] for m in MOLECULES.values() for n in m[3:])
     coulomb = sum(n * (m[1] + shift) for m in MOLECULES.values() for n in m[3:])
     sums = [
-        ("Li", "first_shell", "bare", *_numbers(lj, coulomb, 2.5, 0.75)),
-        ("Li", "whole_box", "ewald", *_numbers(lj, coulomb - 54, 5.0, 0.75)),
-        ("Li", "lj_tail", "none", *_numbers(-0.4, 0.0, 0.001, 1.0)),
+        ("Li", "first_shell", "bare", 0.0, *_numbers(lj, coulomb, 2.5, 0.75)),
+        ("Li", "whole_box", "ewald", OWN_IMAGES, *_numbers(lj, coulomb - 54 + OWN_IMAGES, 5.0, 0.75)),
+        ("Li", "lj_tail", "none", 0.0, *_numbers(-0.4, 0.0, 0.001, 1.0)),
     ]
     distribution = [("Li", "EC", e, d, 0.001, 100) for e, d in ((-102.5, 0.15), (-97.5, 0.05))]
     distance = [
@@ -73,5 +75,5 @@ def energy_summary(*, available: bool = True) -> dict:
         "frames": {"used": 100, "first": 0, "step": 1},
         "charges": {"Li": 0.8, "PF6": -0.8, "EC": 0.0},
         "charged_pair_constant_kj_mol": {"Li-Li": -100.0, "Li-PF6": 100.0},
-        "self_energy_kj_mol": {"Li": -50.0},
+        "self_energy_kj_mol": {"Li": OWN_IMAGES / 2},
     }

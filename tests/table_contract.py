@@ -33,7 +33,7 @@ COLUMNS = {
     "convergence": "quantity,center,partner,site,value,stderr,wanted,n_independent,run_ps,needed_ps,status",
     "running_means": "center,time_ps,mean,stderr,low,high,n_independent",
     "energies": f"center,partner,quantity,region,coulomb,{_ENERGIES}",
-    "energy_sums": f"center,region,coulomb,{_ENERGIES}",
+    "energy_sums": f"center,region,coulomb,own_images_kj_mol,{_ENERGIES}",
     "energy_distribution": "center,partner,energy_kj_mol,density,stderr,n",
     "energy_distance": "center,partner,r_angstrom,n,lj_kj_mol,bare_kj_mol,ewald_kj_mol,stderr_kj_mol",
     "energy_shells": "center,composition,partner,n,lj_kj_mol,coulomb_kj_mol,total_kj_mol,stderr_kj_mol,n_independent",

@@ -92,7 +92,8 @@ def test_both_definitions_and_all_numbers_of_the_tables(said: str) -> None:
     assert "are those of the model, 0.8 of the full ones" in said
     assert "two ions 0.64 of those of full charges" in said
     assert "EC 15.00 ± 0.10 −315.0 ± 2.0 −300.0 ± 2.0 15.00 ± 0.10 −322.0 ± 4.0 −307.0 ± 4.0" in said
-    assert "the sum 20.00 ± 0.10 −445.0 ± 2.5 −425.0 ± 2.5 20.00 ± 0.10 −499.0 ± 5.0 −479.0 ± 5.0" in said
+    assert "the sum 20.00 ± 0.10 −445.0 ± 2.5 −425.0 ± 2.5 20.00 ± 0.10 −599.0 ± 5.0 −579.0 ± 5.0" in said
+    assert "its own images −100.0 −100.0 the sum" in said
     assert "Li – – – 0.00 ± 0.10 −40.0 ± 3.0 −40.0 ± 3.0" in said
     assert "PF6 10.00 ± 0.10 −260.0 ± 1.0 −250.0 ± 1.0 −150.0 ± 1.0 +100" in said
     assert "Li–Li −100, Li–PF6 +100 kJ/mol" in said

@@ -18,7 +18,10 @@ EWALD = (
 )
 COMBINING = (
     "the combining energy of the study is not defined there; both sums per center are given: over the first shell with "
-    "bare Coulomb energies, and over the whole box with those of Ewald, the Li-Li and polycation rows included"
+    "bare Coulomb energies, and over the whole box with those of Ewald, the Li-Li and polycation rows included, and "
+    "the images of the center itself (own_images_kj_mol, twice the self_energy), without which it would depend on the "
+    "size of the box. Its zero is the mean potential of the box, to which neutral molecules add by their density and "
+    "quadrupole: that part of a difference between two liquids is a convention"
 )
 TAIL = "the LJ energy beyond the cutoff is the rows of region lj_tail, and in no other row"
 SCALED = (

@@ -50,11 +50,13 @@ class Energies:
     centers : tuple of Species
         The centers are numbered species by species.
     partners : tuple of Species
-        All species of the box, the centers too.
+        All species of the box, those of the centers first.
     charge_scale : float or None
         By which the charges of ions are scaled in the model; None if that is not known.
     whole_box : numpy.ndarray, shape (n_frames, n_centers, n_partners, 3)
         With all molecules of a partner species: LJ, bare Coulomb, Ewald Coulomb.
+    own_images : numpy.ndarray, shape (n_frames, n_centers)
+        The Coulomb energy of a center with its own images and the background: q^2 xi of an ion of one atom.
     tail : numpy.ndarray, shape (n_frames, n_center_species, n_partners)
         The LJ energy beyond the cutoff, per center.
     members : ShellMembers
@@ -69,6 +71,7 @@ class Energies:
     partners: tuple[Species, ...]
     charge_scale: float | None
     whole_box: np.ndarray
+    own_images: np.ndarray
     tail: np.ndarray
     members: ShellMembers
     has_shell: np.ndarray

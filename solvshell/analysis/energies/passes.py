@@ -123,6 +123,7 @@ def run_pass(liquid: Liquid, centers: tuple[str, ...], shells: Shells, n_nitroge
         tuple(species),
         liquid.charge_scale,
         found.results.whole_box.astype(float),
+        2 * found.results.self_energy,
         found.results.tail,
         _members(found, shells),
         shells.has_shell,

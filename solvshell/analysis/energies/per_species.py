@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from solvshell.analysis.energies.measured import COULOMB, LJ, Energies
+from solvshell.analysis.energies.measured import COULOMB, EWALD, LJ, Energies
 from solvshell.analysis.energies.numbers import CHARGE_SCALE, NUMBERS, number_table, numbers
 
 ENERGY_COLUMNS = ["center", "partner", "quantity", "region", "coulomb", *NUMBERS, CHARGE_SCALE]
-SUM_COLUMNS = ["center", "region", "coulomb", *NUMBERS, CHARGE_SCALE]
+SUM_COLUMNS = ["center", "region", "coulomb", "own_images_kj_mol", *NUMBERS, CHARGE_SCALE]
 
 FIRST_SHELL, WHOLE_BOX, TAIL = "first_shell", "whole_box", "lj_tail"
 PER_MOLECULE, PER_CENTER = "per_molecule", "per_center"
@@ -68,16 +68,21 @@ def sum_table(energies: Energies) -> pd.DataFrame:
 
     The two that the "combining energy" of the study may mean are there, with errors that know how partners move
     together: over the first shell with the bare Coulomb energy, and over the whole box with that of Ewald (without the
-    LJ tail, which follows). A center species of which the end of a shell is not known has no sum over the first shell.
+    LJ tail, which follows). The latter holds what the center has with its own images, q^2 xi of an ion of one atom,
+    which is no pair of two molecules and given as `own_images_kj_mol`: only with it is the Coulomb energy q_i phi_i of
+    the potential at the center, which does not depend on the size of the box, and of which half, summed over all ions,
+    is the energy of the box. A center species of which the end of a shell is not known has no sum over the first shell.
     """
     rows: list[Row] = []
     for i, center in enumerate(energies.centers):
         members = energies.of_center(i)
         if not energies.is_incomplete[i]:
             of_shell = _summed(energies, i, energies.in_shell[:, members], COULOMB["bare"])
-            rows.append((center.name, FIRST_SHELL, "bare", *of_shell))
-        of_box = _summed(energies, i, energies.whole_box[:, members], COULOMB["ewald"])
-        rows.append((center.name, WHOLE_BOX, "ewald", *of_box))
+            rows.append((center.name, FIRST_SHELL, "bare", 0.0, *of_shell))
+        whole_box, own_images = energies.whole_box[:, members].copy(), energies.own_images[:, members]
+        whole_box[:, :, i, EWALD] += own_images  # an image of a center is one of its species
+        of_box = _summed(energies, i, whole_box, EWALD)
+        rows.append((center.name, WHOLE_BOX, "ewald", float(own_images.mean()), *of_box))
         tail = energies.tail[:, i].sum(axis=1)
-        rows.append((center.name, TAIL, "none", *numbers(tail, np.zeros_like(tail), None)))
+        rows.append((center.name, TAIL, "none", 0.0, *numbers(tail, np.zeros_like(tail), None)))
     return number_table(rows, SUM_COLUMNS, energies.charge_scale)

@@ -36,9 +36,10 @@ def members() -> ShellMembers:
 def energies(members: ShellMembers) -> Energies:
     rng = np.random.default_rng(1)
     whole = rng.normal(-300, 50, size=(N_FRAMES, 5, 4, 3))
+    own_images = rng.normal(-100, 1, size=(N_FRAMES, 5))
     tail = rng.normal(-1, 0.1, size=(N_FRAMES, 2, 4))
     has_shell = np.array([[False, False, True, True], [False, False, False, True]])
-    return Energies(CENTERS, PARTNERS, 0.8, whole, tail, members, has_shell, np.array([False, True]))
+    return Energies(CENTERS, PARTNERS, 0.8, whole, own_images, tail, members, has_shell, np.array([False, True]))
 
 
 def row_of(table: pd.DataFrame, *names: str) -> pd.Series:
@@ -95,15 +96,17 @@ def test_sums_over_species_are_those_of_the_rows_with_an_error_of_their_own(ener
     table, sums = energy_table(energies), sum_table(energies)
     for region, coulomb in (("first_shell", "bare"), ("whole_box", "ewald"), ("lj_tail", "none")):
         of_all = row_of(sums, "Li", region, coulomb)
+        own = energies.own_images[:, :3].mean() if region == "whole_box" else 0.0
+        assert of_all.own_images_kj_mol == pytest.approx(own)
         rows = table.query(
             f"center == 'Li' and quantity == 'per_center' and region == '{region}' and coulomb == '{coulomb}'"
         )
-        for column in ("lj_kj_mol", "coulomb_kj_mol", "total_kj_mol"):
-            assert of_all[column] == pytest.approx(rows[column].sum())
+        for column, more in (("lj_kj_mol", 0.0), ("coulomb_kj_mol", own), ("total_kj_mol", own)):
+            assert of_all[column] == pytest.approx(rows[column].sum() + more)
         if region != "lj_tail":
-            assert of_all.full_coulomb_kj_mol == pytest.approx(rows.full_coulomb_kj_mol.sum())
+            assert of_all.full_coulomb_kj_mol == pytest.approx(rows.full_coulomb_kj_mol.sum() + own / 0.64)
     values = energies.whole_box[:, :3].sum(axis=2)
-    error = mean_with_error(values[..., 0] + values[..., 2]).stderr
+    error = mean_with_error(values[..., 0] + values[..., 2] + energies.own_images[:, :3]).stderr
     assert row_of(sums, "Li", "whole_box", "ewald").stderr_kj_mol == pytest.approx(error)
 
 
@@ -127,6 +130,7 @@ def test_one_center_alone_has_no_other_to_be_a_molecule(energies):
         centers=(Species("Li", 1, 0.8),),
         partners=(Species("Li", 1, 0.8), *PARTNERS[1:]),
         whole_box=energies.whole_box[:, :1],
+        own_images=energies.own_images[:, :1],
         members=ShellMembers(*(np.empty(shape, int) for shape in ((0,), (0,), (0,), (0, 3)))),
     )
     rows = energy_table(alone).query("partner == 'Li'")
