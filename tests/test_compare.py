@@ -37,7 +37,7 @@ from solvshell.comparison.differences import (
 )
 from solvshell.comparison.differences import from_series as value_of
 from solvshell.comparison.energies import EnergyRows
-from solvshell.comparison.free_energies import FreeEnergyRows
+from solvshell.comparison.free_energies import NO_FREE_ENERGIES
 from solvshell.comparison.recount import Pass, common_cutoffs, pool, recount
 from solvshell.comparison.results import Comparison, compare_systems
 from solvshell.comparison.rows import Numbers, Row, attributed, differences
@@ -222,7 +222,7 @@ def found_of(numbers: dict[str, dict[str, Value]]) -> Comparison:
     ]
     rows = attributed(differences(systems, tables, absent_is_zero=True), systems)
     return Comparison(
-        systems, {}, [], rows, [], [], [], pd.DataFrame(), EnergyRows([], [], [], [], {}), FreeEnergyRows([], [])
+        systems, {}, [], rows, [], [], [], pd.DataFrame(), EnergyRows([], [], [], [], {}), NO_FREE_ENERGIES
     )
 
 
@@ -586,10 +586,11 @@ def test_a_shift_that_a_control_shows_is_not_that_of_the_polymer(
     monkeypatch.setattr(System, "has_polymer", property(lambda system: "far" in system.name))
     monkeypatch.setattr(System, "counter_ion", property(lambda system: "NO3" if "far" in system.name else None))
     monkeypatch.setattr(System, "per_center", lambda system, *_: 3.6 if "single" in system.name else 11.5)
-    monkeypatch.setattr(
-        "solvshell.comparison.rows.controls_of",
-        lambda system, systems: [one for one in systems if "single" in one.name and system.has_polymer],
-    )
+    for module in ("rows", "results"):
+        monkeypatch.setattr(
+            f"solvshell.comparison.{module}.controls_of",
+            lambda system, systems: [one for one in systems if "single" in one.name and system.has_polymer],
+        )
     studied = partial(study_peak, partners={"PF6", "EC", "DMC", "EMC"})
     monkeypatch.setattr(
         "solvshell.comparison.results.study_peak",

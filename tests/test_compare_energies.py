@@ -13,7 +13,7 @@ from solvshell.analysis.cutoffs import Cutoff
 from solvshell.comparison.energies import ALL, EnergyRows, compare_energies
 from solvshell.comparison.energy_figures import plot_energies
 from solvshell.comparison.energy_words import energy_sentence, study_energy_rows
-from solvshell.comparison.free_energies import FreeEnergyRows, compare_free_energies
+from solvshell.comparison.free_energies import NO_FREE_ENERGIES, compare_free_energies
 from solvshell.comparison.results import Comparison
 from solvshell.comparison.rows import Row
 from solvshell.comparison.shell_energies import moved, shell_energy
@@ -49,7 +49,7 @@ def compared(systems: list[System], cutoffs: dict[Any, Cutoff] = CUTOFFS) -> Ene
 
 
 def found_of(systems: list[System]) -> Comparison:
-    return Comparison(systems, CUTOFFS, [], [], [], [], [], pd.DataFrame(), compared(systems), FreeEnergyRows([], []))
+    return Comparison(systems, CUTOFFS, [], [], [], [], [], pd.DataFrame(), compared(systems), NO_FREE_ENERGIES)
 
 
 def row(rows: list[Row], name: str, partner: str) -> Row:
@@ -202,7 +202,7 @@ def test_table_and_figure() -> None:
     points = [line.get_xdata()[0] for line in change.lines if line.get_marker() == "o"]
     assert points == pytest.approx([5, 30, 35])
     empty = Comparison(
-        found.systems, {}, [], [], [], [], [], pd.DataFrame(), EnergyRows([], [], [], [], {}), FreeEnergyRows([], [])
+        found.systems, {}, [], [], [], [], [], pd.DataFrame(), EnergyRows([], [], [], [], {}), NO_FREE_ENERGIES
     )
     assert energy_table(empty).empty
 
@@ -212,22 +212,14 @@ def test_free_energies_and_bounds_side_by_side() -> None:
     columns = ["center", "partner", "site", "quantity", "w_kt", "w_kt_stderr", "at_least_kt", "n_independent", "status"]
     resolved = (*EC, "escape", 5.0, 0.5, np.nan, 40.0, "resolved")
     bound = (*EC, "escape", np.nan, np.nan, 6.2, 3.0, "not_sampled")
-    exchange = [
-        "center",
-        "leaves",
-        "enters",
-        "shell",
-        "concentrations",
-        "delta_g_kt",
-        "delta_g_kt_stderr",
-        "n_independent",
-    ]
+    exchange = ["center", "leaves", "enters", "shell", "gives", "concentrations", "delta_g_kj_mol"]
+    exchange += ["delta_g_kj_mol_stderr", "n_independent", "status"]
     systems = []
     for name, barrier, delta_g in (("lb003", resolved, 0.5), ("lb003_pota-no3", bound, 2.5)):
         replica = shown(name)
         rows = [
-            ("Li", "PF6", "EC", "any", "free", delta_g, 0.2, 40.0),
-            ("Li", "PF6", "EC", "EC3", "free", 9.0, 0.1, 40.0),
+            ("Li", "PF6", "EC", shell, shell, "free", value, 0.2, 40.0, "resolved")
+            for shell, value in (("any", delta_g), ("EC3", 9.0))
         ]
         tables = replica.tables | {
             "barriers": pd.DataFrame([barrier], columns=columns),
@@ -239,7 +231,8 @@ def test_free_energies_and_bounds_side_by_side() -> None:
     ours, other = found.escape
     assert (ours.number.mean, other.number, other.change) == (5.0, None, None)
     assert other.extra == {"at_least_kt": 6.2}
-    assert [one.number.mean for one in found.exchange] == [0.5, 2.5]
-    assert found.exchange[1].change.value == 2.0
-    assert found.exchange[1].change.excludes_zero
+    any_shell = found.exchange[found.exchange.shell == "any"]
+    assert any_shell.delta_g_kj_mol.tolist() == [0.5, 2.5]
+    assert any_shell.difference.iloc[1] == 2.0
+    assert any_shell.difference_ci95_low.iloc[1] > 0
     assert compare_free_energies([system("lb003", 0.0)], []).escape == []

@@ -54,9 +54,10 @@ def test_energies_per_center_with_the_sum_and_errors(axes: Axes, tables: dict[st
 
 
 def test_the_whole_box_is_that_of_ewald_with_the_centers(axes: Axes, tables: dict[str, pd.DataFrame]) -> None:
-    figures.draw_energies(axes, tables["energies"], "whole_box")
-    assert labels(axes) == ["Li", "PF6", "EC"]
-    assert bars(axes) == [-40, -125 - 7, -300 - 7]
+    figures.draw_energies(axes, tables["energies"], "whole_box", sums=tables["energy_sums"])
+    assert labels(axes) == ["Li", "PF6", "EC", "own images", "the sum"]
+    assert bars(axes) == [-40, -125 - 7, -300 - 7, -100, -579]
+    assert sum(bars(axes)[:-1]) == bars(axes)[-1]
 
 
 def test_energies_of_one_molecule(axes: Axes, tables: dict[str, pd.DataFrame]) -> None:

@@ -1,7 +1,8 @@
 """Interaction energies of systems side by side, with their differences to the reference.
 
 Bare energies with first shells are compared, and those of Ewald with uncharged species in the whole box. The Ewald
-energy with a charged species, and so the sum over all, holds a constant of the box: it has no difference here.
+energy with a charged species holds a constant of the box, and the zero of the sum over all is the mean potential of the
+liquid: they have no difference here.
 """
 
 import math

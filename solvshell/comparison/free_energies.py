@@ -1,10 +1,13 @@
 """Free energies of systems side by side: the way out of a well of W(r), and exchanges of one molecule of a shell."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from solvshell.comparison.differences import Value, from_series
+from solvshell.comparison.exchange_free_energy import EXCHANGE_COLUMNS, exchange_differences
 from solvshell.comparison.rows import Numbers, Row, attributed, differences, resolved
 from solvshell.comparison.systems import System
 from solvshell.shown import Shown
@@ -12,19 +15,22 @@ from solvshell.shown import Shown
 
 @dataclass(frozen=True)
 class FreeEnergyRows:
-    """Free energies in kT.
+    """Free energies.
 
     Attributes
     ----------
     escape : list of Row
-        From the well of W(r) to its barrier, by center, partner and site. Where a run has not sampled the barrier,
-        `extra` says what it exceeds.
-    exchange : list of Row
-        Of one molecule of any first shell for another, by center, who leaves and who enters.
+        From the well of W(r) to its barrier in kT, by center, partner and site. Where a run has not sampled the
+        barrier, `extra` says what it exceeds.
+    exchange : pandas.DataFrame
+        Of one molecule of a first shell for another, see `exchange_differences`.
     """
 
     escape: list[Row]
-    exchange: list[Row]
+    exchange: pd.DataFrame
+
+
+NO_FREE_ENERGIES = FreeEnergyRows([], pd.DataFrame(columns=EXCHANGE_COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -48,19 +54,10 @@ def _escapes(replica: Shown) -> Iterator[_Found]:
             yield _Found(key, None, row.n_independent, row.at_least_kt)
 
 
-def _exchanges(replica: Shown) -> Iterator[_Found]:
-    table = replica.tables["exchange_free_energy"]
-    for row in (
-        table[(table.shell == "any") & (table.concentrations == "free")].dropna(subset="delta_g_kt").itertuples()
-    ):
-        value = from_series(row.delta_g_kt, row.delta_g_kt_stderr, row.n_independent, lowest=-math.inf)
-        yield _Found((row.center, row.leaves, row.enters), value, row.n_independent)
-
-
-def _numbers(system: System, found_in: Callable[[Shown], Iterator[_Found]]) -> Numbers:
+def _numbers(system: System) -> Numbers:
     of_keys: dict[tuple[str, ...], list[_Found]] = {}
     for replica in system.replicas:
-        for one in found_in(replica):
+        for one in _escapes(replica):
             of_keys.setdefault(one.key, []).append(one)
     numbers: Numbers = {}
     for key, found in of_keys.items():
@@ -69,11 +66,6 @@ def _numbers(system: System, found_in: Callable[[Shown], Iterator[_Found]]) -> N
         extra = {"at_least_kt": min(bounds)} if bounds and not values else {}
         numbers[key] = (resolved(one.n_independent for one in found) if values else "not_resolved", values, extra)
     return numbers
-
-
-def _place(order: Sequence[str], name: str) -> int:
-    """Return the place of a partner; a site has none and comes last."""
-    return order.index(name) if name in order else len(order)
 
 
 def compare_free_energies(systems: list[System], order: Sequence[str]) -> FreeEnergyRows:
@@ -85,11 +77,11 @@ def compare_free_energies(systems: list[System], order: Sequence[str]) -> FreeEn
         Of the partners.
     """
     if not all("barriers" in replica.tables for system in systems for replica in system.replicas):
-        return FreeEnergyRows([], [])
+        return NO_FREE_ENERGIES
 
-    def rows(found_in: Callable[[Shown], Iterator[_Found]]) -> list[Row]:
-        found = differences(systems, [_numbers(system, found_in) for system in systems], absent_is_zero=False)
-        found.sort(key=lambda row: (row.key[0], order.index(row.key[1]), _place(order, row.key[2])))
-        return attributed(found, systems)
-
-    return FreeEnergyRows(rows(_escapes), rows(_exchanges))
+    escape = differences(systems, [_numbers(system) for system in systems], absent_is_zero=False)
+    escape.sort(key=lambda row: (row.key[0], order.index(row.key[1]), row.key[2]))
+    of_systems = {
+        system.name: [replica.tables["exchange_free_energy"] for replica in system.replicas] for system in systems
+    }
+    return FreeEnergyRows(attributed(escape, systems), exchange_differences(of_systems))

@@ -162,6 +162,7 @@ def _page(found: Comparison, addresses: dict[str, str], summary: dict[str, Any])
         study=words.study_rows(found),
         study_energies=energy_words.study_energy_rows(found),
         energy_claim=ENERGY_CLAIM,
+        exchanges=tables.plain_records(found.free_energies.exchange),
         words=words,
         shell_name=lambda composition: shared.shell_name(composition, found.partner_order),
         pair_name=shared.pair_name,
@@ -208,6 +209,7 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Comparison:
     _write_table(out / "shells.csv", tables.shell_table(found))
     _write_table(out / "speciation.csv", tables.speciation_table(found))
     _write_table(out / "energies.csv", tables.energy_table(found))
+    _write_table(out / "exchange_free_energy.csv", found.free_energies.exchange)
     _write_table(out / "convergence.csv", tables.convergence_table(found))
     addresses = _draw(found, recounts, found.centers, out)
     write_json(out / "summary.json", summary)

@@ -96,6 +96,11 @@ def draw_energies(
     labels, of_bars = list(rows.partner), [colors[partner] for partner in rows.partner]
     values, errors = list(rows.total_kj_mol), list(rows.stderr_kj_mol)
     for row in () if sums is None else chosen(sums).itertuples():
+        if row.own_images_kj_mol:
+            labels.append("own images")
+            of_bars.append(TOTAL_COLOR)
+            values.append(row.own_images_kj_mol)
+            errors.append(np.nan)
         labels.append("the sum")
         of_bars.append(TOTAL_COLOR)
         values.append(row.total_kj_mol)

@@ -32,7 +32,7 @@ def plot_energies(
     """
     with mpl.rc_context(STYLE):
         centers = list(energies.center.unique())
-        height = bars_height(energies.partner.nunique() + 1)
+        height = bars_height(energies.partner.nunique() + 2)
         figure = new_figure(WIDTH, len(centers) * (height + 2.4))
         parts = figure.subfigures(len(centers), 1, squeeze=False)[:, 0]
         for part, center in zip(parts, centers, strict=True):
