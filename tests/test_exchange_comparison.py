@@ -57,6 +57,13 @@ def test_too_few_samples_on_either_side_are_told():
         assert found[found.system == "gel"].status.tolist() == ["too_few_samples"]
 
 
+def test_a_replica_that_never_saw_an_exchange_is_missed():
+    replicas = [table(1.0), table(1.2), table(np.nan, status="not_sampled")]
+    found = exchange_differences({"liquid": [table(1.0)], "gel": replicas}).set_index("system")
+    assert found.delta_g_kj_mol["gel"] == pytest.approx(1.1)
+    assert (found.n_replicas["gel"], found.status["gel"], found.status["liquid"]) == (2, "too_few_samples", "resolved")
+
+
 def test_exchanges_that_were_not_sampled_are_left_out():
     found = exchange_differences({"liquid": [table(np.nan, status="not_sampled")], "gel": [table(2.0)]})
     assert found.system.tolist() == ["gel"]

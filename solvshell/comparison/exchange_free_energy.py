@@ -23,12 +23,16 @@ def _value(row: dict[str, Any]) -> Value:
 
 
 def _averages(replicas: Sequence[pd.DataFrame]) -> _Keyed:
-    """Return the mean of each exchange over the replicas that saw it, with its status and their number."""
+    """Return the mean of each exchange over the replicas that saw it, with its status and their number.
+
+    One that did not see it may lack the rarer shell: a mean without it is too near to zero, and not resolved.
+    """
     everything = pd.concat(replicas, ignore_index=True).dropna(subset=["delta_g_kj_mol"])
     found: _Keyed = {}
     for key, rows in everything.groupby(_KEY, sort=False):
         records = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
-        status = "resolved" if (rows.status == "resolved").all() else "too_few_samples"
+        is_resolved = len(rows) == len(replicas) and (rows.status == "resolved").all()
+        status = "resolved" if is_resolved else "too_few_samples"
         found[tuple(map(str, key))] = average([_value(row) for row in records]), status, len(records)
     return found
 
