@@ -63,13 +63,21 @@ class _Windows:
         counts = np.append(self.counts, self.counts.min())
         return independent_counts(counts, self.stderr)
 
+    def _g(self, window: int, n_possible: float) -> float:
+        """Return g of a window of so many independent counts."""
+        n_independent = self.n_independent[window]
+        per_count = self.counts[window] / n_independent if n_independent else 1.0
+        return float(n_possible * per_count / self.even[window])
+
     @property
     def highest_barrier_g(self) -> float:
         """The largest g of the barrier that these few counts allow with 95 % confidence (Garwood 1936)."""
-        n_independent = self.n_independent[1]
-        most = float(chi2.ppf(_ONE_SIDED, 2 * (n_independent + 1))) / 2
-        per_count = self.counts[1] / n_independent if n_independent else 1.0
-        return most * per_count / float(self.even[1])
+        return self._g(1, chi2.ppf(_ONE_SIDED, 2 * (self.n_independent[1] + 1)) / 2)
+
+    @property
+    def lowest_well_g(self) -> float:
+        """The smallest g of the well that its counts allow with 95 % confidence; without any not a number."""
+        return self._g(0, chi2.ppf(1 - _ONE_SIDED, 2 * self.n_independent[0]) / 2)
 
 
 def _deviations(parts: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -117,7 +125,7 @@ def _rows(shell: Shell, windows: _Windows) -> Iterator[_Row]:
     with np.errstate(divide="ignore"):
         well, barrier = -np.log(windows.counts / windows.even)
     lowest = -np.log(windows.highest_barrier_g)
-    values, bounds = (well, barrier, barrier - well), (np.nan, lowest, lowest - well)
+    values, bounds = (well, barrier, barrier - well), (np.nan, lowest, lowest + np.log(windows.lowest_well_g))
     for r, W, bound, stderr, n in zip(places, values, bounds, windows.stderr, windows.n_independent, strict=True):
         if n >= RESOLVED_N_INDEPENDENT:
             yield (*r, W, stderr, np.nan, n, "resolved")
@@ -144,8 +152,9 @@ def barrier_table(
 
     Errors are those of the block bootstrap or those by which centers differ, the larger, and the error of ``escape``
     knows how its two parts move together. Where fewer than 10 independent counts are in a window, the status is
-    ``not_sampled`` and `at_least_kt` what they exclude: W is above it with 95 % confidence (Poisson). A pair without a
-    resolved first peak has the status of that and no numbers.
+    ``not_sampled`` and `at_least_kt` what they exclude: W is above it with 95 % confidence (Poisson). That of an escape
+    is between the bound of the barrier and the one that its counts set to the well. A pair without a resolved first
+    peak has the status of that and no numbers.
 
     Parameters
     ----------
