@@ -45,3 +45,4 @@ def test_the_examples_of_the_page_of_energies(tmp_path, monkeypatch):
     assert names["analysis"].summary["energies"]["available"]
     assert names["sums"].shape == (len(names["universe"].trajectory[::10]), 8, 5, 3)
     assert names["members"].distance.max() <= 5
+    assert names["closure"].deviation.abs().max() < 1e-3

@@ -1,8 +1,7 @@
 """Interaction energies of systems side by side, with their differences to the reference.
 
-Bare energies with first shells are compared, and those of Ewald with uncharged species in the whole box. The Ewald
-energy with a charged species holds a constant of the box, and the zero of the sum over all is the mean potential of the
-liquid: they have no difference here.
+Bare energies with first shells are compared, and in the whole box those of Ewald with uncharged species and the sum
+over all, own images included. The Ewald energy with a charged species holds a constant of the box: it has no difference.
 """
 
 import math
@@ -116,7 +115,7 @@ def _boxes(system: System) -> Numbers:
             extra = {"n_independent": n_independent, "charged": abs(charge) > _NEUTRAL}
             found[center, partner] = (resolved([n_independent]), values, extra)
         status, values, extra = _sums(system, center, "whole_box", [0.0] * len(system.replicas))
-        found[center, ALL] = (status, values, {"n_independent": extra["n_independent"], "charged": True})
+        found[center, ALL] = (status, values, {"n_independent": extra["n_independent"], "charged": False})
     return found
 
 
