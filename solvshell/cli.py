@@ -326,13 +326,15 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         _run,
         "run a box with a protocol; the same command resumes it",
-        "solvshell run box --protocol standard --out run",
+        "solvshell run box --protocol standard --out run\n"
+        "  solvshell run box --protocol umbrella-quick --out pull    # then: solvshell analyze pull",
     )
     run.add_argument("box", type=Path, help="folder of a box")
     run.add_argument(
         "--protocol",
         required=True,
-        help="path of a protocol, or a shipped one: quick, demo, survey, standard, gel, network",
+        help="path of a protocol, or a shipped one: quick, demo, survey, standard, gel, network; for free energies "
+        "umbrella, desolvation, decouple, or for a CPU umbrella-quick, desolvation-quick, decouple-quick",
     )
     run.add_argument("--out", type=Path, required=True, help="folder of the run; resumed if it exists")
     run.add_argument("--platform", help="CUDA, HIP, OpenCL, CPU or Reference; the fastest that works if left out")
