@@ -138,7 +138,8 @@ class CoordinationNumber(Part):
 class Umbrella(Windows):
     """Windows of springs, 1/2 spring (coordinate - at)^2, visited in their order and then back again.
 
-    Which molecules are tagged is decided when the stage starts: those whose coordinate is nearest to the first window.
+    Which molecules are tagged is decided when the stage starts: those whose distance is nearest to the first window, or
+    the center whose coordination number is nearest to the median of all centers.
     """
 
     kind: Literal["umbrella"]

@@ -12,6 +12,15 @@ from solvshell.errors import InvalidInput
 from solvshell.md.alchemy import Lambdas, alchemical_system, coupling_energies, lambda_parameters
 from solvshell.stages import Decouple
 
+#: e; what is left of charges that were rounded
+_NEUTRAL = 1e-6
+
+
+def _charge(system: openmm.System, atoms: Sequence[int]) -> float:
+    forces = [force for force in system.getForces() if isinstance(force, openmm.NonbondedForce)]
+    charges = (force.getParticleParameters(index)[0] for force in forces for index in atoms)
+    return float(sum(charge.value_in_unit(unit.elementary_charge) for charge in charges))
+
 
 def molecules_of(box: Box, stage: Decouple) -> list[list[int]]:
     """Return the atoms of the first molecule of each species of the set.
@@ -21,7 +30,7 @@ def molecules_of(box: Box, stage: Decouple) -> list[list[int]]:
     Raises
     ------
     InvalidInput
-        If the box lacks a species of the set, or it is a polymer.
+        If the box lacks a species of the set, it is a polymer, or the set is not neutral in the model of the box.
     """
     found = []
     for name in stage.molecules:
@@ -31,6 +40,12 @@ def molecules_of(box: Box, stage: Decouple) -> list[list[int]]:
             raise InvalidInput(f"stage {stage.name}: molecules: no {name} to decouple in this box ({known})")
         first = next(residue for residue in box.topology.residues() if residue.name == entry.residue)
         found.append([atom.index for atom in first.atoms()])
+    net = sum(_charge(box.system, atoms) for atoms in found)
+    if abs(net) > _NEUTRAL:
+        names = " + ".join(stage.molecules)
+        raise InvalidInput(
+            f"stage {stage.name}: molecules: together they must be neutral, {names} have {net:+.3f} e; take an ion pair"
+        )
     return found
 
 

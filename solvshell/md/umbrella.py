@@ -21,6 +21,9 @@ TAGGED = "umbrella.json"
 #: widths beyond the radius; there a site counts 3e-7
 _REACH = 15
 
+#: of its width; a box in equilibrium at constant pressure breathes by less
+_BREATH = 0.03
+
 _SPRING, _AT = "umbrella_spring", "umbrella_at"
 _RESTRAINT = f"{_SPRING} / 2 * (coordinate - {_AT})^2"
 
@@ -102,6 +105,32 @@ def value_of(
     return float(np.sum(1 / (1 + np.exp(np.minimum((r - coordinate.radius) / coordinate.width, 500)))))
 
 
+def check_reach(stage: Umbrella, cell: NDArray[np.float64], spare: float = 0.0) -> None:
+    """Refuse windows of a distance beyond half the shortest width of a box, where another image is nearer.
+
+    Parameters
+    ----------
+    cell : ndarray, shape (3, 3)
+        In nm.
+    spare : float
+        The share of the width by which the box may be too small.
+
+    Raises
+    ------
+    InvalidInput
+        If a window lies beyond.
+    """
+    if not isinstance(stage.coordinate, Distance):
+        return
+    half = 0.5 / float(np.linalg.norm(np.linalg.inv(cell), axis=0).max())
+    farthest = max(at for at, _ in stage.springs)
+    if farthest > half * (1 + spare):
+        raise InvalidInput(
+            f"stage {stage.name}: coordinate.windows: {10 * farthest:.2f} Å lies beyond half of the shortest width of "
+            f"the box, {10 * half:.2f} Å; leave such windows out, or take a larger box"
+        )
+
+
 def _distance_force(tagged: Tagged) -> openmm.Force:
     force = openmm.CustomBondForce(_RESTRAINT.replace("coordinate", "r"))
     force.addBond(tagged.center_atom, tagged.partner_atoms[0])
@@ -131,7 +160,8 @@ class UmbrellaSampling:
     """The springs of a stage on tagged atoms."""
 
     def __init__(self, stage: Umbrella, tagged: Tagged) -> None:
-        self._coordinate, self._visits, self._tagged = stage.coordinate, stage.visits, tagged
+        self._stage, self._coordinate, self._visits = stage, stage.coordinate, stage.visits
+        self._tagged = tagged
 
     @property
     def columns(self) -> Sequence[str]:
@@ -157,9 +187,10 @@ class UmbrellaSampling:
         return {_SPRING: reached * spring, _AT: at}
 
     def values(self, context: openmm.Context, window: int) -> Sequence[float]:
-        """Return the coordinate now, a distance in Å."""
-        state = context.getState(positions=True)
-        value = value_of(self._coordinate, self._tagged, *_arrays(state))
+        """Return the coordinate now, a distance in Å; refuse a box that has shrunk until windows lie outside."""
+        positions, cell = _arrays(context.getState(positions=True))
+        check_reach(self._stage, cell, _BREATH)
+        value = value_of(self._coordinate, self._tagged, positions, cell)
         return [10 * value if isinstance(self._coordinate, Distance) else value]
 
 
@@ -176,14 +207,16 @@ def read_tagged(folder: Path) -> Tagged:
 def umbrella_sampling(stage: Umbrella, run: Run, state: openmm.State, is_new: bool) -> UmbrellaSampling:
     """Return the springs of a stage that starts at a state, or is resumed.
 
-    At the start those atoms are tagged, and written to the run folder, whose coordinate is nearest to the first window.
+    At the start atoms are tagged, and written to the run folder: those whose distance is nearest to the first window,
+    or the center whose coordination number is nearest to the median of all, so that it is a usual one.
     """
     if not is_new:
         return UmbrellaSampling(stage, read_tagged(run.path))
     positions, cell = _arrays(state)
-    first, _ = stage.springs[0]
+    check_reach(stage, cell)
     possible = candidates(run.box, stage.coordinate)
-    away = [abs(value_of(stage.coordinate, tagged, positions, cell) - first) for tagged in possible]
-    tagged = possible[int(np.argmin(away))]
+    values = np.array([value_of(stage.coordinate, tagged, positions, cell) for tagged in possible])
+    wanted = stage.springs[0][0] if isinstance(stage.coordinate, Distance) else np.median(values)
+    tagged = possible[int(np.abs(values - wanted).argmin())]
     write_json(run.path / TAGGED, tagged.model_dump())
     return UmbrellaSampling(stage, tagged)

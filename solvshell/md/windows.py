@@ -8,7 +8,7 @@ import openmm
 from solvshell.box import Box
 from solvshell.errors import InvalidInput
 from solvshell.md.decouple import Decoupling, molecules_of
-from solvshell.md.umbrella import candidates, umbrella_sampling
+from solvshell.md.umbrella import candidates, check_reach, umbrella_sampling
 from solvshell.run import Run
 from solvshell.stages import Decouple, Umbrella, Windows, steps_of
 
@@ -31,9 +31,10 @@ class Kind(Protocol):
 
 
 def check_windows(stage: Windows, box: Box) -> None:
-    """Refuse, before anything is run, a stage whose molecules a box does not have."""
+    """Refuse, before anything is run, a stage that a box is not made for: molecules, their charge, its width."""
     if isinstance(stage, Umbrella):
         candidates(box, stage.coordinate)
+        check_reach(stage, box.box_vectors)
     if isinstance(stage, Decouple):
         molecules_of(box, stage)
 

@@ -1,6 +1,7 @@
 """Springs act on the coordinate that is recorded, through the periodic boundary, and on nothing else."""
 
 import copy
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,19 @@ from openmm import unit
 
 from solvshell.box import Box
 from solvshell.engine import advance, choose_platform, make_context
+from solvshell.errors import InvalidInput
 from solvshell.md.dynamics import stage_integrator, stage_system
-from solvshell.md.umbrella import Tagged, UmbrellaSampling, candidates, value_of
+from solvshell.md.umbrella import (
+    Tagged,
+    UmbrellaSampling,
+    candidates,
+    check_reach,
+    read_tagged,
+    umbrella_sampling,
+    value_of,
+)
 from solvshell.protocol import load_protocol
+from solvshell.run import open_run
 from solvshell.stages import Umbrella
 
 SHIPPED = ("umbrella-quick", "desolvation-quick")
@@ -107,6 +118,37 @@ def test_the_barostat_still_scales_molecules(box: Box) -> None:
         n_molecules[name] = len(make_context(system, integrator, choose_platform("Reference")).getMolecules())
     total = len(list(box.topology.residues()))
     assert n_molecules == {"umbrella-quick": total - 1, "desolvation-quick": total}
+
+
+def test_windows_end_at_half_of_the_shortest_width() -> None:
+    """Of a sheared cell the width is the distance of its faces, not an edge; a shrinking box is refused as it goes."""
+    stage = stage_of("umbrella-quick")  # its last window is at 7.9 Å
+    for cell in (1.6 * np.eye(3), np.array([[1.7, 0, 0], [0.6, 1.7, 0], [0, 0, 2]])):
+        check_reach(stage, cell)
+        with pytest.raises(InvalidInput, match=r"7\.90 Å lies beyond half of the shortest width of the box"):
+            check_reach(stage, 0.975 * cell)
+    check_reach(stage_of("desolvation-quick"), 0.1 * np.eye(3))
+    sampling = UmbrellaSampling(stage, Tagged(center_atom=0, partner_atoms=[1]))
+    for side, is_refused in ((1.57, False), (1.5, True)):
+        system = sampling.system(bare(2, side * np.eye(3)))
+        context = make_context(system, openmm.VerletIntegrator(0.001), choose_platform("Reference"))
+        context.setPositions([[0, 0, 0], [0.2, 0, 0]])
+        with pytest.raises(InvalidInput, match="half of the shortest width") if is_refused else nullcontext():
+            assert sampling.values(context, 0) == pytest.approx([2.0])
+
+
+def test_the_tagged_center_is_a_usual_one(box_path: Path, tmp_path: Path) -> None:
+    """Its coordination number is nearest to the median of all, and not to the first window, which lies far above."""
+    run = open_run(tmp_path / "run", box_path, load_protocol("desolvation-quick"))
+    stage, box = stage_of("desolvation-quick"), run.box
+    umbrella_sampling(stage, run, box.state, is_new=True)
+    values: dict[int, float] = {
+        tagged.center_atom: value_of(stage.coordinate, tagged, box.positions, box.box_vectors)
+        for tagged in candidates(box, stage.coordinate)
+    }
+    away = {atom: abs(value - np.median(list(values.values()))) for atom, value in values.items()}
+    assert read_tagged(run.path).center_atom == min(away, key=lambda atom: away[atom])
+    assert len(values) > 1
 
 
 def test_the_plain_model_is_left_alone(box: Box) -> None:

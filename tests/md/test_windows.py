@@ -186,10 +186,14 @@ def test_on_one_platform_a_resumed_stage_continues_the_same_noise(
         ({"site": "s"}, r"coordinate.site: PF6 has no s \(f, p\)"),
         ({"site": "f"}, "coordinate.site: f of PF6 are 6 atoms; a distance needs one"),
         ({"center": "EC"}, r"coordinate.center: EC is no simple cation \(such as Li\)"),
+        (
+            {"windows": [{"at": ["4 A", "39 A"], "spring": "20 kJ/mol/A2"}]},
+            r"coordinate.windows: 39\.00 Å lies beyond half of the shortest width of the box, \d+\.\d\d Å",
+        ),
     ],
 )
 def test_a_coordinate_that_the_box_lacks_is_refused_before_anything_runs(
-    box_path: Path, tmp_path: Path, changes: dict[str, str], message: str
+    box_path: Path, tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
     content = make_protocol().model_dump(mode="json")
     content["stages"][-1]["coordinate"] |= changes
