@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from openmm import unit
 
 from solvshell.errors import InvalidInput
+from solvshell.lj_tail import tail_coefficients
 
 #: energies of these groups, and no others, depend on the lambdas
 _CHARGES_GROUP = 1
@@ -42,40 +43,6 @@ class Lambdas:
 
     charges: float
     lennard_jones: float
-
-
-@dataclass(frozen=True)
-class _LennardJones:
-    """Parameters of all atoms in nm and kJ/mol, and how the force cuts them."""
-
-    sigma: NDArray[np.float64]
-    epsilon: NDArray[np.float64]
-    cutoff: float
-    switch: float
-
-    def beyond_cutoff(self) -> NDArray[np.float64]:
-        """Return the integral of r^2 times what cutoff and switch remove, over 4 epsilon, for all pairs of kinds."""
-        kinds = np.unique(self.sigma)
-        sixth = (0.5 * (kinds[:, None] + kinds)) ** 6
-        integral = sixth**2 / (9 * self.cutoff**9) - sixth / (3 * self.cutoff**3)
-        x, weights = np.polynomial.legendre.leggauss(40)
-        y = 0.5 * (x + 1)
-        r = self.switch + y * (self.cutoff - self.switch)
-        removed = 0.5 * weights * (self.cutoff - self.switch) * y**3 * (10 - 15 * y + 6 * y**2) * r**2
-        return integral + sixth**2 * (removed / r**12).sum() - sixth * (removed / r**6).sum()
-
-    def tail(self, epsilon: NDArray[np.float64]) -> float:
-        """Return energy times volume (kJ/mol nm3) of the dispersion correction of OpenMM, for these well depths.
-
-        8 pi N^2 <epsilon_ij I_ij> with the mean over all pairs i <= j and I of `beyond_cutoff`.
-        """
-        n_atoms = len(epsilon)
-        kind = np.unique(self.sigma, return_inverse=True)[1]
-        integral = self.beyond_cutoff()
-        root = np.bincount(kind, weights=np.sqrt(epsilon), minlength=len(integral))
-        own = np.bincount(kind, weights=epsilon, minlength=len(integral))
-        pairs = 0.5 * (root @ integral @ root + own @ np.diag(integral))
-        return float(8 * np.pi * n_atoms**2 * pairs / (0.5 * n_atoms * (n_atoms + 1)))
 
 
 def _the_nonbonded_force(system: openmm.System) -> openmm.NonbondedForce:
@@ -131,7 +98,7 @@ def _soft_core(
     soft.addPerParticleParameter("epsilon")
     for _, sigma, epsilon in parameters:
         soft.addParticle([sigma, epsilon])
-    # The same exclusions in both forces: the neighbour list of a GPU is shared.
+    # The same exclusions in both forces: the neighbor list of a GPU is shared.
     for index in range(force.getNumExceptions()):
         soft.addExclusion(*force.getExceptionParameters(index)[:2])
     soft.addInteractionGroup(atoms, range(len(parameters)))
@@ -153,14 +120,13 @@ def _tail(
     That of the NonbondedForce knows the rest only: it takes the default values of parameters, whatever their offsets.
     """
     cutoff = force.getCutoffDistance().value_in_unit(unit.nanometer)
-    switch = force.getSwitchingDistance().value_in_unit(unit.nanometer) if force.getUseSwitchingFunction() else cutoff
-    _, sigma, epsilon = parameters.T
-    rest = epsilon.copy()
-    rest[list(atoms)] = 0.0
-    lennard_jones = _LennardJones(sigma, epsilon, cutoff, switch)
+    switch = force.getSwitchingDistance().value_in_unit(unit.nanometer) if force.getUseSwitchingFunction() else None
+    in_set = np.zeros(len(parameters), int)
+    in_set[list(atoms)] = 1
+    tails = tail_coefficients(parameters[:, 1], parameters[:, 2], in_set, cutoff, switch)
     tail = openmm.CustomVolumeForce(f"{_COUPLED}*decouple_tail/v")
     tail.addGlobalParameter(_COUPLED, 1.0)
-    tail.addGlobalParameter("decouple_tail", lennard_jones.tail(epsilon) - lennard_jones.tail(rest))
+    tail.addGlobalParameter("decouple_tail", tails[1, 0] + tails[1, 1] / 2)
     tail.setForceGroup(_LENNARD_JONES_GROUP)
     return tail
 

@@ -14,7 +14,6 @@ from solvshell.analysis.energies.model import COULOMB_KJ_MOL_ANGSTROM, PairModel
 from solvshell.analysis.energies.periodic import periodic_cell
 from solvshell.analysis.energies.switched_off import COULOMB, LENNARD_JONES, TERMS, energy_without
 from solvshell.analysis.energies.table import pair_table
-from solvshell.analysis.energies.tail import tail_coefficients
 from solvshell.errors import InvalidInput
 
 CLOSURE_COLUMNS = ["species", "term", "between", "within", "tail", "sum", "openmm", "absolute", "deviation"]
@@ -84,7 +83,7 @@ def _sums(
     molecules = np.flatnonzero(frame.layout.species == k)
     within = _within(molecules, frame)
     between = _between(molecules, frame, species.max() + 1)
-    tail = tail_coefficients(model, species)[k] / frame.cell.volume
+    tail = model.tails(species)[k] / frame.cell.volume
     # Pairs within the species were met from both sides.
     between[k] /= 2
     tail[k] /= 2

@@ -18,7 +18,6 @@ from solvshell.analysis.energies.members import ByDistance, Members
 from solvshell.analysis.energies.model import PairModel
 from solvshell.analysis.energies.periodic import Cell, periodic_cell
 from solvshell.analysis.energies.table import PairTable, is_of, pair_table
-from solvshell.analysis.energies.tail import tail_coefficients
 from solvshell.analysis.geometry import CAPTURE_ANGSTROM, MAX_BLOCKS
 from solvshell.analysis.reading.frames import box_of
 from solvshell.analysis.sites import MoleculesAre
@@ -76,7 +75,7 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
         All pairs up to 12 Å in bins of 0.1 Å.
     results.tail : numpy.ndarray, shape (n_frames, n_center_species, n_partners)
         The Lennard-Jones energy beyond the cutoff of a center with all of a species, in kJ/mol; see
-        `tail_coefficients`. Zero if the model has none.
+        `solvshell.lj_tail.tail_coefficients`. Zero if the model has none.
     results.self_energy : numpy.ndarray, shape (n_frames, n_centers)
         Half the Coulomb energy of a center with its own images and the background, in kJ/mol: q^2 xi / 2 of an ion of
         one atom.
@@ -133,7 +132,7 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
         species = np.empty(model.n_atoms, int)
         species[self._layout.atoms] = np.repeat(self._layout.species, np.diff(self._layout.starts))
         self.charges = np.bincount(species, weights=model.charges) / self.n_molecules
-        self._tail = (tail_coefficients(model, species) / self.n_molecules[:, None])[: len(centers)]
+        self._tail = (model.tails(species) / self.n_molecules[:, None])[: len(centers)]
 
     def _molecules_of(self, atoms: AtomGroup) -> np.ndarray:
         """Return the molecules that atoms are in, in the order in which they are met."""

@@ -11,11 +11,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from solvshell.errors import InvalidInput
+from solvshell.lj_tail import tail_coefficients
 
 #: kJ/mol Å of two unit charges: e^2 N_A / (4 pi eps_0) of CODATA 2018, as OpenMM has it.
 COULOMB_KJ_MOL_ANGSTROM = 1389.3545764438
 
-#: Forces that are none between atoms of different molecules, whatever else they do.
+#: Forces that are none of the pair model: what holds molecules together, restraints, what moves the box.
 _OTHER_FORCES = [
     "HarmonicBondForce",
     "HarmonicAngleForce",
@@ -28,7 +29,6 @@ _OTHER_FORCES = [
     "CustomCompoundBondForce",
     "CustomCentroidBondForce",
     "CustomExternalForce",
-    "CustomCVForce",
     "RMSDForce",
     "CMMotionRemover",
     "AndersenThermostat",
@@ -78,6 +78,15 @@ class PairModel:
         """The number of the fragment of each atom, shape (n_atoms,): what exceptions, and so bonds, hold together."""
         links = coo_array((np.ones(len(self.exceptions)), self.exceptions.T), shape=(self.n_atoms, self.n_atoms))
         return connected_components(links, directed=False)[1]
+
+    def tails(self, species: np.ndarray) -> np.ndarray:
+        """Return the energy beyond the cutoff for pairs of species, in kJ/mol Å^3; see `tail_coefficients`.
+
+        Zero if the model has none. `species` are those of the atoms, shape (n_atoms,).
+        """
+        if not self.tail:
+            return np.zeros((species.max() + 1,) * 2)
+        return tail_coefficients(self.sigma, self.epsilon, species, self.cutoff, self.switch)
 
     @classmethod
     def from_system(cls, system: openmm.System) -> "PairModel":

@@ -7,7 +7,6 @@ from small_boxes import gel, liquid, network
 from solvshell.analysis.energies.closure import check_closure
 from solvshell.analysis.energies.model import PairModel, nonbonded_of
 from solvshell.analysis.energies.switched_off import LENNARD_JONES, energy_without
-from solvshell.analysis.energies.tail import tail_coefficients
 from solvshell.box import Box
 from solvshell.errors import InvalidInput
 
@@ -85,7 +84,7 @@ def test_the_tail_is_that_of_openmm(switch):
         for tail in (True, False)
     )
     species = np.unique([atom.residue.name for atom in box.topology.atoms()], return_inverse=True)[1]
-    tails = tail_coefficients(model, species) / np.linalg.det(box.box_vectors * 10)
+    tails = model.tails(species) / np.linalg.det(box.box_vectors * 10)
     total = np.triu(tails, 1).sum() + np.trace(tails) / 2
     assert total == pytest.approx(with_tail - without, rel=1e-6)
     assert total < -0.1

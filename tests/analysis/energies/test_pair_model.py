@@ -63,6 +63,7 @@ def _without_force():
         (lambda: system(openmm.NonbondedForce.CutoffPeriodic), "not of the method PME or Ewald"),
         (lambda: system(openmm.NonbondedForce.LJPME), "not of the method PME or Ewald"),
         (lambda: system(openmm.NonbondedForce.PME, openmm.CustomNonbondedForce("r")), "CustomNonbondedForce may act"),
+        (lambda: system(openmm.NonbondedForce.PME, openmm.CustomCVForce("0")), "CustomCVForce may act between"),
         (lambda: system(openmm.NonbondedForce.PME, openmm.DrudeForce()), "DrudeForce may act between molecules"),
         (lambda: system(openmm.NonbondedForce.PME, openmm.NonbondedForce()), "exactly one NonbondedForce, found 2"),
         (_without_force, "exactly one NonbondedForce, found 0"),
