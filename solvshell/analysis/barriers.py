@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+from scipy.stats import beta, chi2
 
 from solvshell.analysis.geometry import Contacts
 from solvshell.analysis.peaks import Shell
@@ -63,21 +63,28 @@ class _Windows:
         counts = np.append(self.counts, self.counts.min())
         return independent_counts(counts, self.stderr)
 
-    def _g(self, window: int, n_possible: float) -> float:
-        """Return g of a window of so many independent counts."""
-        n_independent = self.n_independent[window]
-        per_count = self.counts[window] / n_independent if n_independent else 1.0
-        return float(n_possible * per_count / self.even[window])
+    @property
+    def _g_per_count(self) -> np.ndarray:
+        """What one independent count adds to g, shape (2,)."""
+        n_independent = self.n_independent[:2]
+        per_count = np.divide(self.counts, n_independent, out=np.ones(2), where=n_independent > 0)
+        return per_count / self.even
 
     @property
     def highest_barrier_g(self) -> float:
         """The largest g of the barrier that these few counts allow with 95 % confidence (Garwood 1936)."""
-        return self._g(1, chi2.ppf(_ONE_SIDED, 2 * (self.n_independent[1] + 1)) / 2)
+        most = chi2.ppf(_ONE_SIDED, 2 * (self.n_independent[1] + 1)) / 2
+        return float(most * self._g_per_count[1])
 
     @property
-    def lowest_well_g(self) -> float:
-        """The smallest g of the well that its counts allow with 95 % confidence; without any not a number."""
-        return self._g(0, chi2.ppf(1 - _ONE_SIDED, 2 * self.n_independent[0]) / 2)
+    def highest_ratio(self) -> float:
+        """The largest g of the barrier over that of the well that the counts of both allow with 95 % confidence.
+
+        Of two Poisson counts, their sum given, one is binomial (Przyborowski and Wilenski, Biometrika 31 (1940) 313).
+        """
+        in_well, at_barrier = self.n_independent[:2]
+        share = beta.ppf(_ONE_SIDED, at_barrier + 1, in_well)
+        return float(share / (1 - share) * self._g_per_count[1] / self._g_per_count[0])
 
 
 def _deviations(parts: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -124,8 +131,8 @@ def _rows(shell: Shell, windows: _Windows) -> Iterator[_Row]:
     places = ((shell.peak, shell.stderr), (shell.first_minimum, shell.first_minimum_stderr), (None, None))
     with np.errstate(divide="ignore"):
         well, barrier = -np.log(windows.counts / windows.even)
-    lowest = -np.log(windows.highest_barrier_g)
-    values, bounds = (well, barrier, barrier - well), (np.nan, lowest, lowest + np.log(windows.lowest_well_g))
+    values = well, barrier, barrier - well
+    bounds = np.nan, -np.log(windows.highest_barrier_g), -np.log(windows.highest_ratio)
     for r, W, bound, stderr, n in zip(places, values, bounds, windows.stderr, windows.n_independent, strict=True):
         if n >= RESOLVED_N_INDEPENDENT:
             yield (*r, W, stderr, np.nan, n, "resolved")
@@ -153,8 +160,7 @@ def barrier_table(
     Errors are those of the block bootstrap or those by which centers differ, the larger, and the error of ``escape``
     knows how its two parts move together. Where fewer than 10 independent counts are in a window, the status is
     ``not_sampled`` and `at_least_kt` what they exclude: W is above it with 95 % confidence (Poisson). That of an escape
-    is between the bound of the barrier and the one that its counts set to the well. A pair without a resolved first
-    peak has the status of that and no numbers.
+    knows how few counts its well has, too. A pair without a resolved first peak has the status of that and no numbers.
 
     Parameters
     ----------
