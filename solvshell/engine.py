@@ -35,7 +35,8 @@ class Snapshot:
         return float(abs(np.linalg.det(self.box_vectors)))
 
 
-def _properties(platform: openmm.Platform) -> dict[str, str]:
+def precision_of(platform: openmm.Platform) -> dict[str, str]:
+    """Return the properties by which a platform computes in mixed precision, where it has a choice."""
     return {"Precision": "mixed"} if platform.getName() in ("CUDA", "HIP", "OpenCL") else {}
 
 
@@ -44,7 +45,7 @@ def _problem_of(platform: openmm.Platform) -> str | None:
     system = openmm.System()
     system.addParticle(1.0)
     try:
-        context = openmm.Context(system, openmm.VerletIntegrator(0.001), platform, _properties(platform))
+        context = openmm.Context(system, openmm.VerletIntegrator(0.001), platform, precision_of(platform))
         context.setPositions(np.zeros((1, 3)))
         context.getState(energy=True)
     except openmm.OpenMMException as error:
@@ -84,7 +85,7 @@ def choose_platform(name: str | None = None) -> openmm.Platform:
 
 def make_context(system: openmm.System, integrator: openmm.Integrator, platform: openmm.Platform) -> openmm.Context:
     """Return a context of a system on a platform, in mixed precision on GPUs."""
-    return openmm.Context(system, integrator, platform, _properties(platform))
+    return openmm.Context(system, integrator, platform, precision_of(platform))
 
 
 def device_of(context: openmm.Context) -> str:

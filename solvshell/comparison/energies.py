@@ -1,7 +1,8 @@
 """Interaction energies of systems side by side, with their differences to the reference.
 
 Bare energies with first shells are compared, and in the whole box those of Ewald with uncharged species and the sum
-over all, own images included. The Ewald energy with a charged species holds a constant of the box: it has no difference.
+over all, own images included. The Ewald energy with a charged species holds a constant of the box, so that it has
+no difference here.
 """
 
 import math

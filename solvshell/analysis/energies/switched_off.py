@@ -7,6 +7,7 @@ import openmm
 from openmm import unit
 
 from solvshell.analysis.energies.model import nonbonded_of
+from solvshell.engine import precision_of
 
 LENNARD_JONES, COULOMB = "lennard_jones", "coulomb"
 TERMS = (LENNARD_JONES, COULOMB)
@@ -43,7 +44,8 @@ def energy_without(
     for _ in range(original.getNumParticles()):
         system.addParticle(1.0)
     system.addForce(_switched(nonbonded_of(original), gone, term))
-    context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform(platform))
+    chosen = openmm.Platform.getPlatform(platform)
+    context = openmm.Context(system, openmm.VerletIntegrator(0.001), chosen, precision_of(chosen))
     context.setPeriodicBoxVectors(*(vectors / 10))
     context.setPositions(positions / 10)
     return float(context.getState(energy=True).getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole))
