@@ -127,7 +127,7 @@ def _barrier(row: Mapping[str, Any] | None) -> str:
         return "–" if row is None else str(row["status"]).replace("_", " ")
     if row["status"] == "resolved":
         return number(row["w_kj_mol"], row["w_kj_mol_stderr"])
-    return "not sampled" if pd.isna(row["at_least_kj_mol"]) else f"> {row['at_least_kj_mol']:.1f}"
+    return "not sampled" if pd.isna(row["at_least_kj_mol"]) else f"> {row['at_least_kj_mol']:.1f}".replace("-", "−")
 
 
 def _barriers(systems: list[System]) -> str:
