@@ -1,6 +1,7 @@
 """The commands. Each one reads its arguments, calls the package and says what came out; exit status as in `main`."""
 
 import argparse
+import math
 import signal
 import sys
 import threading
@@ -108,6 +109,8 @@ def _pass(arguments: argparse.Namespace) -> dict[str, Any]:
         number = getattr(arguments, option)
         if number is not None and number < 1:
             raise InvalidInput(f"--{option.replace('_', '-')}: at least 1, got {number}")
+    if arguments.temperature_k is not None and not 0 < arguments.temperature_k < math.inf:
+        raise InvalidInput(f"--temperature-k: above 0, got {arguments.temperature_k:g}")
     settings = {key: getattr(arguments, key) for key in ("start", "stop", "step", "r_max", "energy_frames")}
     given = {key: value for key, value in settings.items() if value is not None}
     given["energies"] = not arguments.no_energies
@@ -146,6 +149,7 @@ def _analyze(arguments: argparse.Namespace) -> None:
             "species",
             "timestep_ps",
             "cell_angstrom",
+            "temperature_k",
             "allow_unknown",
             "write_species",
             "system",
@@ -163,7 +167,7 @@ def _analyze(arguments: argparse.Namespace) -> None:
         out = arguments.out
         if arguments.write_species is not None:
             _write_species(arguments.write_species, foreign)
-        settings |= {"system": arguments.system, "allow_unknown": arguments.allow_unknown}
+        settings |= {key: getattr(arguments, key) for key in ("system", "temperature_k", "allow_unknown")}
         analysis = analyze_trajectory(**foreign, directory=out, **settings)
         for key in ("species", "left_out", "bonds", "elements", "time_step", "cell"):
             if key in analysis.summary["source"]:
@@ -363,6 +367,9 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="L",
         help="3 lengths, or 3 lengths and 3 angles in degrees, where the file has no unit cell",
+    )
+    analyze.add_argument(
+        "--temperature-k", type=float, metavar="K", help="for free energies in kJ/mol; a trajectory does not say it"
     )
     analyze.add_argument(
         "--system",

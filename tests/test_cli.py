@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -219,3 +221,13 @@ def test_a_platform_that_does_not_work_leaves_no_folder(
 def test_a_box_is_no_run(box_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyze", str(box_path)]) == 2
     assert "is a box; run it first" in capsys.readouterr().err
+
+
+def test_the_temperature_of_a_trajectory_can_be_given(tmp_path: Path, capsys) -> None:
+    data = Path(__file__).parent / "data" / "gromacs_lb003"
+    files = ["analyze", "--topology", str(data / "lb003.gro"), "--trajectory", str(data / "lb003.xtc")]
+    assert main([*files, "--out", str(tmp_path / "tables"), "--no-energies", "--temperature-k", "300"]) == 0
+    table = pd.read_csv(tmp_path / "tables" / "potential_of_mean_force.csv").dropna(subset="w_kt")
+    np.testing.assert_allclose(table.w_kj_mol / table.w_kt, 8.314462618e-3 * 300, rtol=2e-5)
+    assert main([*files, "--out", str(tmp_path / "cold"), "--temperature-k", "-3"]) == 2
+    assert "--temperature-k: above 0, got -3" in capsys.readouterr().err
