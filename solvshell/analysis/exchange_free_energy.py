@@ -90,12 +90,16 @@ def free_molecules(shells: FirstShells) -> np.ndarray:
     return np.array(list(sites.n_molecules.values()))[:, None] - bound
 
 
+def _n_independent(odds: Estimate) -> float:
+    """Return the independent samples behind odds, or the visits to the rarer state that know them as well, if fewer."""
+    visits = (odds.mean / odds.stderr) ** 2 if odds.stderr else np.inf
+    return float(min(odds.n_independent, visits))
+
+
 def _status(odds: Estimate) -> str:
     if not 0 < odds.mean < np.inf:
         return "not_sampled"
-    # As of a share: a rare state must have been visited so often too.
-    visited = odds.stderr is not None and (odds.mean / odds.stderr) ** 2 >= RESOLVED_N_INDEPENDENT
-    return "resolved" if odds.is_resolved and visited else "too_few_samples"
+    return "resolved" if _n_independent(odds) >= RESOLVED_N_INDEPENDENT else "too_few_samples"
 
 
 def _numbers(exchange: _Exchange, molecules: np.ndarray, per_mol_l: float, kT: float) -> tuple[object, ...]:
@@ -111,7 +115,7 @@ def _numbers(exchange: _Exchange, molecules: np.ndarray, per_mol_l: float, kT: f
     concentrations = back.mean() / exchange.back.mean() * per_mol_l, forth.mean() / exchange.forth.mean() * per_mol_l
     return (
         *concentrations, delta_g, stderr, delta_g * kT, stderr * kT,
-        exchange.statistical, intrinsic, intrinsic * kT, odds.n_independent, status,
+        exchange.statistical, intrinsic, intrinsic * kT, _n_independent(odds), status,
     )  # fmt: skip
 
 
@@ -130,7 +134,7 @@ def exchange_free_energy(shells: FirstShells, volumes: np.ndarray, temperature: 
     Rows of the shell "any" count each S and X in any shell: the ratio of what is in shells over what is outside.
 
     Errors are those of the logarithm of the two populations (delta method, see `ratio_with_error`), which know memory.
-    ``too_few_samples``: fewer than 10 independent samples, or visits to one of the two. ``not_sampled``: one of the
+    `n_independent` is at most 1 / error^2 in kT. ``too_few_samples``: it is below 10. ``not_sampled``: one of the
     two never found a molecule to exchange with.
 
     Parameters
