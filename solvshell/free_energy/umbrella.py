@@ -33,6 +33,8 @@ SERIES = ("outward", "inward")
 #: Width of bins, and half of the range over which the zero of a curve is averaged: in Å, and of a coordination number.
 DISTANCE_BIN, NUMBER_BIN = 0.05, 0.1
 DISTANCE_ZERO, NUMBER_ZERO = 0.25, 0.1
+#: kT; as high must F(n) be at both ends for the windows to hold all of the numbers that the liquid has
+COVERED_KT = 3.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Profile:
     smallest_overlap : float
     status : str
         ``resolved``; ``one_series`` (the way back is not done yet), ``too_few_samples`` (a window has fewer than ten
-        independent ones), ``poor_overlap`` (no curve).
+        independent ones), ``poor_overlap`` (no curve), ``mean_not_covered`` (F(n) is not 3 kT above its lowest at both
+        ends, so that the liquid has numbers beyond the windows: neither mean nor work).
     hysteresis_kj_mol : float
         Root mean square difference of the two series over the bins that have an error.
     mean_number, work_kj_mol : Number, optional
@@ -155,12 +158,24 @@ def _curves(
     table = pd.DataFrame(dict(zip(names, columns, strict=True)))
     met = np.isfinite(together)
     deviations = np.array([curve(unbiased) for unbiased in found.resampled])[:, met] - together[met]
+    # As wide as the error of the table, which may be the difference of the two series.
+    spread = np.ma.masked_invalid(deviations).std(axis=0, ddof=1).filled(np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wider = stderr[met] / spread
+    deviations *= np.where(np.isfinite(wider), wider, found.widening)
     # Where curves are compared is for the counts of the other to say: this one is as good as its errors everywhere.
     always = np.full(np.count_nonzero(met), np.inf)
-    of_bins = Curve(middles[met], together[met], together[met] + found.widening * deviations, always)
+    of_bins = Curve(middles[met], together[met], together[met] + deviations, always)
     known = table[table.stderr_kj_mol.notna()]
     hysteresis = float(np.sqrt(((known.outward_kj_mol - known.inward_kj_mol) ** 2).mean()))
     return table[met].reset_index(drop=True), of_bins, hysteresis
+
+
+def _is_covered(table: pd.DataFrame, kT: float) -> bool:
+    """Return whether F(n) rises far enough at both ends; of each the lower of two bins, since the last has few."""
+    f = table.f_kj_mol[table.stderr_kj_mol.notna()].to_numpy()
+    ends = f[[0, 1, -2, -1]] if len(f) >= 4 else f
+    return bool(len(f) and ends.min() - f.min() > COVERED_KT * kT)
 
 
 def _work(found: Estimates, zero: tuple[float, float], kT: float) -> Number:
@@ -211,6 +226,8 @@ def umbrella_profile(records: pd.DataFrame, stage: Umbrella, longest_angstrom: f
     table, curve, hysteresis = _curves(springs, found, zero, longest_angstrom, kT)
     if springs.is_distance:
         return Profile(table, windows, curve, zero, overlap, status, hysteresis)
+    if not _is_covered(table, kT):
+        return Profile(table, windows, None, zero, overlap, "mean_not_covered", hysteresis)
     numbers = (_mean_number(found), _work(found, zero, kT))
     return Profile(table, windows, None, zero, overlap, status, hysteresis, *numbers)
 

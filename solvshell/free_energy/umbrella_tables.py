@@ -8,16 +8,18 @@ import pandas as pd
 
 from solvshell.files import write_json
 from solvshell.free_energy.states import LEAST_OVERLAP
-from solvshell.free_energy.umbrella import Number, Profile
+from solvshell.free_energy.umbrella import COVERED_KT, Number, Profile
 from solvshell.md.umbrella import read_tagged
 from solvshell.run import Run
 from solvshell.stages import Distance, Umbrella
 
 _MEANS = {
-    "resolved": "neighbouring windows overlap",
+    "resolved": "neighboring windows overlap",
     "one_series": "the way back has not been sampled yet: what the shell remembers is in no error",
     "too_few_samples": "a window has fewer than 10 independent samples: sample longer; no number to quote",
-    "poor_overlap": f"neighbouring windows share less than {100 * LEAST_OVERLAP:g} % of their samples: put windows "
+    "mean_not_covered": f"F(n) is not {COVERED_KT:g} kT above its lowest at both ends of the windows: the liquid has "
+    "numbers beyond; put windows there; there is no mean and no work",
+    "poor_overlap": f"neighboring windows share less than {100 * LEAST_OVERLAP:g} % of their samples: put windows "
     "between, or take softer springs; there is no curve",
 }
 

@@ -49,9 +49,13 @@ def distances(stage: Umbrella, rng: np.random.Generator, memory: float = 0.8) ->
     return pd.DataFrame({"window": np.repeat(range(len(drawn)), N_ROWS), "distance_angstrom": np.concatenate(drawn)})
 
 
-def numbers(stage: Umbrella, mean: float, sigma: float, rng: np.random.Generator) -> pd.DataFrame:
+def gaussian(mean: float, sigma: float) -> np.ndarray:
+    return norm.pdf(NUMBER, mean, sigma)
+
+
+def numbers(stage: Umbrella, density: np.ndarray, memory: float, rng: np.random.Generator) -> pd.DataFrame:
     drawn = [
-        draw(np.exp(-(((NUMBER - mean) / sigma) ** 2) / 2 - spring / 2 * (NUMBER - at) ** 2 / KT), NUMBER, 0.5, rng)
+        draw(density * np.exp(-spring / 2 * (NUMBER - at) ** 2 / KT), NUMBER, memory, rng)
         for at, spring in stage.visits
     ]
     return pd.DataFrame({"window": np.repeat(range(len(drawn)), N_ROWS), "coordination_number": np.concatenate(drawn)})
@@ -95,7 +99,7 @@ def test_the_work_to_one_site_less_of_a_gaussian() -> None:
     stage, rng = stage_of("desolvation-quick"), np.random.default_rng(3)
     z = []
     for seed in range(4):
-        found = umbrella_profile(numbers(stage, 4.6, 0.45, rng), stage, 12.0, seed)
+        found = umbrella_profile(numbers(stage, gaussian(4.6, 0.45), 0.5, rng), stage, 12.0, seed)
         assert found.mean_number is not None
         assert found.work_kj_mol is not None
         z.append((found.mean_number.value - 4.6) / found.mean_number.stderr)
@@ -105,6 +109,42 @@ def test_the_work_to_one_site_less_of_a_gaussian() -> None:
     assert found.work_kj_mol.stderr < 1.5
     assert list(found.table.columns) == NUMBER_COLUMNS
     assert found.table.f_kj_mol[(found.table.coordination_number - 4.6).abs().argmin()] == pytest.approx(0, abs=0.4)
+
+
+@pytest.mark.parametrize(
+    "density",
+    [
+        0.7 * gaussian(4.8, 0.35) + 0.3 * gaussian(5.8, 0.3),
+        0.3 * gaussian(4, 0.15) + 0.4 * gaussian(5, 0.15) + 0.3 * gaussian(6, 0.2),
+        gaussian(5.6, 0.5),
+    ],
+)
+def test_numbers_beyond_the_windows_leave_no_mean(density: np.ndarray) -> None:
+    """The shipped windows hold all numbers that shells have; the same without those above 5.1 do not, and say so."""
+    whole = stage_of("desolvation")
+    groups = whole.coordinate.windows
+    cut = whole.model_copy(
+        update={
+            "coordinate": whole.coordinate.model_copy(
+                update={"windows": [groups[0].model_copy(update={"at": [5.1]}), *groups[1:]]}
+            )
+        }
+    )
+    found = [
+        umbrella_profile(numbers(stage, density, 0.0, np.random.default_rng(10)), stage, 12.0) for stage in (cut, whole)
+    ]
+    assert found[0].status == "mean_not_covered"
+    assert found[0].mean_number is None
+    assert found[0].work_kj_mol is None
+    assert not found[0].table.empty
+    mean = np.average(NUMBER, weights=density)
+    within = [density[np.abs(NUMBER - at) <= 0.1].mean() for at in (mean - 1, mean)]
+    assert found[1].status == "resolved"
+    assert found[1].mean_number is not None
+    assert found[1].work_kj_mol is not None
+    assert found[1].mean_number.value == pytest.approx(mean, abs=3 * found[1].mean_number.stderr)
+    work = KT * np.log(within[1] / within[0])
+    assert found[1].work_kj_mol.value == pytest.approx(work, abs=3 * found[1].work_kj_mol.stderr)
 
 
 def test_two_series_that_differ_have_an_error_that_says_so() -> None:
@@ -119,6 +159,10 @@ def test_two_series_that_differ_have_an_error_that_says_so() -> None:
     half = (inside.outward_kj_mol - inside.inward_kj_mol).abs() / 2
     known = inside.stderr_kj_mol.notna() & half.notna()
     assert (inside.stderr_kj_mol >= half - 1e-9)[known].all()
+    assert differing.curve is not None
+    spread = KT * np.ma.masked_invalid(differing.curve.samples_kt).std(axis=0, ddof=1)
+    resolved = differing.table.stderr_kj_mol.notna().to_numpy()
+    np.testing.assert_allclose(spread[resolved], differing.table.stderr_kj_mol[resolved])
     assert inside.stderr_kj_mol.mean() > 1.5 * alike.table[alike.table.r_angstrom < 3].stderr_kj_mol.mean()
 
 

@@ -91,7 +91,7 @@ def test_windows_too_far_apart_give_no_curve_and_say_so(copied: Run, capsys: pyt
     rows.loc[rows.window.isin([2, 3]), "distance_angstrom"] += 9
     rows.to_csv(copied.path / "umbrella.csv", index=False)
     assert main(["analyze", str(copied.path)]) == 0
-    assert "poor_overlap, neighbouring windows share less than 3 %" in capsys.readouterr().out
+    assert "poor_overlap, neighboring windows share less than 3 %" in capsys.readouterr().out
     assert pd.read_csv(copied.analysis_path / "umbrella.csv").empty
     summary = json.loads((copied.analysis_path / "summary.json").read_text())
     assert summary["zero_from"] is None
