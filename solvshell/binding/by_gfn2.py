@@ -18,7 +18,8 @@ from solvshell.binding.methods import (
     kept,
     part_energies,
 )
-from solvshell.quantum import Array, geometry_inputs, gfn2, optimize_gfn2
+from solvshell.quantum import Array, geometry_inputs, gfn2, gfn2_inputs, optimize_gfn2
+from solvshell.quantum.minima import CRITERIA, MAX_STEPS
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def _of_part(cluster: Cluster, members: Members, asked: Asked) -> list[PartEnerg
         place = positions[geometry]
         assert place is not None
         continuum = asked.dielectric if phase == CONTINUUM else None
-        inputs = geometry_inputs(elements, place, charge) | {"continuum": continuum}
+        inputs = geometry_inputs(elements, place, charge) | gfn2_inputs(continuum)
         found = kept(asked.cache, "gfn2", inputs, "energy_kj_mol", lambda: gfn2(elements, place, charge, continuum)[0])
         return None if found is None else float(found)
 
@@ -68,7 +69,8 @@ def _minimum(elements: list[str], start: Array, charge: int, asked: Asked) -> Ar
     """Return the minimum in the gas phase, None if it is not found."""
     if len(elements) == 1:
         return start
-    inputs = geometry_inputs(elements, start, charge)
+    how = {"criteria": CRITERIA, "max_steps": MAX_STEPS}
+    inputs = geometry_inputs(elements, start, charge) | gfn2_inputs(relaxed=True) | how
     found = kept(
         asked.cache,
         "gfn2-minimum",

@@ -96,7 +96,7 @@ def or_none(compute: Callable[[], Value]) -> Value | None:
 
 
 def kept(cache: Path, name: str, inputs: dict[str, Any], key: str, compute: Callable[[], Any]) -> Any:
-    """Return a value from the cache folder, or computed; what did not converge is None and kept as that."""
+    """Return a value from the cache folder, or computed; what did not converge is None, kept under these inputs."""
     return cached(cache, name, inputs, lambda: {key: or_none(compute)})[key]
 
 

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from solvshell.quantum import (
     NotConverged,
     geometry_inputs,
     gfn2_function,
+    gfn2_inputs,
     only,
     optimize,
     tracked_mode,
@@ -107,8 +107,7 @@ def carbonyl_stretch(cluster: Cluster, dielectric: float, cache: Path) -> Stretc
         **geometry_inputs(cluster.elements, cluster.positions, 0),
         "carbonate": list(cluster.carbonate),
         "bond": list(cluster.bond),
-        "method": f"GFN2-xTB, tblite {version('tblite')}, geomeTRIC {version('geometric')}",
-        "continuum": f"ddCPCM, {dielectric:g}",
+        **gfn2_inputs(dielectric, relaxed=True),
         "relaxed": "carbonate",
         "max_steps": MAX_STEPS,
     }

@@ -14,7 +14,7 @@ from solvshell.quantum.levels import CLUSTER_LEVEL, COARSE_BASIS, GEOMETRY_LEVEL
 from solvshell.quantum.minima import optimize, optimize_gfn2
 from solvshell.quantum.units import Array, Gradient
 from solvshell.quantum.vibrations import normal_modes, numeric_hessian, only, tracked_mode
-from solvshell.quantum.xtb import gfn2, gfn2_function
+from solvshell.quantum.xtb import gfn2, gfn2_function, gfn2_inputs
 
 __all__ = [
     "CLUSTER_LEVEL",
@@ -33,6 +33,7 @@ __all__ = [
     "geometry_inputs",
     "gfn2",
     "gfn2_function",
+    "gfn2_inputs",
     "normal_modes",
     "numeric_hessian",
     "only",

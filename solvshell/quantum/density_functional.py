@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,15 @@ def _dft_energy(
 
 
 def _inputs(elements: Sequence[str], positions: Array, charge: int, level: Level) -> dict[str, Any]:
+    """Return the key of an entry. A level means the same in every version of PySCF, so that none is in it.
+
+    Whoever changes what is meant (continuum, density fitting, convergence) adds a word for it; `_made_by` says it.
+    """
     return {**geometry_inputs(elements, positions, charge), "level": asdict(level)}
+
+
+def _made_by() -> dict[str, str]:
+    return {"made_by": f"PySCF {version('pyscf')}, density fitting; a continuum is IEF-PCM"}
 
 
 def dft_gradient(
@@ -110,7 +119,7 @@ def dft_hessian(
 
     def compute() -> dict[str, Any]:
         hessian = numeric_hessian(lambda x: dft_gradient(elements, x, charge, level), np.asarray(positions))
-        return {"hessian_kj_mol_angstrom2": hessian.tolist()}
+        return {"hessian_kj_mol_angstrom2": hessian.tolist(), **_made_by()}
 
     return np.array(cached(cache, "hessian", inputs, compute)["hessian_kj_mol_angstrom2"])
 
@@ -122,7 +131,7 @@ def optimize_dft(
 
     def compute() -> dict[str, Any]:
         minimum = optimize(elements, positions, lambda x: dft_gradient(elements, x, charge, level))
-        return {"minimum_angstrom": minimum.tolist()}
+        return {"minimum_angstrom": minimum.tolist(), **_made_by()}
 
     return np.array(cached(cache, "minimum", _inputs(elements, positions, charge, level), compute)["minimum_angstrom"])
 
@@ -168,6 +177,7 @@ def dft_energy(
         inputs["coarse"] = {COARSE_BASIS: sorted(int(atom) for atom in coarse)}
 
     def compute() -> dict[str, Any]:
-        return {"energy_kj_mol": _dft_energy(elements, positions, charge, ghosts, continuum, level, coarse)}
+        energy = _dft_energy(elements, positions, charge, ghosts, continuum, level, coarse)
+        return {"energy_kj_mol": energy, **_made_by()}
 
     return float(cached(cache, "energy", inputs, compute)["energy_kj_mol"])

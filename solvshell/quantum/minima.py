@@ -12,6 +12,8 @@ from solvshell.quantum.units import BOHR_ANGSTROM, HARTREE_KJ_MOL, Array, Gradie
 from solvshell.quantum.xtb import gfn2
 
 MAX_STEPS = 300
+#: When a geometry is converged, in the words of geomeTRIC: as Gaussian has it.
+CRITERIA = "GAU"
 
 _SILENT_LOG = """[loggers]
 keys=root
@@ -89,7 +91,7 @@ def optimize(
             progress = run_optimizer(
                 customengine=Function(molecule),
                 maxiter=max_steps,
-                convergence_set="GAU",
+                convergence_set=CRITERIA,
                 qccnv=loose,
                 **settings,
             )

@@ -1,6 +1,7 @@
 """GFN2-xTB by tblite."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,23 @@ def gfn2_function(elements: Sequence[str], charge: int, continuum: float | None 
         return result.get("energy") * HARTREE_KJ_MOL, result.get("gradient") * HARTREE_KJ_MOL / BOHR_ANGSTROM
 
     return evaluate
+
+
+def gfn2_inputs(continuum: float | None = None, *, relaxed: bool = False) -> dict[str, Any]:
+    """Return what else tells an entry of the cache from others: versions of programs, and the model of the continuum.
+
+    Another version computes anew, what did not converge too.
+
+    Parameters
+    ----------
+    continuum
+        Its dielectric constant; None is the gas phase.
+    relaxed
+        The entry comes from a geometry by geomeTRIC.
+    """
+    programs = f"tblite {version('tblite')}" + (f", geomeTRIC {version('geometric')}" if relaxed else "")
+    model = None if continuum is None else f"ddCPCM, {continuum:.10g}"
+    return {"method": f"GFN2-xTB, {programs}", "continuum": model}
 
 
 def gfn2(elements: Sequence[str], positions: Array, charge: int, continuum: float | None = None) -> tuple[float, Array]:

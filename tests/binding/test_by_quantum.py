@@ -5,7 +5,9 @@ pytest.importorskip("pyscf.dispersion", reason="needs the extra qm")
 pytest.importorskip("tblite", reason="needs the extra qm")
 pytest.importorskip("geometric", reason="needs the extra qm")
 
+import json
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 from cut_by_hand import cluster
@@ -88,7 +90,7 @@ def test_relaxed_molecules_are_not_above_fixed_ones_and_a_pair_is_bound(tmp_path
     assert binding(pair, found["gas", "relaxed"])[0] < 3 * binding(pair, found["continuum", "relaxed"])[0] < 0
 
 
-def test_a_field_that_does_not_converge_is_marked_and_not_tried_again(tmp_path, monkeypatch):
+def test_a_field_that_does_not_converge_is_marked_and_tried_again_by_another_version_alone(tmp_path, monkeypatch):
     """Three fluorine atoms, two of them radicals, 6 Å from Li+: closed shells are no solution."""
     group = ions(("Li", 1, (0, 0, 0)), ("F", -1, (6, 0, 0)), ("F", 0, (-6, 0, 0)), ("F", 0, (0, 6, 0)))
     energies = energies_of(Gfn2(), group, tmp_path)["gas", "fixed"]
@@ -97,6 +99,21 @@ def test_a_field_that_does_not_converge_is_marked_and_not_tried_again(tmp_path, 
     assert binding(group, energies) == (None, NOT_CONVERGED)
     monkeypatch.setattr("solvshell.binding.by_gfn2.gfn2", lambda *_: pytest.fail("computed again"))
     assert energies_of(Gfn2(), group, tmp_path)["gas", "fixed"][0, 1, 2, 3].status == NOT_CONVERGED
+    monkeypatch.setattr("solvshell.quantum.xtb.version", lambda _: "another")
+    monkeypatch.setattr("solvshell.binding.by_gfn2.gfn2", lambda *_: (-1.0, None))
+    assert energies_of(Gfn2(), group, tmp_path)["gas", "fixed"][0, 1, 2, 3].kj_mol == -1.0
+
+
+def test_an_entry_says_by_which_programs_and_which_continuum_it_was_made(tmp_path):
+    energies_of(Gfn2(), lithium_fluoride(1.6), tmp_path, ("gas", "continuum"), relax=True)
+    entries = [json.loads(path.read_text()) for path in tmp_path.glob("gfn2-*.json")]
+    assert all(entry["method"].startswith(f"GFN2-xTB, tblite {version('tblite')}") for entry in entries)
+    assert {entry["continuum"] for entry in entries} == {None, "ddCPCM, 30"}
+    minima = [entry for entry in entries if "minimum_angstrom" in entry]
+    assert [(entry["criteria"], entry["method"].split()[-2]) for entry in minima] == [("GAU", "geomeTRIC")]
+    energies_of(QUICK, ions(("Li", 1, (0, 0, 0))), tmp_path)
+    (energy,) = (json.loads(path.read_text()) for path in tmp_path.glob("energy-*.json"))
+    assert energy["made_by"].startswith(f"PySCF {version('pyscf')}")
 
 
 def test_what_is_too_large_or_cut_is_refused():
