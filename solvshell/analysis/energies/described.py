@@ -107,7 +107,7 @@ def described(
         "switch_angstrom": model.switch,
         "tail_correction": model.tail,
         "charge_scale": scale,
-        "charges": {species.name: species.charge for species in of_centers.energies.partners},
+        "charges": {species.name: round(species.charge, 6) + 0.0 for species in of_centers.energies.partners},
         "definitions": {
             "bare": BARE,
             "ewald": EWALD,
