@@ -426,7 +426,6 @@ def _parser() -> argparse.ArgumentParser:
         "solvshell infrared lb003/run lb003_pota-no3/run --species DMC EC --workers 8",
     )
     infrared.add_argument("run", type=Path, nargs="+", metavar="RUN", help="folder of a run")
-    infrared.add_argument("--method", choices=["gfn2"], default="gfn2", help="GFN2-xTB, the one there is")
     infrared.add_argument("--species", nargs="+", default=[], metavar="NAME", help="carbonates (default: all)")
     infrared.add_argument(
         "--clusters", type=int, default=10, metavar="N", help="of each class and species (default: 10)"
@@ -507,7 +506,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _ERR.print(f"failed: {error.filename or 'a file'}: {error.strerror or error}")
         return 1
     except (Interrupted, KeyboardInterrupt) as error:
-        resumable = arguments.function in (_run, _demo, _binding)
+        resumable = arguments.function in (_run, _demo, _binding, _infrared)
         _ERR.print(f"{str(error) or 'stopped'}" + "; the same command goes on from here" * resumable)
         return 3
     return 0

@@ -38,8 +38,9 @@ class BindingEnergies:
     def headline(self) -> str:
         """Return the mean binding energies in kJ/mol as a table, a column for each method, phase and geometry."""
         rows = self.means[self.means["quantity"] == BINDING]
+        around = {cluster.composition: cluster.in_words for cluster in self.clusters}
         how = ["method", "phase", "geometry"]
-        named = rows.assign(what=rows["kind"] + " " + rows["composition"]).set_index(["what", *how])
+        named = rows.assign(what=rows["kind"] + " " + rows["composition"].map(around)).set_index(["what", *how])
         wide = named["mean_kj_mol"].unstack(how, sort=False)  # noqa: PD010 pivot_table leaves empty columns out
         table = wide.rename_axis(index=None, columns=[None] * len(how))
         lines = [] if wide.empty else [table.to_string(float_format="{:.0f}".format, na_rep="-")]
@@ -146,11 +147,11 @@ def binding_energies(
     Interrupted
         At Ctrl-C; what was computed is kept.
     """
-    check_request(methods, phases, workers)
+    check_request(methods, phases, workers, dielectric)
+    if CONTINUUM in phases and dielectric is None:
+        raise InvalidInput("dielectric: none (a continuum needs one)")
     if len({cluster.name for cluster in clusters}) < len(clusters):
         raise InvalidInput("clusters: two of them have the same name")
-    if CONTINUUM in phases and (dielectric is None or dielectric <= 1):
-        raise InvalidInput(f"dielectric: {dielectric} (allowed for a continuum: above 1)")
     folder = Path(cache) if cache is not None else user_cache() / "quantum"
     asked = Asked(tuple(phases), relax, dielectric, folder)
     chosen = chosen_methods(methods, clusters)

@@ -65,6 +65,11 @@ class Cluster:
         return " ".join(f"{name}{n}" for name, n in Counter(self.species[1:]).items())
 
     @property
+    def in_words(self) -> str:
+        """The same for people, such as ``3 EC + 1 DMC``: a name may end in a digit."""
+        return " + ".join(f"{n} {name}" for name, n in Counter(self.species[1:]).items())
+
+    @property
     def is_whole(self) -> bool:
         """Whether the charge of every molecule is known, so that it is one that can be computed."""
         return None not in self.charges

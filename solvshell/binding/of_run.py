@@ -1,5 +1,6 @@
 """Binding energies of the shells of a run, and the files they go to."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -129,7 +130,8 @@ def binding_of_run(
         As `binding_energies`; or if the run cannot be analyzed or has only empty shells, or the constant of a solvent
         is not known.
     """
-    check_request(methods, phases, settings.get("workers", 1))
+    run.check_has_production()
+    check_request(methods, phases, settings.get("workers", 1), dielectric)
     continuum = _dielectric(run, dielectric) if CONTINUUM in phases else None
     clusters = clusters_of_run(run, n_compositions, per_composition)
     if not clusters:
@@ -140,6 +142,7 @@ def binding_of_run(
         "version": version("solvshell"),
         "run": run.path.name,
         "box": run.box.recipe.name,
+        "source": json.loads((run.analysis_path / "summary.json").read_text())["source"],  # its frames are used
         "n_compositions": n_compositions,
         "per_composition": per_composition,
         "same_shell_angstrom": SAME_SHELL_ANGSTROM,

@@ -8,6 +8,7 @@ from solvshell.binding.by_gfn2 import Gfn2
 from solvshell.binding.clusters import Cluster
 from solvshell.binding.methods import CONTINUUM, GAS, Method
 from solvshell.errors import InvalidInput
+from solvshell.quantum.dielectric import check_dielectric
 from solvshell.quantum.extra import needed
 
 _METHODS: Mapping[str, tuple[Method, ...]] = {
@@ -28,8 +29,8 @@ def _listed(field: str, given: Sequence[str], allowed: Sequence[str]) -> None:
         raise InvalidInput(f"{field}: {wrong[0]} (allowed: {', '.join(allowed)})")
 
 
-def check_request(methods: Sequence[str], phases: Sequence[str], workers: int) -> None:
-    """Raise unless methods and phases are known and fit each other, and what they need is installed.
+def check_request(methods: Sequence[str], phases: Sequence[str], workers: int, dielectric: float | None = None) -> None:
+    """Raise unless methods, phases and numbers are known and fit each other, and what they need is installed.
 
     Raises
     ------
@@ -42,6 +43,10 @@ def check_request(methods: Sequence[str], phases: Sequence[str], workers: int) -
     _listed("phase", phases, PHASES)
     if workers < 1:
         raise InvalidInput(f"workers: {workers} (allowed: 1 or more)")
+    if dielectric is not None:
+        check_dielectric(dielectric)
+        if CONTINUUM not in phases:
+            raise InvalidInput(f"dielectric: {dielectric:g} is for a continuum (phases: {', '.join(phases)})")
     for name in methods:
         allowed = _METHODS[name][0].phases
         if not set(phases) & set(allowed):

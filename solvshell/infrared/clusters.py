@@ -1,5 +1,6 @@
 """Carbonates in a box, free, at Li⁺ and beside a polycation: clusters cut out around them, and neutral."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -162,10 +163,11 @@ def _classified(around: Surroundings, name: str) -> Iterator[Candidate]:
     at_nitrogen = _near(oxygens, around.nitrogens, AT_NITROGEN)
     any_oxygen = oxygens.residues.atoms.select_atoms("element O")
     touched = around.universe.atoms[_near(any_oxygen, around.lithium, FREE_OF_LITHIUM)[0]].resindices
+    n_lithium = Counter(at_lithium[0].tolist())
     bound = dict(zip(*(side.tolist() for side in at_lithium), strict=True))
     beside = dict(zip(*(side[::-1].tolist() for side in at_nitrogen), strict=True))  # the nearest stays
     for oxygen in oxygens.indices.tolist():
-        if at_lithium[0].tolist().count(oxygen) == 1 and oxygen not in beside:
+        if n_lithium[oxygen] == 1 and oxygen not in beside:
             yield Candidate(LITHIUM, name, frame, oxygen, bound[oxygen])
         elif around.universe.atoms[oxygen].resindex not in touched:
             where = beside.get(oxygen)
@@ -232,7 +234,11 @@ def _spread(candidates: list[Candidate], uses: dict[tuple[str, int], int]) -> Ca
 
 
 def cut_clusters(
-    universe: Universe, entries: dict[str, Species], wanted: int, species: tuple[str, ...] | None = None
+    universe: Universe,
+    entries: dict[str, Species],
+    wanted: int,
+    species: tuple[str, ...] | None = None,
+    first: int = 0,
 ) -> list[Cluster]:
     """Return clusters of carbonates of each class, up to a number of each class and species.
 
@@ -259,6 +265,8 @@ def cut_clusters(
         How many of each class and species.
     species
         Which carbonates; all if left out.
+    first
+        The first frame that may be used.
 
     Raises
     ------
@@ -274,7 +282,7 @@ def cut_clusters(
         raise InvalidInput("species: the box has no carbonate")
     n_frames = len(universe.trajectory)
     candidates: dict[tuple[str, str], list[Candidate]] = {(name, kind): [] for name in names for kind in CLASSES}
-    for frame in np.unique(np.linspace(0, n_frames - 1, min(n_frames, 4 * wanted)).round().astype(int)):
+    for frame in np.unique(np.linspace(first, n_frames - 1, min(n_frames - first, 4 * wanted)).round().astype(int)):
         universe.trajectory[frame]
         for name in names:
             for candidate in _classified(around, name):

@@ -1,11 +1,11 @@
 """From a run to the table of its C=O stretches: clusters, calculations in processes, files."""
 
+import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 
@@ -26,7 +26,7 @@ from solvshell.infrared.shifts import cluster_table, shift_table
 from solvshell.infrared.stretch import MAX_STEPS, Stretch, carbonyl_stretch
 from solvshell.progress import Tally
 from solvshell.quantum.cache import user_cache
-from solvshell.quantum.dielectric import Dielectric, mixture_dielectric
+from solvshell.quantum.dielectric import Dielectric, check_dielectric, mixture_dielectric
 from solvshell.quantum.extra import needed
 from solvshell.quantum.workers import in_processes
 from solvshell.run import Run
@@ -44,11 +44,16 @@ class Infrared:
     directory: Path
 
     def headline(self) -> list[str]:
-        """Return a line for each shift."""
+        """Return a line for each shift, and one for the frames."""
+        source = self.summary["source"]
+        frames = f"  frames {source['first_frame']} to {source['n_frames'] - 1}: {source['frames']}"
         return [
-            f"  C=O of {row.species}, {row.kind} against free: {row.shift_per_cm:+.1f} ± "
-            f"{row.stderr_per_cm:.1f} 1/cm ({row.n} and {row.n_free} clusters, {row.n_left_out} left out)"
-            for row in self.shifts.rename(columns={"class": "kind"}).itertuples()
+            frames,
+            *(
+                f"  C=O of {row.species}, {row.kind} against free: {row.shift_per_cm:+.1f} ± "
+                f"{row.stderr_per_cm:.1f} 1/cm ({row.n} and {row.n_free} clusters, {row.n_left_out} left out)"
+                for row in self.shifts.rename(columns={"class": "kind"}).itertuples()
+            ),
         ]
 
 
@@ -65,6 +70,15 @@ def _xyz(cluster: Cluster, stretch: Stretch, row: dict[str, Any]) -> str:
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{k: None if pd.isna(v) else v for k, v in row.items()} for row in table.to_dict("records")]
+
+
+def _first_frame(run: Run) -> tuple[int, str]:
+    """Return the first frame that is used, and why."""
+    path = run.analysis_path / "summary.json"
+    if not path.is_file():
+        return 0, "the whole trajectory: the run has not been analyzed, so that frames of equilibration are not known"
+    frames = json.loads(path.read_text())["frames"]
+    return frames.get("start", 0) + frames["dropped"] * frames.get("step", 1), "from the first that the analysis uses"
 
 
 def _summary(dielectric: Dielectric, clusters: pd.DataFrame, shifts: pd.DataFrame) -> dict[str, Any]:
@@ -112,7 +126,8 @@ def measure_infrared(
     """Return the C=O stretches of carbonates in a run by GFN2-xTB, and write them to ``RUN/infrared``.
 
     What was computed stays in the cache: a command that was stopped goes on, and another number of workers or clusters
-    computes nothing twice. The tables do not depend on the number of workers.
+    computes nothing twice. The tables do not depend on the number of workers. Frames that the analysis leaves out at
+    the start are left out here too; a run that has not been analyzed gives all of its frames.
 
     Parameters
     ----------
@@ -140,8 +155,9 @@ def measure_infrared(
     """
     if wanted < 1:
         raise InvalidInput(f"clusters: at least 1, got {wanted}")
-    if dielectric is not None and not 1 <= dielectric < np.inf:
-        raise InvalidInput(f"dielectric: 1 (the gas phase) or more, got {dielectric:g}")
+    if dielectric is not None:
+        check_dielectric(dielectric)
+    run.check_has_production()
     for module in ("tblite.interface", "geometric.engine"):
         needed(module)
     if dielectric is None:
@@ -149,13 +165,17 @@ def measure_infrared(
         continuum = mixture_dielectric(solvents)
     else:
         continuum = Dielectric(dielectric, "as given")
+    first, why = _first_frame(run)
     with whole_trajectory(run) as trajectory:
         universe = open_trajectory(run.topology_path, trajectory)
-        clusters = cut_clusters(universe, run.box.recipe.entries, wanted, species)
+        clusters = cut_clusters(universe, run.box.recipe.entries, wanted, species, first)
+        source = {"trajectory": run.trajectory_path.name, "trajectory_bytes": str(trajectory.stat().st_size)}
+        source |= {"first_frame": first, "n_frames": len(universe.trajectory), "frames": why}
     compute = partial(carbonyl_stretch, dielectric=continuum.constant, cache=cache or user_cache() / "quantum")
     stretches = in_processes(compute, clusters, workers, Tally("clusters", len(clusters), console))
     table = cluster_table(clusters, stretches)
     shifts = shift_table(table)
-    found = Infrared(table, shifts, _summary(continuum, table, shifts), directory or run.path / FOLDER)
+    summary = {"source": source, **_summary(continuum, table, shifts)}
+    found = Infrared(table, shifts, summary, directory or run.path / FOLDER)
     _write(found, clusters, stretches)
     return found

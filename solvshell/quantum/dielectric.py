@@ -1,5 +1,6 @@
 """The dielectric constant of a mixture of solvents, for a continuum around a cluster."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,18 @@ class Dielectric:
 
     constant: float
     rule: str
+
+
+def check_dielectric(constant: float) -> None:
+    """Raise unless a continuum can have this constant: ddX ends the process at 1.
+
+    Raises
+    ------
+    InvalidInput
+        With what is allowed.
+    """
+    if not 1 < constant < math.inf:
+        raise InvalidInput(f"dielectric: {constant:g} (allowed for a continuum: above 1)")
 
 
 def mixture_dielectric(counts: Mapping[str, int]) -> Dielectric:

@@ -71,7 +71,8 @@ def test_a_process_that_dies_is_said_in_one_line(tmp_path):
         ({"methods": []}, "method: none"),
         ({"phases": ["liquid"]}, r"phase: liquid \(allowed: gas, continuum\)"),
         ({"phases": ["continuum"]}, r"phase: continuum is not for method ff \(allowed: gas\)"),
-        ({"phases": ["gas", "continuum"], "dielectric": 1.0}, r"dielectric: 1.0 \(allowed for a continuum: above 1\)"),
+        ({"phases": ["gas", "continuum"], "dielectric": 1.0}, r"dielectric: 1 \(allowed for a continuum: above 1\)"),
+        ({"dielectric": 30.0}, r"dielectric: 30 is for a continuum \(phases: gas\)"),
         ({"workers": 0}, r"workers: 0 \(allowed: 1 or more\)"),
     ],
 )

@@ -117,7 +117,7 @@ def test_the_command_writes_tables_geometries_and_every_setting(run, tmp_path, c
     out = tmp_path / "out"
     command = ["binding", str(run.path), "--relax", "--cache", str(tmp_path), "--out", str(out)]
     assert main(command) == 0
-    assert "shell PF61 EC1" in capsys.readouterr().out
+    assert "shell 1 PF6 + 1 EC" in capsys.readouterr().out
     rows = pd.read_csv(out / "binding.csv")
     assert len(rows) == 5 * 2 * 2  # clusters, full and scaled charges, fixed and relaxed
     assert (rows.binding_kj_mol < 0).all()
@@ -129,6 +129,7 @@ def test_the_command_writes_tables_geometries_and_every_setting(run, tmp_path, c
     assert summary["methods"]["ff_scaled"].endswith("charges of ions x 0.8")
     assert summary["methods"]["ff_full"].endswith("charges of ions x 1")
     assert summary["clusters"] == {"shell": 2, "pair": 3}
+    assert summary["source"]["trajectory_bytes"] == str(run.trajectory_path.stat().st_size)
     assert summary["same_shell_angstrom"] == 0.1
     assert summary["dielectric_constant"] is None
     names = {path.name for path in (out / "clusters").iterdir()}
