@@ -202,9 +202,12 @@ def _infrared(arguments: argparse.Namespace) -> None:
     from solvshell.infrared import measure_infrared
     from solvshell.run import Run
 
+    if arguments.out is not None and len(arguments.run) > 1:
+        raise InvalidInput(f"--out: for one RUN, got {len(arguments.run)} (each of several has its own: RUN/infrared)")
     for run in map(Run.load, arguments.run):
         found = measure_infrared(
             run,
+            directory=arguments.out,
             species=tuple(arguments.species) or None,
             wanted=arguments.clusters,
             dielectric=arguments.dielectric,
@@ -435,6 +438,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     infrared.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
     infrared.add_argument("--cache", type=Path, help="folder of finished calculations (default: the user's cache)")
+    infrared.add_argument("--out", type=Path, help="folder of the tables of one RUN (default: RUN/infrared)")
 
     report = command("report", _report, "one page from analyzed runs", "solvshell report run --out report.html")
     report.add_argument("run", type=Path, nargs="+", metavar="RUN", help="folder of a run that has been analyzed")

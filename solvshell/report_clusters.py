@@ -14,20 +14,28 @@ from solvshell.shown import read_table
 _FILES = {"binding": ("means", "desolvation"), "infrared": ("infrared", "shifts")}
 
 
-def _read(folder: Path, names: Sequence[str]) -> dict[str, Any] | None:
+def _is_outdated(run: Run, summary: dict[str, Any]) -> bool:
+    """Return whether the trajectory has grown since its clusters were cut."""
+    if "source" not in summary or not run.trajectory_path.exists():
+        return False
+    return int(summary["source"]["trajectory_bytes"]) != run.trajectory_path.stat().st_size
+
+
+def _read(run: Run, folder: Path, names: Sequence[str]) -> dict[str, Any] | None:
     """Return tables and summary of a folder, or None if they are not all there."""
     paths = {name: folder / f"{name}.csv" for name in names}
     if not all(path.is_file() for path in (*paths.values(), folder / "summary.json")):
         return None
     tables = {name: read_table(path) for name, path in paths.items()}
-    return {"folder": folder, "tables": tables, "summary": json.loads((folder / "summary.json").read_text())}
+    summary = json.loads((folder / "summary.json").read_text())
+    return {"folder": folder, "tables": tables, "summary": summary, "is_outdated": _is_outdated(run, summary)}
 
 
 def read_clusters(run: Run | None) -> dict[str, dict[str, Any] | None]:
     """Return what `solvshell binding` and `solvshell infrared` found in a run; None for what is not there."""
     if run is None:
         return dict.fromkeys(_FILES)
-    return {name: _read(run.path / name, names) for name, names in _FILES.items()}
+    return {name: _read(run, run.path / name, names) for name, names in _FILES.items()}
 
 
 def draw_clusters_of(found: dict[str, dict[str, Any] | None], partners: Sequence[str]) -> dict[str, Figure | None]:

@@ -18,6 +18,7 @@ from solvshell.errors import InvalidInput
 from solvshell.files import write_json
 from solvshell.protocol import load_protocol
 from solvshell.report import write_report
+from solvshell.report_clusters import read_clusters
 from solvshell.report_energies import energy_tables as laid_out
 from solvshell.report_energies import unit_tables
 from solvshell.run import Run, open_run
@@ -199,3 +200,15 @@ def test_clusters_of_a_run(run: Run) -> None:
     assert "not computed" not in said
     assert (run.analysis_path / "figures" / "cluster_energies.svg").is_file()
     assert (run.analysis_path / "figures" / "infrared.svg").is_file()
+
+
+def test_clusters_of_a_shorter_trajectory_are_named(run: Run) -> None:
+    run.trajectory_path.write_bytes(b"123")
+    (run.path / "binding").mkdir()
+    for n_bytes, outdated in (("3", False), ("2", True)):
+        write_json(run.path / "binding" / "summary.json", {"source": {"trajectory_bytes": n_bytes}})
+        for name in ("means", "desolvation"):
+            pd.DataFrame().to_csv(run.path / "binding" / f"{name}.csv")
+        found = read_clusters(run)
+        assert found["binding"] is not None
+        assert found["binding"]["is_outdated"] is outdated

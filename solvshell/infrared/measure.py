@@ -169,8 +169,13 @@ def measure_infrared(
     with whole_trajectory(run) as trajectory:
         universe = open_trajectory(run.topology_path, trajectory)
         clusters = cut_clusters(universe, run.box.recipe.entries, wanted, species, first)
-        source = {"trajectory": run.trajectory_path.name, "trajectory_bytes": str(trajectory.stat().st_size)}
-        source |= {"first_frame": first, "n_frames": len(universe.trajectory), "frames": why}
+        source = {
+            "trajectory": run.trajectory_path.name,
+            "trajectory_bytes": str(trajectory.stat().st_size),
+            "first_frame": first,
+            "n_frames": len(universe.trajectory),
+            "frames": why,
+        }
     compute = partial(carbonyl_stretch, dielectric=continuum.constant, cache=cache or user_cache() / "quantum")
     stretches = in_processes(compute, clusters, workers, Tally("clusters", len(clusters), console))
     table = cluster_table(clusters, stretches)
