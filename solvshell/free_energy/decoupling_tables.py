@@ -9,15 +9,29 @@ from solvshell.files import write_json
 from solvshell.free_energy.decoupling import Decoupling
 
 _MEANS = {
-    "resolved": "neighbouring states overlap, and the ways down and up agree",
+    "resolved": "neighboring states overlap, and the ways down and up agree",
     "drifting": "the ways down and up disagree by more than 3 standard errors: sample longer; no number to quote",
     "too_few_samples": "a state has fewer than 10 independent samples: sample longer; no number to quote",
-    "poor_overlap": "neighbouring states share less than 3 % of their samples: put states between; there is no number",
+    "poor_overlap": "neighboring states share less than 3 % of their samples: put states between; there is no number",
 }
 
 
 def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def _finite_size(found: Decoupling) -> str:
+    """Return what the images of the set do to its number: that it is neutral removes a background, and not these."""
+    medium = "the medium is that of the composition without the set"
+    if not found.own_images_kj_mol:
+        return f"none corrected: the set has no ions; {medium}"
+    if found.is_screened:
+        return f"none corrected: other ions of the box screen the images of the set's ions; {medium}"
+    return (
+        f"not corrected: no other ion of the box screens the images of the set's ions, so that "
+        f"{found.own_images_kj_mol:.1f} kJ/mol over the dielectric constant of the medium, which depend on the size of "
+        f"the box, are in the number; {medium}"
+    )
 
 
 def _summary(found: Decoupling) -> dict[str, Any]:
@@ -27,6 +41,8 @@ def _summary(found: Decoupling) -> dict[str, Any]:
         "status_means": _MEANS[found.status],
         "mu_ex_kj_mol": _number(found.mu_ex_kj_mol),
         "stderr_kj_mol": _number(found.stderr_kj_mol),
+        "first_half_kj_mol": _number(found.first_half_kj_mol),
+        "second_half_kj_mol": _number(found.second_half_kj_mol),
         "reference": "ideal gas of the same flexible molecules at the same concentrations",
         "kt_ln_concentration_kj_mol": _number(found.ideal_kj_mol),
         "concentration_reference": "1 mol/L of each species, the set counted, in the volume below",
@@ -36,7 +52,10 @@ def _summary(found: Decoupling) -> dict[str, Any]:
         "pressure_bar": found.pressure,
         "smallest_overlap": _number(found.smallest_overlap),
         "n_independent_smallest": found.n_independent,
-        "finite_size": "none corrected: the set is neutral; the medium is that of the composition without the set",
+        "ion_charge_scale": found.ion_charge_scale,
+        "stderr_is": "the larger of that of MBAR and that of the difference of the ways down and up, step by step",
+        "finite_size": _finite_size(found),
+        "own_images_kj_mol": found.own_images_kj_mol,
         "composition": found.composition.to_dict("records"),
     }
 
@@ -61,6 +80,8 @@ def decoupling_lines(found: Decoupling) -> list[str]:
     return [
         f"excess chemical potential of {name}: {number if np.isfinite(found.mu_ex_kj_mol) else 'no number'}",
         f"  {found.status}: {_MEANS[found.status]}",
+        f"  way down {found.first_half_kj_mol:.1f}, way up {found.second_half_kj_mol:.1f} kJ/mol",
         f"  smallest overlap {found.smallest_overlap:.2f}, fewest independent samples {found.n_independent}; "
         f"kT ln(c / 1 mol/L) of the set {found.ideal_kj_mol:+.1f} kJ/mol",
+        f"  charges of ions x {found.ion_charge_scale:g}; finite size {_finite_size(found)}",
     ]

@@ -33,11 +33,13 @@ def transfer(a: Decoupling, b: Decoupling) -> Transfer:
     Raises
     ------
     InvalidInput
-        If other molecules were decoupled, or at another temperature.
+        If other molecules were decoupled, or by another model or at another temperature or pressure.
     """
     for what, of_a, of_b in (
         ("molecules", sorted(a.molecules), sorted(b.molecules)),
-        ("temperature", a.temperature, b.temperature),
+        ("ion_charge_scale", a.ion_charge_scale, b.ion_charge_scale),
+        ("temperature (K)", a.temperature, b.temperature),
+        ("pressure (bar; None at constant volume)", a.pressure, b.pressure),
     ):
         if of_a != of_b:
             raise InvalidInput(f"transfer: the two runs differ in {what}: {of_a} and {of_b}")

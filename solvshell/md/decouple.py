@@ -16,7 +16,8 @@ from solvshell.stages import Decouple
 _NEUTRAL = 1e-6
 
 
-def _charge(system: openmm.System, atoms: Sequence[int]) -> float:
+def charge_of(system: openmm.System, atoms: Sequence[int]) -> float:
+    """Return the charge in e of some atoms in the model of a system."""
     forces = [force for force in system.getForces() if isinstance(force, openmm.NonbondedForce)]
     charges = (force.getParticleParameters(index)[0] for force in forces for index in atoms)
     return float(sum(charge.value_in_unit(unit.elementary_charge) for charge in charges))
@@ -40,7 +41,7 @@ def molecules_of(box: Box, stage: Decouple) -> list[list[int]]:
             raise InvalidInput(f"stage {stage.name}: molecules: no {name} to decouple in this box ({known})")
         first = next(residue for residue in box.topology.residues() if residue.name == entry.residue)
         found.append([atom.index for atom in first.atoms()])
-    net = sum(_charge(box.system, atoms) for atoms in found)
+    net = sum(charge_of(box.system, atoms) for atoms in found)
     if abs(net) > _NEUTRAL:
         names = " + ".join(stage.molecules)
         raise InvalidInput(

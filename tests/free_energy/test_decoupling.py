@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,16 @@ from openmm import unit
 
 from solvshell.errors import InvalidInput
 from solvshell.files import validate
-from solvshell.free_energy.decoupling import decoupling, samples_of
+from solvshell.free_energy.decoupling import Medium, decoupling, samples_of
 from solvshell.free_energy.decoupling_tables import decoupling_lines, write_decoupling
-from solvshell.free_energy.states import independent, solve
+from solvshell.free_energy.states import independent, part, solve
 from solvshell.free_energy.transfer import transfer
 from solvshell.md.alchemy import Lambdas, alchemical_system, coupling_energies, lambda_parameters
 from solvshell.stages import Decouple
 from solvshell.units import kT_kj_mol
 
 KT = kT_kj_mol(298.15)
-COUNTS = {"Li": 8, "PF6": 8, "EC": 90}
+MEDIUM = Medium({"Li": 8, "PF6": 8, "EC": 90}, {"Li": 0.8, "PF6": -0.8, "EC": 0.0}, 0.8)
 
 
 def make_stage(charges: Sequence[float] = (1, 0.5, 0), lennard_jones: Sequence[float] = (1, 0.5, 0)) -> Decouple:
@@ -64,7 +65,7 @@ EXACT = 0.5 * KT * np.log(STIFFNESS[0] / STIFFNESS[-1])
 
 
 def test_harmonic_states_have_their_exact_free_energies() -> None:
-    found = decoupling(harmonic(STIFFNESS, 1000, seed=1), make_stage(), COUNTS)
+    found = decoupling(harmonic(STIFFNESS, 1000, seed=1), make_stage(), MEDIUM)
     assert found.status == "resolved"
     assert found.stderr_kj_mol < 0.08
     assert found.mu_ex_kj_mol == pytest.approx(EXACT, abs=4 * found.stderr_kj_mol)
@@ -87,14 +88,58 @@ def test_errors_hold_the_truth_as_often_as_they_should() -> None:
 
 
 def test_samples_that_remember_count_less() -> None:
-    fresh = decoupling(harmonic(STIFFNESS, 600, seed=2), make_stage(), COUNTS)
-    slow = decoupling(harmonic(STIFFNESS, 600, seed=2, memory=0.95), make_stage(), COUNTS)
+    fresh = decoupling(harmonic(STIFFNESS, 600, seed=2), make_stage(), MEDIUM)
+    slow = decoupling(harmonic(STIFFNESS, 600, seed=2, memory=0.95), make_stage(), MEDIUM)
     assert slow.n_independent < fresh.n_independent / 5
     assert slow.stderr_kj_mol > 2 * fresh.stderr_kj_mol
 
 
+def coupled_linearly(n: int, slow: float, seed: int) -> pd.DataFrame:
+    """Return records of u = a X with X Gaussian of variance 1, of which a share is the same all through a visit."""
+    rng, strength, rows = np.random.default_rng(seed), np.arange(4.0, -1, -1), []
+    for window, index in enumerate([*range(5), *reversed(range(5))]):
+        x = -strength[index] + np.sqrt(slow) * rng.normal() + np.sqrt(1 - slow) * rng.normal(size=n)
+        energies = {f"energy_{i}_kj_mol": KT * strength[i] * x for i in range(5)}
+        rows.append(pd.DataFrame({"window": window, "volume_nm3": 16.0, **energies}))
+    return pd.concat(rows)
+
+
+def test_what_a_visit_remembers_is_in_the_error() -> None:
+    """F = -a^2 / 2; two visits know little of what each remembers, and yet more than MBAR knows from one of them."""
+    exact, pulls, of_mbar = -8 * KT, [], []
+    for seed in range(16):
+        records = coupled_linearly(200, 0.1, seed)
+        found = decoupling(records, make_stage(), MEDIUM)
+        samples = samples_of(records, make_stage())
+        away = found.mu_ex_kj_mol - exact
+        pulls.append(away / found.stderr_kj_mol)
+        of_mbar.append(away / (KT * solve(independent(samples)).stderr[-1, 0]))
+    assert np.sqrt(np.mean(np.square(of_mbar))) > 2.7
+    assert np.sqrt(np.mean(np.square(pulls))) < 2.5
+    down, up = (np.diff(solve(independent(part(samples, *share))).free_energy[0]) for share in ((0, 0.5), (0.5, 1)))
+    halves = KT * np.array([np.sqrt(np.sum((down - up) ** 2)), abs(np.sum(down - up))]) / 2
+    assert found.stderr_kj_mol == pytest.approx(max(*halves, abs(away / of_mbar[-1])))
+    steps = found.steps.set_index("step").stderr_kj_mol
+    assert steps["charges"] >= KT * np.sqrt(np.sum(((down - up)[:2] / 2) ** 2)) - 1e-9
+    assert steps["total"] == found.stderr_kj_mol
+
+
+def test_images_that_nothing_screens_are_named() -> None:
+    """-q^2 2.837 / 2 L of each ion; without other ions the number depends on the box."""
+    records = harmonic(STIFFNESS, 50, seed=10)
+    alone = replace(MEDIUM, counts={"Li": 1, "PF6": 1, "EC": 90})
+    found = [decoupling(records, make_stage(), medium) for medium in (MEDIUM, alone)]
+    assert [one.is_screened for one in found] == [True, False]
+    wanted = -(0.8**2) * 2.837297 * 138.935458 / found[0].volume_nm3 ** (1 / 3)
+    assert found[1].own_images_kj_mol == pytest.approx(wanted)
+    assert "other ions of the box screen the images" in decoupling_lines(found[0])[-1]
+    assert f"{wanted:.1f} kJ/mol over the dielectric constant" in decoupling_lines(found[1])[-1]
+    neutral = decoupling(records, make_stage().model_copy(update={"molecules": ["EC"]}), MEDIUM)
+    assert "the set has no ions" in decoupling_lines(neutral)[-1]
+
+
 def test_states_apart_give_no_number() -> None:
-    found = decoupling(harmonic([1e7, 25.0, 10.0, 4.0, 2.0], 200, seed=3), make_stage(), COUNTS)
+    found = decoupling(harmonic([1e7, 25.0, 10.0, 4.0, 2.0], 200, seed=3), make_stage(), MEDIUM)
     assert found.status == "poor_overlap"
     assert found.smallest_overlap < 0.03
     assert np.isnan(found.mu_ex_kj_mol)
@@ -107,19 +152,21 @@ def test_states_apart_give_no_number() -> None:
 
 
 def test_a_run_too_short_or_drifting_says_so() -> None:
-    assert decoupling(harmonic(STIFFNESS, 6, seed=4), make_stage(), COUNTS).status == "too_few_samples"
-    drifting = decoupling(harmonic(STIFFNESS, 800, seed=4, drift=0.12), make_stage(), COUNTS)
+    assert decoupling(harmonic(STIFFNESS, 6, seed=4), make_stage(), MEDIUM).status == "too_few_samples"
+    drifting = decoupling(harmonic(STIFFNESS, 800, seed=4, drift=0.12), make_stage(), MEDIUM)
     assert drifting.status == "drifting"
     halves = drifting.convergence[drifting.convergence.share_of_time == 0.5].free_energy_kj_mol
     assert np.diff(halves)[0] > 0.5
-    slow = decoupling(harmonic(STIFFNESS, 800, seed=4, drift=1.0), make_stage(), COUNTS)
+    assert list(halves) == [drifting.first_half_kj_mol, drifting.second_half_kj_mol]
+    assert drifting.stderr_kj_mol == pytest.approx(np.diff(halves)[0] / 2)  # MBAR's is 0.1
+    slow = decoupling(harmonic(STIFFNESS, 800, seed=4, drift=1.0), make_stage(), MEDIUM)
     assert slow.status == "too_few_samples"  # both visits of a state are two samples
-    assert decoupling(harmonic(STIFFNESS, 1, seed=4), make_stage(), COUNTS).status == "too_few_samples"
+    assert decoupling(harmonic(STIFFNESS, 1, seed=4), make_stage(), MEDIUM).status == "too_few_samples"
 
 
 def test_volume_and_concentrations_are_those_without_the_ideal_molecules() -> None:
     """Ideal gas of 40 at p / kT = 1 with both molecules: <V^2> of 38 is 39 x 40."""
-    found = decoupling(harmonic(STIFFNESS, 2000, seed=5), make_stage(), COUNTS)
+    found = decoupling(harmonic(STIFFNESS, 2000, seed=5), make_stage(), MEDIUM)
     volume = np.sqrt(39 * 40)
     assert found.volume_nm3 == pytest.approx(volume, rel=0.02)
     rows = found.composition.set_index("species")
@@ -131,8 +178,12 @@ def test_volume_and_concentrations_are_those_without_the_ideal_molecules() -> No
 
 
 def test_a_transfer_is_the_difference_of_two_media() -> None:
-    a = decoupling(harmonic(STIFFNESS, 1000, seed=6), make_stage(), COUNTS)
-    b = decoupling(harmonic([90.0, *STIFFNESS[1:]], 1000, seed=7), make_stage(), {**COUNTS, "PF6": 16})
+    a = decoupling(harmonic(STIFFNESS, 1000, seed=6), make_stage(), MEDIUM)
+    b = decoupling(
+        harmonic([90.0, *STIFFNESS[1:]], 1000, seed=7),
+        make_stage(),
+        replace(MEDIUM, counts=MEDIUM.counts | {"PF6": 16}),
+    )
     moved = transfer(a, b)
     assert moved.at_equal_concentration_kj_mol == pytest.approx(0.5 * KT * np.log(1.5), abs=4 * moved.stderr_kj_mol)
     ideal = moved.as_they_are_kj_mol - moved.at_equal_concentration_kj_mol
@@ -140,17 +191,25 @@ def test_a_transfer_is_the_difference_of_two_media() -> None:
     assert moved.stderr_kj_mol == pytest.approx(np.hypot(a.stderr_kj_mol, b.stderr_kj_mol))
     with pytest.raises(InvalidInput, match="differ in molecules"):
         transfer(
-            a, decoupling(harmonic(STIFFNESS, 50, 8), make_stage().model_copy(update={"molecules": ["EC"]}), COUNTS)
+            a, decoupling(harmonic(STIFFNESS, 50, 8), make_stage().model_copy(update={"molecules": ["EC"]}), MEDIUM)
         )
+    for other, what in (
+        (replace(b, ion_charge_scale=1.0), r"ion_charge_scale: 0\.8 and 1\.0"),
+        (replace(b, pressure=None), "pressure .*: 1.0* and None"),
+        (replace(b, temperature=310.0), r"temperature .*: 298\.15 and 310"),
+    ):
+        with pytest.raises(InvalidInput, match=f"the two runs differ in {what}"):
+            transfer(a, other)
 
 
 def test_what_is_written_says_what_is_no_number(tmp_path: Path) -> None:
-    good = decoupling(harmonic(STIFFNESS, 400, seed=9), make_stage(), COUNTS)
-    poor = decoupling(harmonic([1e7, *STIFFNESS[1:]], 100, seed=9), make_stage(), COUNTS)
+    good = decoupling(harmonic(STIFFNESS, 400, seed=9), make_stage(), MEDIUM)
+    poor = decoupling(harmonic([1e7, *STIFFNESS[1:]], 100, seed=9), make_stage(), MEDIUM)
     write_decoupling(good, tmp_path / "good")
     write_decoupling(poor, tmp_path / "poor")
     summary = json.loads((tmp_path / "good" / "decoupling.json").read_text())
     assert summary["mu_ex_kj_mol"] == pytest.approx(good.mu_ex_kj_mol)
+    assert summary["ion_charge_scale"] == 0.8
     assert [row["n_without_set"] for row in summary["composition"]] == [7, 7, 90]
     steps = pd.read_csv(tmp_path / "good" / "decoupling.csv")
     assert steps.molecules.unique() == ["Li + PF6"]
