@@ -1,7 +1,7 @@
 """Free energies by umbrella sampling: an ion pair, a carbonyl O leaving Li+, and a Li+ losing part of its shell.
 
 python benchmarks/free_energy.py run pair --out free-energy-runs
-python benchmarks/free_energy.py table --out free-energy-runs        # docs/free_energy_umbrella.csv and figure
+python benchmarks/free_energy.py table --out free-energy-runs        # docs/results/umbrella.md
 """
 
 import argparse

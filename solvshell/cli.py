@@ -129,6 +129,16 @@ def _write_species(path: Path, foreign: dict[str, Any]) -> None:
     _say(f"species: {path}")
 
 
+def _refuse_pass(arguments: argparse.Namespace, run: "Run") -> None:
+    """Refuse the options for the pass over a trajectory, which a run that ends in windows does not get."""
+    options = ("start", "stop", "step", "r_max", "energy_frames", "workers")
+    given = [option for option in options if getattr(arguments, option) is not None]
+    given += ["no_energies"] if arguments.no_energies else []
+    if given:
+        names = ", ".join(f"--{option.replace('_', '-')}" for option in given)
+        raise InvalidInput(f"{names}: of no use to {run.path}, which ends in windows: all of their records are taken")
+
+
 def _analyze_windows(run: "Run", out: Path) -> None:
     from solvshell.free_energy.of_run import analyze_windows
 
@@ -159,6 +169,7 @@ def _analyze(arguments: argparse.Namespace) -> None:
         run = Run.load(arguments.run)
         out = arguments.out or run.analysis_path
         if run.protocol.windows is not None:
+            _refuse_pass(arguments, run)
             _analyze_windows(run, out)
             return
         analysis = analyze_run(run, out, **settings)

@@ -129,9 +129,14 @@ def open_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = 
     Raises
     ------
     InvalidInput
-        If the folder holds something else: another box, protocol or seed.
+        If the folder holds something else: another box, protocol or seed; or if the box is not made for the protocol.
     """
-    refuse_rigid_network(Box.load(box_path).system, protocol)
+    from solvshell.md.windows import check_windows  # which knows runs
+
+    box = Box.load(box_path)
+    refuse_rigid_network(box.system, protocol)
+    if protocol.windows is not None:
+        check_windows(protocol.windows, box)
     check_seed(seed or 0)
     if path.exists() and not path.is_dir():
         raise InvalidInput(f"{path}: is a file; give a folder for the run")

@@ -154,7 +154,7 @@ class Estimates:
     widening: float
 
     def spread(self, of: Callable[[Unbiased], NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Return the standard error of numbers, each not a number where resampled runs often have none.
+        """Return the standard error of numbers, each not a number where one of two series or resampled runs have none.
 
         It is the larger of the spread of resampled runs, which knows what each window remembers, and half of the
         difference of two series, which knows what is remembered for longer than a window lasts.
@@ -165,7 +165,7 @@ class Estimates:
             outward, inward = (of(unbiased) for unbiased in self.series)
             with np.errstate(invalid="ignore"):
                 half = np.abs(outward - inward) / 2
-            spread = np.fmax(spread, np.where(np.isfinite(half), half, np.nan))
+            spread = np.where(np.isfinite(half), np.fmax(spread, half), np.nan)
         unknown = np.ma.getmaskarray(samples).mean(axis=0)
         return np.where(unknown <= _SELDOM_UNKNOWN, spread, np.nan)
 

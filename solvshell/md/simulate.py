@@ -28,7 +28,7 @@ from solvshell.md.checkpoints import Checkpoint, save_checkpoint, usable_checkpo
 from solvshell.md.dynamics import set_temperature, stage_integrator, stage_system
 from solvshell.md.guards import locked, stop_requests
 from solvshell.md.reporters import LOG_COLUMNS, FrameEncoder, OutputFile, log_row
-from solvshell.md.windows import WindowSequence, check_windows, file_name, start_kind
+from solvshell.md.windows import WindowSequence, file_name, start_kind
 from solvshell.progress import Silent
 from solvshell.provenance import provenance
 from solvshell.run import Run
@@ -92,7 +92,6 @@ class _Simulation:
         self.device = ""
         self.outputs: tuple[str, ...] = _OUTPUTS
         if self.protocol.windows is not None:
-            check_windows(self.protocol.windows, self.box)
             self.outputs = (*_OUTPUTS, file_name(self.protocol.windows))
         self.at = self._find_position()
         self.files: dict[str, OutputFile] = {}

@@ -41,7 +41,7 @@ def _site_atoms(box: Box, species: str, site: str | None) -> NDArray[np.int64]:
     """Return the atoms of a site, or of all coordinating sites of a species, shape (n_molecules, n_sites)."""
     entries = box.recipe.entries
     if species not in entries:
-        raise InvalidInput(f"coordinate: no {species} in this box ({', '.join(entries)})")
+        raise InvalidInput(f"coordinate: center or partner: no {species} in this box ({', '.join(entries)})")
     sites = entries[species].sites if site is None else entries[species].sites | entries[species].reference_sites
     if site is not None and site not in sites:
         raise InvalidInput(f"coordinate.site: {species} has no {site} ({', '.join(sites)})")

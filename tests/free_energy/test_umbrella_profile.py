@@ -159,6 +159,7 @@ def test_two_series_that_differ_have_an_error_that_says_so() -> None:
     half = (inside.outward_kj_mol - inside.inward_kj_mol).abs() / 2
     known = inside.stderr_kj_mol.notna() & half.notna()
     assert (inside.stderr_kj_mol >= half - 1e-9)[known].all()
+    assert inside.stderr_kj_mol[half.isna()].isna().all()  # what one way alone has met has no error
     assert differing.curve is not None
     spread = KT * np.ma.masked_invalid(differing.curve.samples_kt).std(axis=0, ddof=1)
     resolved = differing.table.stderr_kj_mol.notna().to_numpy()

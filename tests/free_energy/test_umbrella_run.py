@@ -108,6 +108,11 @@ def test_a_run_on_its_way_outward_is_refused(copied: Run, capsys: pytest.Capture
     assert "has no window yet" in capsys.readouterr().err
 
 
+def test_options_of_a_trajectory_are_refused(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyze", str(run.path), "--start", "3", "--no-energies"]) == 2
+    assert "--start, --no-energies: of no use to" in capsys.readouterr().err
+
+
 def test_what_needs_production_says_that_there_is_none(run: Run, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"ends in windows \(pull\), not in production: it offers a free energy"):
         analyze_run(run)
