@@ -55,7 +55,7 @@ LB-003 with 8 salt, one tagged EC; g(r) is that of all Li⁺ and EC of a plain r
 """
 _SHELLS = """## One site less: a Li⁺ without and with the polymer
 
-8 salt. The Li⁺ is the one nearest to the first window, n = 6: one with many neighbours. One ion in one box each: that
+8 salt. The Li⁺ is the one nearest to the first window, n = 6: one with many neighbors. One ion in one box each: that
 they differ says nothing of the polymer.
 """
 

@@ -84,7 +84,8 @@ def test_a_curve_along_springs(box_path: Path, tmp_path: Path) -> None:
     pd.DataFrame(curve | {"inward_kj_mol": [-11.0, 4.0], "n_independent": 30.0}).to_csv(
         folder / "umbrella.csv", index=False
     )
-    window = {"window": [0], "series": "outward", "center": 2.0, "spring_kj_mol": 500.0, "mean": 2.04}
+    window = {"window": [0], "series": "outward", "center_angstrom": 2.0, "mean_angstrom": 2.04}
+    window |= {"spring_kj_mol_angstrom2": 500.0}
     window |= {"overlap_with_next": 0.21, "inefficiency": 3.0, "n_recorded": 100, "n_independent": 33.0}
     pd.DataFrame(window).to_csv(folder / "umbrella_windows.csv", index=False)
     summary = {
@@ -97,6 +98,7 @@ def test_a_curve_along_springs(box_path: Path, tmp_path: Path) -> None:
     write_report([run.path], tmp_path / "page.html")
     said = text_of(tmp_path / "page.html")
     assert "Sample longer." in said
+    assert "spring / kJ mol⁻¹ Å⁻²" in said
     assert "Lowest at 2 Å: −12.0 ± 1.0 kJ/mol" in said
     assert "Charges of ions are × 0.8 of the full ones" in said
     assert "the ways outward and inward differ by 1.7 kJ/mol" in said

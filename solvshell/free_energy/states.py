@@ -1,4 +1,4 @@
-"""Free energies between states from samples of each: MBAR, and how well neighbouring states overlap."""
+"""Free energies between states from samples of each: MBAR, and how well neighboring states overlap."""
 
 import logging
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from solvshell.analysis.statistics import statistical_inefficiency
 
-#: Neighbours that share less are not connected well enough for an error to mean anything: Klimovich, Shirts and Mobley,
+#: Neighbors that share less are not connected well enough for an error to mean anything: Klimovich, Shirts and Mobley,
 #: J. Comput. Aided Mol. Des. 29, 397 (2015), doi 10.1007/s10822-015-9840-9
 LEAST_OVERLAP = 0.03
 
@@ -43,17 +43,17 @@ class StateFreeEnergies:
     n_independent: NDArray[np.int64]
 
 
-def _towards_neighbour(samples: NDArray[np.float64], state: int) -> NDArray[np.float64]:
+def _towards_neighbor(samples: NDArray[np.float64], state: int) -> NDArray[np.float64]:
     """Return the reduced work to the next state (from the last: to the one before), whose memory decides."""
-    neighbour = state + 1 if state + 1 < samples.shape[1] else state - 1
-    return samples[:, neighbour] - samples[:, state]
+    neighbor = state + 1 if state + 1 < samples.shape[1] else state - 1
+    return samples[:, neighbor] - samples[:, state]
 
 
 def independent(samples: Samples) -> list[NDArray[np.float64]]:
     """Return every g-th sample of each state; g is the statistical inefficiency of the work to the next state."""
     kept = []
     for state, of_state in enumerate(samples):
-        inefficiency = statistical_inefficiency(_towards_neighbour(of_state, state))
+        inefficiency = statistical_inefficiency(_towards_neighbor(of_state, state))
         kept.append(of_state[:: max(1, int(np.ceil(inefficiency)))])
     return kept
 

@@ -22,6 +22,12 @@ _MEANS = {
     "poor_overlap": f"neighboring windows share less than {100 * LEAST_OVERLAP:g} % of their samples: put windows "
     "between, or take softer springs; there is no curve",
 }
+#: Names of the columns of windows of a distance.
+OF_DISTANCES = {
+    "center": "center_angstrom",
+    "spring_kj_mol": "spring_kj_mol_angstrom2",
+    "mean": "mean_angstrom",
+}
 
 
 def _number(value: float) -> float | None:
@@ -85,7 +91,9 @@ def write_umbrella(found: Profile, run: Run, stage: Umbrella, folder: Path) -> N
     """Write ``umbrella.csv`` (the curve), ``umbrella_windows.csv`` and ``summary.json``."""
     folder.mkdir(parents=True, exist_ok=True)
     found.table.to_csv(folder / "umbrella.csv", index=False, float_format="%.6g")
-    found.windows.to_csv(folder / "umbrella_windows.csv", index=False, float_format="%.6g")
+    names = OF_DISTANCES if isinstance(stage.coordinate, Distance) else {}
+    windows = found.windows.rename(columns=names)
+    windows.to_csv(folder / "umbrella_windows.csv", index=False, float_format="%.6g")
     write_json(folder / "summary.json", _summary(found, run, stage))
 
 

@@ -12,6 +12,7 @@ from solvshell.cli import main
 from solvshell.errors import InvalidInput
 from solvshell.files import validate
 from solvshell.free_energy.umbrella import DISTANCE_COLUMNS, WINDOW_COLUMNS
+from solvshell.free_energy.umbrella_tables import OF_DISTANCES
 from solvshell.md import simulate
 from solvshell.protocol import Protocol
 from solvshell.run import Run, open_run
@@ -64,8 +65,9 @@ def test_analyze_writes_the_curve_its_windows_and_what_they_are(
     curve = pd.read_csv(copied.analysis_path / "umbrella.csv")
     windows = pd.read_csv(copied.analysis_path / "umbrella_windows.csv")
     assert list(curve.columns) == DISTANCE_COLUMNS
-    assert list(windows.columns) == WINDOW_COLUMNS
-    assert list(windows.center) == pytest.approx([4, 4.2, 4.4, 4.4, 4.2, 4])
+    assert list(windows.columns) == [OF_DISTANCES.get(name, name) for name in WINDOW_COLUMNS]
+    assert list(windows.spring_kj_mol_angstrom2) == pytest.approx([20] * 6)
+    assert list(windows.center_angstrom) == pytest.approx([4, 4.2, 4.4, 4.4, 4.2, 4])
     assert list(windows.n_recorded) == [20] * 6
     summary = json.loads((copied.analysis_path / "summary.json").read_text())
     assert summary["status"] == "too_few_samples"
