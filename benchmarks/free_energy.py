@@ -164,10 +164,11 @@ def _against_counts(found: Profile, counted: Run) -> list[str]:
 def _shells(profiles: dict[str, Profile]) -> list[str]:
     lines = ["| box | mean n of this Li⁺ | n → n − 1, kJ/mol | status | smallest overlap |", "|---|---|---|---|---|"]
     for name, found in profiles.items():
-        if found.mean_number is not None and found.work_kj_mol is not None:
-            n, work = found.mean_number, found.work_kj_mol
-            numbers = f"{n.value:.2f} ± {n.stderr:.2f} | {work.value:.1f} ± {work.stderr:.1f}"
-            lines.append(f"| {name} | {numbers} | `{found.status}` | {found.smallest_overlap:.2f} |")
+        n, work = (
+            "none" if number is None else f"{number.value:.2f} ± {number.stderr:.2f}"
+            for number in (found.mean_number, found.work_kj_mol)
+        )
+        lines.append(f"| {name} | {n} | {work} | `{found.status}` | {found.smallest_overlap:.2f} |")
     return lines
 
 
@@ -191,7 +192,7 @@ def write_page(out: Path, counted: Path | None) -> None:
     if "carbonyl" in profiles and counted is not None:
         against = _against_counts(profiles["carbonyl"], Run.load(counted))
         parts += [_CARBONYL, _status(profiles["carbonyl"]), "", *against, ""]
-    shells = {name: found for name, found in profiles.items() if found.mean_number is not None}
+    shells = {name: found for name, found in profiles.items() if "f_kj_mol" in found.table}
     if shells:
         parts += [_SHELLS, *_shells(shells), ""]
     PAGE.write_text("\n".join(parts))
