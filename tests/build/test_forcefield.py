@@ -35,8 +35,9 @@ def write(path: Path, extra: str = "", attribute: str = "") -> str:
 
 def test_templates_of_lb003(lb003_files: ForceFieldFiles) -> None:
     templates = lb003_files.templates()
-    assert list(templates) == ["LI", "PF6", "EC", "DMC", "EMC", "DEC"]
-    assert [template.charge for template in templates.values()] == [1, -1, 0, 0, 0, 0]
+    assert {name: template.charge for name, template in templates.items()} == {
+        "LI": 1, "PF6": -1, "EC": 0, "PC": 0, "FEC": 0, "DMC": 0, "EMC": 0, "DEC": 0,
+    }  # fmt: skip
     dmc = templates["DMC"]
     assert dmc.elements == ("C", "O", "C", "O", "O", "C", "H", "H", "H", "H", "H", "H")
     assert dmc.atom_names[:4] == ("C1", "O1", "C2", "O2")
@@ -127,7 +128,7 @@ def test_every_type_has_the_mass_of_its_element(family_files: ForceFieldFiles) -
     for root in family_files.roots:
         for kind in root.iterfind("AtomTypes/Type"):
             expected = app.Element.getBySymbol(kind.get("element")).mass._value
-            assert family_files.masses()[kind.get("name", "")] == pytest.approx(expected, abs=6e-4)
+            assert family_files.masses()[kind.get("name", "")] == pytest.approx(expected, abs=1e-3)  # OpenMM's boron: 10.8117
 
 
 TERMS = """
