@@ -128,7 +128,8 @@ def test_every_type_has_the_mass_of_its_element(family_files: ForceFieldFiles) -
     for root in family_files.roots:
         for kind in root.iterfind("AtomTypes/Type"):
             expected = app.Element.getBySymbol(kind.get("element")).mass._value
-            assert family_files.masses()[kind.get("name", "")] == pytest.approx(expected, abs=1e-3)  # OpenMM's boron: 10.8117
+            # OpenMM's boron weighs 10.8117.
+            assert family_files.masses()[kind.get("name", "")] == pytest.approx(expected, abs=1e-3)
 
 
 TERMS = """
