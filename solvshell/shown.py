@@ -79,6 +79,8 @@ def read_analyzed(path: Path | str) -> Shown:
     absent = {name for name in TABLES if not (folder / f"{name}.csv").is_file()}
     missing = [f"{name}.csv" for name in TABLES if name in absent - LATER_TABLES]
     missing += [] if (folder / "summary.json").is_file() else ["summary.json"]
+    if absent & LATER_TABLES:  # some without the others are of no known version
+        absent |= LATER_TABLES
     if missing:
         raise InvalidInput(f"{path}: not analyzed, {', '.join(missing)} missing (make them with 'solvshell analyze')")
     summary = _read(folder / "summary.json", lambda file: json.loads(file.read_text()))

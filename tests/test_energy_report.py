@@ -133,8 +133,9 @@ def test_a_page_without_energies_says_why(folder: Path) -> None:
     assert read_analyzed(with_energies(folder)).without_energies is None
 
 
-def test_an_analysis_of_an_earlier_version_is_shown_without_later_tables(folder: Path) -> None:
-    for name in LATER_TABLES:
+@pytest.mark.parametrize("gone", [LATER_TABLES, {"potential_of_mean_force"}], ids=["all", "one"])
+def test_an_analysis_of_an_earlier_version_is_shown_without_later_tables(folder: Path, gone: set[str]) -> None:
+    for name in gone:
         (folder / f"{name}.csv").unlink()
     said = page_of(folder)
     assert "Interaction energies: not available (analyzed by an older version: analyze it again" in said
