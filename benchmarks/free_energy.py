@@ -40,14 +40,15 @@ _PAGE = """# Umbrella sampling: what we found
 Made by `python benchmarks/free_energy.py run pair carbonyl lb003 lb003_pota-no3 --out RUNS` and then by `table --out
 RUNS --counted RUN`, with the protocols `umbrella-quick` and `desolvation-quick` in boxes of 1,000 to 1,600 atoms, ion
 charges x 0.80: settings for two CPU cores. Windows last 16 to 36 ps, so that what is said of a Li⁺ holds for the one
-that was tagged, with the shell that it had. What the numbers are: [free_energy.md](../free_energy.md). An error is the
-larger of the block bootstrap over the windows and half of the difference of the ways outward and inward; `one_series`
-has the former alone.
+that was tagged, with the shell that it had (those of `desolvation-quick` began at n = 6.0 then). What the numbers are:
+[free_energy.md](../free_energy.md). An error is the larger of the block bootstrap over the windows and half of the
+difference of the ways outward and inward; `one_series` has the former alone.
 """
 _PAIR = """## Li⁺ and PF₆⁻, against GROMACS
 
 The same box and charges as [ion pairs](../forcefield/ion_pairs.md), which GROMACS sampled for three times as long; both
-are zero from 9.3 to 9.7 Å.
+are zero from 9.3 to 9.7 Å. The way outward alone is too low at contact, the way inward too high, in both programs: the
+shell does not follow in so short a time.
 """
 _CARBONYL = """## A carbonyl O of EC leaving Li⁺, against −kT ln g(r)
 
@@ -56,7 +57,8 @@ LB-003 with 8 salt, one tagged EC; g(r) is that of all Li⁺ and EC of a plain r
 _SHELLS = """## One site less: a Li⁺ without and with the polymer
 
 8 salt. The Li⁺ is the one nearest to the first window, n = 6: one with many neighbors. One ion in one box each: that
-they differ says nothing of the polymer.
+they differ says nothing of the polymer. `mean_not_covered`: where the windows end, F(n) is not yet 3 kT above its lowest
+value, so that the mean n, and the work from there, are not known.
 """
 
 
