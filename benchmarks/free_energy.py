@@ -57,7 +57,7 @@ LB-003 with 8 salt, one tagged EC; g(r) is that of all Li⁺ and EC of a plain r
 _SHELLS = """## One site less: a Li⁺ without and with the polymer
 
 8 salt. The Li⁺ is the one nearest to the first window, n = 6: one with many neighbors. One ion in one box each: that
-they differ says nothing of the polymer. `mean_not_covered`: where the windows end, F(n) is not yet 3 kT above its lowest
+they differ says nothing of the polymer. `mean_not_covered`: where windows end, F(n) is not yet 3 kT above its lowest
 value, so that the mean n, and the work from there, are not known.
 """
 
