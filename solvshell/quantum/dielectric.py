@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from solvshell.errors import InvalidInput
 
-#: Dielectric constant, density in g/cm3 and molar mass in g/mol at 25 °C (of EC undercooled): Xu, Chem. Rev.
-#: 104 (2004) 4303, tables 1 and 2 (from memory; EC is that of 40 °C).
+#: Dielectric constant, density in g/cm3 and molar mass in g/mol at 25 °C, of EC at 40 °C: Xu, Chem. Rev.
+#: 104 (2004) 4303, tables 1 and 2 (from memory).
 _SOLVENTS = {
     "EC": (89.78, 1.321, 88.06),
     "PC": (64.92, 1.200, 102.09),
