@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -24,6 +25,11 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def json_number(value: float) -> float | None:
+    """Return a number as JSON has it: one that is not finite is None."""
+    return float(value) if math.isfinite(value) else None
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,14 +1,13 @@
 """Figures of energies and free energies draw what the tables say."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import bar_labels, bars, half_errors, texts
 from energy_tables import energy_tables
 from matplotlib.axes import Axes
-from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from table_contract import COLUMNS
 
@@ -26,36 +25,17 @@ def tables() -> dict[str, pd.DataFrame]:
     return energy_tables()
 
 
-def bars(axes: Axes) -> list[float]:
-    return [bar.get_width() for bar in axes.patches]
-
-
-def labels(axes: Axes) -> list[str]:
-    return [label.get_text() for label in axes.get_yticklabels()]
-
-
-def texts(axes: Axes) -> list[str]:
-    return [text.get_text() for text in axes.texts]
-
-
-def half_errors(axes: Axes) -> Iterator[float]:
-    for container in axes.containers:
-        if isinstance(container, ErrorbarContainer):
-            for ends in container.lines[2][0].get_segments():
-                yield np.ptp(ends, axis=0).max() / 2 if len(ends) else np.nan
-
-
 def test_energies_per_center_with_the_sum_and_errors(axes: Axes, tables: dict[str, pd.DataFrame]) -> None:
     assert figures.draw_energies(axes, tables["energies"], sums=tables["energy_sums"]) is axes
     assert bars(axes) == [0.5 * -250, 3 * -100, -125 - 300]
-    assert labels(axes) == ["PF6", "EC", "the sum"]
+    assert bar_labels(axes) == ["PF6", "EC", "the sum"]
     assert list(half_errors(axes)) == pytest.approx([2.0, 2.0, 2.5])
     assert texts(axes) == ["−125.0 ± 2.0", "−300.0 ± 2.0", "−425.0 ± 2.5"]
 
 
 def test_the_whole_box_is_that_of_ewald_with_the_centers(axes: Axes, tables: dict[str, pd.DataFrame]) -> None:
     figures.draw_energies(axes, tables["energies"], "whole_box", sums=tables["energy_sums"])
-    assert labels(axes) == ["Li", "PF6", "EC", "own images", "the sum"]
+    assert bar_labels(axes) == ["Li", "PF6", "EC", "own images", "the sum"]
     assert bars(axes) == [-40, -125 - 7, -300 - 7, -100, -579]
     assert sum(bars(axes)[:-1]) == bars(axes)[-1]
 
@@ -94,7 +74,7 @@ def test_distribution_and_shells(axes: Axes, tables: dict[str, pd.DataFrame]) ->
     other = Figure().subplots()
     figures.draw_energy_shells(other, tables["energy_shells"])
     assert bars(other) == [-310, -560]
-    assert labels(other) == ["3 EC", "1 PF6 + 3 EC"]
+    assert bar_labels(other) == ["3 EC", "1 PF6 + 3 EC"]
 
 
 def test_distances_that_nobody_has_leave_a_gap(axes: Axes, tables: dict[str, pd.DataFrame]) -> None:
@@ -172,7 +152,7 @@ def means_table() -> pd.DataFrame:
 
 def test_energies_of_clusters(axes: Axes) -> None:
     figures.draw_cluster_energies(axes, means_table())
-    assert labels(axes) == ["4 EC", "pair with 1 EC"]  # a cluster that failed has no row
+    assert bar_labels(axes) == ["4 EC", "pair with 1 EC"]  # a cluster that failed has no row
     drawn = [container.lines[0] for container in axes.containers]
     assert [one.get_xdata()[0] for one in drawn] == [-500, -200, -210]
     assert drawn[0].get_markerfacecolor() != "white"
@@ -188,7 +168,7 @@ def test_energies_of_clusters(axes: Axes) -> None:
 
 def test_desolvation_names_who_leaves(axes: Axes) -> None:
     figures.draw_cluster_energies(axes, means_table(), "desolvation")
-    assert labels(axes) == ["4 EC: EC leaves"]
+    assert bar_labels(axes) == ["4 EC: EC leaves"]
     assert len(figures.plot_cluster_energies(means_table()).axes) == 2
     assert cut_clusters.plot_cluster_energies(means_table().iloc[3:4]) is None
 
@@ -198,7 +178,7 @@ def test_stretches_of_clusters(axes: Axes) -> None:
     rows += [("lithium", "EC", "not_converged", np.nan)]
     columns = ["class", "species", "status", "wavenumber_harmonic_gfn2"]
     figures.draw_infrared(axes, pd.DataFrame(rows, columns=columns))
-    assert labels(axes) == ["EC, free", "EC, at Li⁺"]
+    assert bar_labels(axes) == ["EC, free", "EC, at Li⁺"]
     means = [container.lines[0].get_xdata()[0] for container in axes.containers]
     assert means == [1772, 1740]
     assert next(half_errors(axes)) == pytest.approx(2.0)

@@ -1,17 +1,17 @@
 """Figures draw what the tables say."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import bar_labels, bars, half_errors, texts
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
 from matplotlib.colors import rgb_to_hsv, to_hex
-from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from table_contract import COLUMNS
 
@@ -139,26 +139,6 @@ def convergence() -> pd.DataFrame:
 def running_means() -> pd.DataFrame:
     means = [("Li", 4.0), ("Na", 6.0)]
     return table("running_means", [(c, t, m, 0.1, m - 0.2, m + 0.2, 20.0) for c, m in means for t in (100.0, 200.0)])
-
-
-def bars(axes: Axes) -> list[float]:
-    return [bar.get_width() for bar in axes.patches]
-
-
-def bar_labels(axes: Axes) -> list[str]:
-    return [label.get_text() for label in axes.get_yticklabels()]
-
-
-def texts(axes: Axes) -> list[str]:
-    return [text.get_text() for text in axes.texts]
-
-
-def half_errors(axes: Axes) -> Iterator[float]:
-    """Half the length of each error bar; nan where there is none."""
-    for container in axes.containers:
-        if isinstance(container, ErrorbarContainer):
-            for ends in container.lines[2][0].get_segments():
-                yield np.ptp(ends, axis=0).max() / 2 if len(ends) else np.nan
 
 
 def line(axes: Axes, label: str) -> Any:

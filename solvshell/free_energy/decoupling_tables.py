@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from solvshell.files import write_json
+from solvshell.files import json_number, write_json
 from solvshell.free_energy.decoupling import Decoupling
 
 _MEANS = {
@@ -14,10 +14,6 @@ _MEANS = {
     "too_few_samples": "a state has fewer than 10 independent samples: sample longer; no number to quote",
     "poor_overlap": "neighboring states share less than 3 % of their samples: put states between; there is no number",
 }
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _finite_size(found: Decoupling) -> str:
@@ -39,18 +35,18 @@ def _summary(found: Decoupling) -> dict[str, Any]:
         "quantity": f"excess chemical potential of {' + '.join(found.molecules)} together",
         "status": found.status,
         "status_means": _MEANS[found.status],
-        "mu_ex_kj_mol": _number(found.mu_ex_kj_mol),
-        "stderr_kj_mol": _number(found.stderr_kj_mol),
-        "first_half_kj_mol": _number(found.first_half_kj_mol),
-        "second_half_kj_mol": _number(found.second_half_kj_mol),
+        "mu_ex_kj_mol": json_number(found.mu_ex_kj_mol),
+        "stderr_kj_mol": json_number(found.stderr_kj_mol),
+        "first_half_kj_mol": json_number(found.first_half_kj_mol),
+        "second_half_kj_mol": json_number(found.second_half_kj_mol),
         "reference": "ideal gas of the same flexible molecules at the same concentrations",
-        "kt_ln_concentration_kj_mol": _number(found.ideal_kj_mol),
+        "kt_ln_concentration_kj_mol": json_number(found.ideal_kj_mol),
         "concentration_reference": "1 mol/L of each species, the set counted, in the volume below",
         "volume_nm3": found.volume_nm3,
         "volume_is": "<V^-m>^(-1/m) over the decoupled state, m molecules: <V^m>^(1/m) of the box without the set",
         "temperature_k": found.temperature,
         "pressure_bar": found.pressure,
-        "smallest_overlap": _number(found.smallest_overlap),
+        "smallest_overlap": json_number(found.smallest_overlap),
         "n_independent_smallest": found.n_independent,
         "ion_charge_scale": found.ion_charge_scale,
         "stderr_is": "the larger of that of MBAR and that of the difference of the ways down and up, step by step",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from solvshell.files import write_json
+from solvshell.files import json_number, write_json
 from solvshell.free_energy.states import LEAST_OVERLAP
 from solvshell.free_energy.umbrella import COVERED_KT, Number, Profile
 from solvshell.md.umbrella import read_tagged
@@ -30,12 +30,8 @@ OF_DISTANCES = {
 }
 
 
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 def _as_json(number: Number) -> dict[str, float | None]:
-    return {"value": _number(number.value), "stderr": _number(number.stderr)}
+    return {"value": json_number(number.value), "stderr": json_number(number.stderr)}
 
 
 def _name(stage: Umbrella) -> str:
@@ -70,11 +66,11 @@ def _summary(found: Profile, run: Run, stage: Umbrella) -> dict[str, Any]:
         "relax_ps": stage.relax,
         "sample_ps": stage.sample,
         "tagged_atoms": _tagged(run, stage),
-        "smallest_overlap": _number(found.smallest_overlap),
+        "smallest_overlap": json_number(found.smallest_overlap),
         "least_overlap": LEAST_OVERLAP,
-        "zero_from": _number(found.zero[0]),
-        "zero_to": _number(found.zero[1]),
-        "hysteresis_rms_kj_mol": _number(found.hysteresis_kj_mol),
+        "zero_from": json_number(found.zero[0]),
+        "zero_to": json_number(found.zero[1]),
+        "hysteresis_rms_kj_mol": json_number(found.hysteresis_kj_mol),
         "stderr_is": "the larger of the spread of resampled runs and half of the difference of the two series",
     }
     if found.mean_number is not None and found.work_kj_mol is not None:
@@ -83,7 +79,7 @@ def _summary(found: Profile, run: Run, stage: Umbrella) -> dict[str, Any]:
             "work_to_one_site_less_kj_mol": _as_json(found.work_kj_mol),
         }
     elif "w_kj_mol" in found.table and (well := _well(found.table)) is not None:
-        summary["well"] = {key: _number(well[key]) for key in ("r_angstrom", "w_kj_mol", "stderr_kj_mol")}
+        summary["well"] = {key: json_number(well[key]) for key in ("r_angstrom", "w_kj_mol", "stderr_kj_mol")}
     return summary
 
 
