@@ -10,7 +10,7 @@ from typing import Any
 from solvshell.box import Box, box_hash, whole_folder
 from solvshell.engine import refuse_rigid_network
 from solvshell.errors import InvalidInput
-from solvshell.files import read_yaml, to_yaml, write_atomically, write_json
+from solvshell.files import read_yaml, sha256, to_yaml, write_atomically, write_json
 from solvshell.protocol import Protocol
 from solvshell.provenance import provenance
 from solvshell.units import check_seed
@@ -104,6 +104,23 @@ class Run:
             inside = f"; {path / 'run'} is one" if (path / "run" / "protocol.yaml").is_file() else ""
             raise InvalidInput(f"{path}: not a run folder (make one with 'solvshell run'){inside}")
         return cls(path)
+
+
+def output_hashes(run: Run) -> dict[str, dict[str, Any]]:
+    """Return ``{"bytes": n, "sha256": text}`` of every file that a run has written, by its path in the folder.
+
+    These are the trajectories, the log, what windows have recorded, the record of starts, and of the last checkpoint
+    the portable state; ``done.json`` keeps them, so that `solvshell verify` can tell whether a file is still that one.
+    """
+    windows = run.protocol.windows
+    written = [run.equilibration_path, run.trajectory_path, run.log_path, run.path / "provenance.json"]
+    written += [] if windows is None else [run.path / f"{windows.kind}.{kind}" for kind in ("csv", "json")]
+    written += sorted(run.checkpoint_path.glob("[0-9]*/state.xml"), key=lambda path: int(path.parent.name))[-1:]
+    return {
+        str(path.relative_to(run.path)): {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        for path in written
+        if path.is_file()
+    }
 
 
 def _same_run(run: Run, box_path: Path, protocol: Protocol, seed: int | None) -> None:
