@@ -23,6 +23,9 @@ from solvshell.files import read_openmm_xml, read_yaml, sha256, to_yaml, write_a
 from solvshell.recipe import Recipe
 from solvshell.units import DALTON_PER_NM3, PARTICLE_PER_NM3
 
+#: cutoffs; a narrower cell, in which a molecule nearly meets itself, is not built and not run at constant pressure
+LEAST_WIDTH = 2.2
+
 _FILES = ("recipe.yaml", "topology.cif", "system.xml", "state.xml", "provenance.json")
 
 

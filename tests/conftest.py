@@ -17,5 +17,5 @@ def lb003() -> Recipe:
 def box_path(lb003: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the smallest LB-003 box, packed by Packmol."""
     path = tmp_path_factory.mktemp("lb003") / "box"
-    build_box(lb003, seed=3, n_salt=6).save(path)
+    build_box(lb003, seed=3, n_salt=7).save(path)
     return path

@@ -66,7 +66,7 @@ def test_a_ratio_that_does_not_sum(tmp_path: Path, capsys: pytest.CaptureFixture
     ("arguments", "expected"),
     [
         (["build", "lb004", "--out", "box"], "recipe 'lb004': no such file, and no shipped recipe of that name"),
-        (["build", "lb003", "--n-salt", "0", "--out", "box"], "n_salt: at least 6 for recipe 'lb003', got 0"),
+        (["build", "lb003", "--n-salt", "0", "--out", "box"], "n_salt: at least 7 for recipe 'lb003', got 0"),
         (
             ["run", "nowhere", "--protocol", "demo", "--out", "run"],
             "nowhere: no such folder; make a box with 'solvshell build'",
@@ -139,10 +139,10 @@ def test_build_says_what_it_built_and_never_overwrites(
     box_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "box"
-    assert main(["build", "lb003", "--n-salt", "6", "--out", str(out)]) == 0
+    assert main(["build", "lb003", "--n-salt", "7", "--out", str(out)]) == 0
     said = capsys.readouterr().out
-    assert "EC          28   rounding -1.26 %" in said
-    assert main(["build", "lb003", "--n-salt", "6", "--out", str(out)]) == 2
+    assert "EC          33   rounding -0.26 %" in said
+    assert main(["build", "lb003", "--n-salt", "7", "--out", str(out)]) == 2
     assert "exists" in capsys.readouterr().err
 
 
@@ -181,7 +181,7 @@ def test_doctor_names_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("seed", ["-1", "3000000000"])
 def test_impossible_seeds(seed: str, box_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["build", "lb003", "--n-salt", "6", "--seed", seed, "--out", str(tmp_path / "box")]) == 2
+    assert main(["build", "lb003", "--n-salt", "7", "--seed", seed, "--out", str(tmp_path / "box")]) == 2
     assert main(["run", str(box_path), "--protocol", "quick", "--seed", seed, "--out", str(tmp_path / "run")]) == 2
     assert capsys.readouterr().err.count(f"seed: from 0 to 2147483645, got {seed}") == 2
     assert not list(tmp_path.iterdir())
@@ -192,7 +192,7 @@ def test_outputs_that_cannot_be_written(box_path: Path, tmp_path: Path, capsys: 
     file.write_text("")
     assert main(["run", str(box_path), "--protocol", "quick", "--out", str(file)]) == 2
     assert main(["run", str(box_path), "--protocol", "quick", "--out", str(file / "run")]) == 1
-    assert main(["build", "lb003", "--n-salt", "6", "--out", str(file / "box")]) == 1
+    assert main(["build", "lb003", "--n-salt", "7", "--out", str(file / "box")]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 3
     assert "is a file" in errors[0]
@@ -206,7 +206,7 @@ def test_a_size_may_come_from_the_command_line(tmp_path: Path, capsys: pytest.Ca
     recipe.write_text(yaml.safe_dump(content))
     assert main(["build", str(recipe), "--out", str(tmp_path / "box")]) == 2
     assert "n_salt: missing; state it in recipe 'lb003' or give --n-salt" in capsys.readouterr().err
-    assert main(["build", str(recipe), "--n-salt", "6", "--out", str(tmp_path / "box")]) == 0
+    assert main(["build", str(recipe), "--n-salt", "7", "--out", str(tmp_path / "box")]) == 0
 
 
 def test_a_platform_that_does_not_work_leaves_no_folder(

@@ -33,7 +33,7 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
 def test_lb003_says_what_its_file_says(lb003: Recipe) -> None:
     assert lb003.name == "lb003"
     assert lb003.species == ["Li", "PF6", "EC", "DMC", "EMC"]
-    assert (lb003.n_salt, lb003.smallest) == (50, 6)
+    assert (lb003.n_salt, lb003.smallest) == (50, 7)
     salt, solvents = lb003.composition.salt, lb003.composition.solvents
     assert salt is not None
     assert (salt.molarity, salt.molality, salt.per) == (1.0, None, "solution")
@@ -211,7 +211,7 @@ CSPF6 = {"Cs": 1, "PF6": 1}
             "n_salt: a recipe without salt is sized by n_molecules",
         ),
         (put("n_salt", 0), "n_salt: Input should be greater than 0, got 0"),
-        (put("n_salt", 5), "n_salt: at least 6 .*, got 5"),
+        (put("n_salt", 5), "n_salt: at least 7 .*, got 5"),
         (put("n_salt", 8.5), "n_salt: Input should be a valid integer"),
         (put("n_molecules", 100), "n_molecules: a recipe with a salt is sized by n_salt"),
         (put("smallest", -1), "smallest: Input should be greater than 0, got -1"),

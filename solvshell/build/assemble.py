@@ -9,7 +9,7 @@ import openmm
 from numpy.typing import NDArray
 from openmm import app
 
-from solvshell.box import Box
+from solvshell.box import LEAST_WIDTH, Box
 from solvshell.build.composition import Counts, count_molecules
 from solvshell.build.contents import Contents
 from solvshell.build.curing import cure
@@ -27,8 +27,8 @@ from solvshell.recipe import Recipe
 from solvshell.species import find_species
 from solvshell.units import check_seed
 
-#: a box at constant pressure breathes: its expected side must exceed twice the cutoff by this factor
-BREATHING = 1.05
+#: a box at constant pressure breathes: its expected side must exceed the least width by this factor
+BREATHING = 1.02
 
 Masses = Mapping[str, float]
 Vectors = NDArray[np.float64]
@@ -50,7 +50,7 @@ def _mass(masses: Masses, n: Mapping[str, float]) -> float:
 def _check_size(recipe: Recipe, masses: Masses, counts: Counts, chain: Mapping[str, int]) -> None:
     density, key = _expected_density(recipe), counts.sized_by
     length = cube_length(_mass(masses, counts.n), density)
-    needed = 2 * recipe.force_field.cutoff * BREATHING
+    needed = LEAST_WIDTH * recipe.force_field.cutoff * BREATHING
     if length < needed:
         # Without rounding this size would just do; the smallest with it lies within one or two.
         near = int(counts.size * (needed / cube_length(_mass(masses, counts.ideal), density)) ** 3)
@@ -72,10 +72,10 @@ def _check_size(recipe: Recipe, masses: Masses, counts: Counts, chain: Mapping[s
 
 def _check_packed_size(recipe: Recipe, length: float) -> None:
     cutoff, density = recipe.force_field.cutoff, recipe.packing.density
-    if length < 2 * cutoff:
+    if length < LEAST_WIDTH * cutoff:
         raise InvalidInput(
-            f"packing.density: {density:g} g/cm3 makes a box of {length:.2f} nm, less than twice the cutoff of "
-            f"{cutoff:g} nm; at most {density * (length / (2 * cutoff)) ** 3:.3f} g/cm3 at this size"
+            f"packing.density: {density:g} g/cm3 makes a box of {length:.2f} nm, less than {LEAST_WIDTH:g} times the "
+            f"cutoff of {cutoff:g} nm; at most {density * (length / (LEAST_WIDTH * cutoff)) ** 3:.3f} g/cm3 at this size"
         )
 
 

@@ -68,12 +68,12 @@ def potential_energy(box: Box) -> float:
 
 
 def test_the_box_has_the_counts_of_its_recipe(box: Box) -> None:
-    assert box.counts == {"Li": 6, "PF6": 6, "EC": 28, "DMC": 22, "EMC": 18}
+    assert box.counts == {"Li": 7, "PF6": 7, "EC": 33, "DMC": 26, "EMC": 21}
     assert box.counts == box.provenance["counts"]
-    assert box.recipe.n_salt == 6
-    assert box.n_atoms == 6 + 6 * 7 + 28 * 10 + 22 * 12 + 18 * 15 == box.system.getNumParticles()
+    assert box.recipe.n_salt == 7
+    assert box.n_atoms == 7 + 7 * 7 + 33 * 10 + 26 * 12 + 21 * 15 == box.system.getNumParticles()
     residues = [residue.name for residue in box.topology.residues()]
-    assert residues == ["LI"] * 6 + ["PF6"] * 6 + ["EC"] * 28 + ["DMC"] * 22 + ["EMC"] * 18
+    assert residues == ["LI"] * 7 + ["PF6"] * 7 + ["EC"] * 33 + ["DMC"] * 26 + ["EMC"] * 21
 
 
 def test_every_residue_is_a_whole_molecule(box: Box, lb003_files: ForceFieldFiles) -> None:
@@ -141,8 +141,8 @@ def test_the_box_is_sound_and_cubic_at_its_packing_density(box: Box) -> None:
     np.testing.assert_allclose(box.box_vectors, side * np.eye(3), atol=1e-6)
     assert box.density_g_cm3 == pytest.approx(1.0, rel=1e-5)
     litres = side**3 * 1e-24
-    assert box.molarity("Li") == pytest.approx(6 / 6.02214076e23 / litres, rel=1e-5)
-    assert box.molarity("EC") == pytest.approx(28 / 6 * box.molarity("Li"))
+    assert box.molarity("Li") == pytest.approx(7 / 6.02214076e23 / litres, rel=1e-5)
+    assert box.molarity("EC") == pytest.approx(33 / 7 * box.molarity("Li"))
 
 
 def test_provenance_says_what_the_box_was_made_of(box: Box) -> None:
@@ -151,7 +151,7 @@ def test_provenance_says_what_the_box_was_made_of(box: Box) -> None:
     folder = Path(forcefield_directory()) / "solvshell"
     names = ["lithium.xml", "hexafluorophosphate.xml", "alkanes.xml", "carbonates.xml", "lb003.xml"]
     assert provenance["force_field"] == {name: sha256(folder / name) for name in names}
-    assert provenance["counts_before_rounding"]["EC"] == pytest.approx(28.36, abs=0.01)
+    assert provenance["counts_before_rounding"]["EC"] == pytest.approx(28.36 / 6 * 7, abs=0.01)
     assert {"openmm", "packmol", "rdkit"} <= provenance["versions"].keys()
 
 
@@ -299,9 +299,9 @@ def _stop(*_: object) -> None:
 
 
 def test_the_smallest_lb003_is_just_large_enough(lb003: Recipe) -> None:
-    with pytest.raises(InvalidInput, match=r"n_salt 6 or more$"):
-        build_box(lb003.model_copy(update={"smallest": 1}), n_salt=5)
-    assert lb003.smallest == 6
+    with pytest.raises(InvalidInput, match=r"n_salt 7 or more$"):
+        build_box(lb003.model_copy(update={"smallest": 1}), n_salt=6)
+    assert lb003.smallest == 7
 
 
 def test_a_salt_free_box_too_small_is_refused_by_its_own_size() -> None:
@@ -319,7 +319,7 @@ def test_explicit_counts_too_small_are_refused_by_their_salt() -> None:
 
 
 def test_a_packing_too_dense_for_the_cutoff_is_refused_with_a_density_that_works(lb003: Recipe) -> None:
-    model = lb003.force_field.model_copy(update={"cutoff": 0.57, "switch": None})
+    model = lb003.force_field.model_copy(update={"cutoff": 0.53, "switch": None})
     small = lb003.model_copy(update={"smallest": 1, "n_salt": 1, "force_field": model})
 
     def packed_at(density: float) -> Recipe:

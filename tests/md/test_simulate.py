@@ -156,7 +156,7 @@ def test_a_folder_with_another_run_is_refused(
     with pytest.raises(InvalidInput, match="seed 1, got 2"):
         open_run(run.path, box_path, make_protocol(), seed=2)
     other = tmp_path / "other"
-    assert main(["build", "lb003", "--n-salt", "6", "--seed", "9", "--out", str(other)]) == 0
+    assert main(["build", "lb003", "--n-salt", "7", "--seed", "9", "--out", str(other)]) == 0
     command = ["run", str(other), "--protocol", str(protocol_path), "--out", str(run.path)]
     assert main(command) == 2
     assert "holds a run of another box" in capsys.readouterr().err
