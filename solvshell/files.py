@@ -119,15 +119,25 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path, model: type[Model]) -> Model:
-    """Return the model that a YAML file describes; see `validate` for what is raised."""
+def yaml_content(path: Path) -> Any:
+    """Return what a YAML file says, checked against nothing.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be read or is not YAML.
+    """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 a safe loader
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 a safe loader
     except OSError as error:
         raise InvalidInput(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    return validate(model, content, str(path))
+
+
+def read_yaml(path: Path, model: type[Model]) -> Model:
+    """Return the model that a YAML file describes; see `validate` for what is raised."""
+    return validate(model, yaml_content(path), str(path))
 
 
 def to_yaml(model: BaseModel) -> str:

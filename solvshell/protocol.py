@@ -1,22 +1,25 @@
 """How a box is run: stages in times, not step counts. A protocol is a YAML file; shipped ones lie in ``protocols/``."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from solvshell.data import find, protocol_directory
 from solvshell.errors import InvalidInput
-from solvshell.files import read_yaml
+from solvshell.files import validate, yaml_content
 from solvshell.stages import Dynamics, Minimize, Part, Stage, Windows, steps_of
-from solvshell.units import Mass, Time
+from solvshell.units import Mass, Temperature, Time
 
 #: dalton; three such hydrogens leave the carbon of a methyl group 4.5 of its 12
 HEAVIEST_HYDROGEN = 3.5
 
-
 #: ps; beyond it C=O and P-F, which are flexible, are not integrated any more
 LONGEST_TIMESTEP = 0.005
+
+#: what a stage says in place of a temperature where the file has `temperatures`
+EACH = "each"
 
 
 def _slower_than_vibrations(timestep: float) -> float:
@@ -35,22 +38,42 @@ def _lighter_than_carbon(mass: float) -> float:
     return mass
 
 
+_TIMES = ("approach", "relax", "sample", "record_interval", "duration", "frame_interval", "log_interval")
+
+
 def _check_times(stage: Dynamics | Windows, field: str, timestep: float) -> None:
     """Refuse times that are no whole number of time steps, and intervals that do not divide what they divide."""
-    for key in (
-        "approach", "relax", "sample", "record_interval", "duration", "frame_interval", "log_interval"
-    ):  # fmt: skip
-        if (value := getattr(stage, key, None)) is not None:
+    times = {key: getattr(stage, key, None) for key in _TIMES}
+    divide = [("frame_interval", "duration")]
+    if isinstance(stage, Windows):
+        divide.append(("record_interval", "sample"))
+    elif stage.until is not None:
+        checks = {"until.minimum": stage.until.minimum, "until.check_interval": stage.until.check_interval}
+        times |= checks
+        divide += [("log_interval", key) for key in ("duration", *checks)]
+    steps = {}
+    for key, time in times.items():
+        if time is not None:
             try:
-                steps_of(value, timestep)
+                steps[key] = steps_of(time, timestep)
             except ValueError as error:
                 raise ValueError(f"{field}.{key}: {error}") from None
-    whole = [("frame_interval", stage.frame_interval, "duration", stage.duration)]
-    if isinstance(stage, Windows):
-        whole.append(("record_interval", stage.record_interval, "sample", stage.sample))
-    for part, interval, name, total in whole:
-        if interval is not None and steps_of(total, timestep) % steps_of(interval, timestep):
-            raise ValueError(f"{field}.{part}: {interval:g} ps does not divide the {name}")
+    for part, whole in divide:
+        if part in steps and steps[whole] % steps[part]:
+            raise ValueError(f"{field}.{part}: {times[part]:g} ps does not divide the {whole}")
+
+
+def _check_volume(stage: Dynamics, before: Sequence[Stage], field: str) -> None:
+    """Refuse a stage at the mean volume of something that has none, or has one at another temperature."""
+    earlier = {other.name: other for other in before if isinstance(other, Dynamics) and other.pressure is not None}
+    named = earlier.get(stage.volume_of or "")
+    if named is None:
+        raise ValueError(
+            f"{field}.volume_of: an earlier stage at constant pressure ({', '.join(earlier) or 'there is none'}), "
+            f"got {stage.volume_of}"
+        )
+    if named.ramp_to is not None or named.temperature != stage.temperature:
+        raise ValueError(f"{field}.volume_of: {named.name} is not at {stage.temperature:g} K all the time, as this one")
 
 
 class Protocol(Part):
@@ -77,6 +100,8 @@ class Protocol(Part):
         for index, stage in enumerate(self.stages):
             if not isinstance(stage, Minimize):
                 _check_times(stage, f"stages.{index}", self.timestep)
+            if isinstance(stage, Dynamics) and stage.volume_of is not None:
+                _check_volume(stage, self.stages[:index], f"stages.{index}")
             if getattr(stage, "production", False) and index < len(self.stages) - 1:
                 what = "'production: true'" if isinstance(stage, Dynamics) else f"kind {stage.kind}"
                 raise ValueError(f"stages.{index} ({stage.name}): {what} belongs to the last stage only")
@@ -115,12 +140,87 @@ class Protocol(Part):
         return stage
 
 
-def load_protocol(name: str | Path) -> Protocol:
-    """Return a protocol given by path, or by bare name for a shipped one.
+class _Series(Part):
+    """The part of a protocol file that makes several protocols of it."""
+
+    temperatures: Annotated[list[Temperature], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if len(set(self.temperatures)) != len(self.temperatures):
+            raise ValueError(f"temperatures: all different, got {', '.join(map(_kelvin, self.temperatures))}")
+        return self
+
+
+def _kelvin(temperature: float) -> str:
+    """Return the name of the folder of a temperature, such as 278.15K."""
+    return f"{temperature:.10g}K"
+
+
+def _fields_of_each(content: dict[str, Any]) -> list[tuple[int, str]]:
+    """Return index and key of what the stages of a file leave to the series of temperatures."""
+    stages = content.get("stages")
+    return [
+        (index, key)
+        for index, stage in enumerate(stages if isinstance(stages, list) else [])
+        for key in ("temperature", "ramp_to")
+        if isinstance(stage, dict) and stage.get(key) == EACH
+    ]
+
+
+def _at(content: dict[str, Any], temperature: float) -> dict[str, Any]:
+    """Return the content of a series' file as that of a plain protocol at one of its temperatures."""
+    stages = [dict(stage) if isinstance(stage, dict) else stage for stage in content["stages"]]
+    for index, key in _fields_of_each(content):
+        stages[index][key] = f"{temperature!r} K"
+    return content | {"stages": stages}
+
+
+def load_protocols(name: str | Path) -> dict[str | None, Protocol]:
+    """Return the protocols of a file given by path, or by bare name for a shipped one.
+
+    A file with `temperatures: [278.15 K, 288.15 K]`, whose stages have `temperature: each` (or `ramp_to: each`), makes
+    a plain protocol for each of them.
+
+    Returns
+    -------
+    dict
+        By name of the folder of its run, such as "278.15K", ascending; a plain file has one, whose key is None.
 
     Raises
     ------
     InvalidInput
         If there is no such protocol, or a field of it is wrong: one line for each wrong field.
     """
-    return read_yaml(find(name, protocol_directory(), "protocol"), Protocol)
+    path = find(name, protocol_directory(), "protocol")
+    content = yaml_content(path)
+    if not isinstance(content, dict):
+        return {None: validate(Protocol, content, str(path))}
+    fields = [f"stages.{index}.{key}" for index, key in _fields_of_each(content)]
+    if "temperatures" not in content:
+        if fields:
+            raise InvalidInput(f"{path}: {fields[0]}: {EACH} is for a file with 'temperatures'; this one has none")
+        return {None: validate(Protocol, content, str(path))}
+    series = validate(_Series, {"temperatures": content.pop("temperatures")}, str(path))
+    if not fields:
+        raise InvalidInput(f"{path}: temperatures: no stage has 'temperature: {EACH}', so that all runs would be alike")
+    return {
+        _kelvin(temperature): validate(Protocol, _at(content, temperature), str(path))
+        for temperature in sorted(series.temperatures)
+    }
+
+
+def load_protocol(name: str | Path) -> Protocol:
+    """Return the one protocol of a file that has no series of temperatures; see `load_protocols`.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such protocol, a field of it is wrong, or it is a series.
+    """
+    found = load_protocols(name)
+    if None not in found:
+        raise InvalidInput(
+            f"protocol {str(name)!r}: a series of {len(found)} temperatures, where one protocol is expected"
+        )
+    return found[None]

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
-from solvshell.units import Energy, Force, Length, Pressure, Rate, Spring, Temperature, Time
+from solvshell.units import Density, Energy, Force, Heat, Length, Pressure, Rate, Spring, Temperature, Time
 
 Name = Annotated[str, Field(pattern=r"^[\w.-]+$")]
 
@@ -26,6 +26,22 @@ class Minimize(Part):
     max_iterations: PositiveInt | None = None
 
 
+class Until(Part):
+    """When a stage has equilibrated: looked at after `minimum` and then every `check_interval`.
+
+    What is left after dropping the start must be half of the stage or more, hold `n_independent` independent samples of
+    the density (at constant pressure) and of the potential energy, and neither may drift, by more than its error or by
+    more than `density` and `energy`: see `solvshell.md.equilibration`. The energy is that of a gram, so that one
+    tolerance serves boxes of any size; a liquid takes up 1.5 to 2 J/g for each kelvin.
+    """
+
+    minimum: Time
+    check_interval: Time
+    n_independent: Annotated[int, Field(ge=20)] = 50
+    density: Density = 0.005
+    energy: Heat = 2.0
+
+
 class Motion(Part):
     """What all molecular dynamics state: at constant pressure if `pressure` is given, at constant volume otherwise.
 
@@ -40,28 +56,56 @@ class Motion(Part):
 
 
 class Dynamics(Motion):
-    """Molecular dynamics for a time.
+    """Molecular dynamics for a time, or `until` it has equilibrated but for `duration` at most.
 
-    `thermostat: none` (leapfrog at constant volume and energy) is for measuring energy conservation. `ramp_to` moves
-    the temperature linearly over the stage (an anneal).
+    `thermostat: nose_hoover` (a chain whose collision frequency is `friction`) and `none` (leapfrog at constant energy)
+    leave the momenta of the molecules alone or nearly so: they are for times that are to be physical, and go with
+    constant volume only, since each move of the barostat displaces all molecules at once. A stage at constant volume
+    begins at the mean volume of the constant-pressure stage `volume_of`, or else where the stage before left the cell.
+    `ramp_to` moves the temperature linearly over the stage (an anneal).
     """
 
     kind: Literal["dynamics"]
     duration: Time
+    until: Until | None = None
     ramp_to: Temperature | None = None
-    thermostat: Literal["langevin_middle", "none"] = "langevin_middle"
+    volume_of: Name | None = None
+    thermostat: Literal["langevin_middle", "nose_hoover", "none"] = "langevin_middle"
     frame_interval: Time
     production: bool = False
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.thermostat == "none" and (self.pressure is not None or self.ramp_to is not None):
+        if self.thermostat != "langevin_middle" and (self.pressure is not None or self.ramp_to is not None):
             raise ValueError(
-                "thermostat: none keeps volume and energy; 'pressure' and 'ramp_to' do not belong beside it"
+                f"thermostat: {self.thermostat} is for undisturbed dynamics at one volume; 'pressure' and 'ramp_to' "
+                "do not belong beside it"
             )
         if self.production and self.ramp_to is not None:
             raise ValueError("production runs at one temperature; 'ramp_to' belongs to an earlier stage")
+        if self.volume_of is not None and self.pressure is not None:
+            raise ValueError("volume_of: is for constant volume; 'pressure' does not belong beside it")
+        if self.until is not None:
+            self._check_until(self.until)
         return self
+
+    def _check_until(self, until: Until) -> None:
+        """Refuse a criterion that cannot be met or makes no sense for this stage."""
+        if self.production:
+            raise ValueError("until: equilibrates; production has a fixed duration")
+        if self.ramp_to is not None:
+            raise ValueError("until: nothing is in equilibrium while the temperature changes; not with 'ramp_to'")
+        if until.minimum > self.duration:
+            raise ValueError(
+                f"until.minimum: at most the duration, which is the ceiling ({self.duration:g} ps), "
+                f"got {until.minimum:g} ps"
+            )
+        n_rows = int(self.duration / self.log_interval + 1e-6)
+        if n_rows < 2 * until.n_independent:
+            raise ValueError(
+                f"log_interval: {self.log_interval:g} ps makes {n_rows} rows in {self.duration:g} ps, half of which may "
+                f"be dropped; until.n_independent asks for {until.n_independent}"
+            )
 
     @property
     def ensemble(self) -> str:
@@ -88,6 +132,8 @@ class Windows(Motion, ABC):
     kind: str
     thermostat: ClassVar[str] = "langevin_middle"
     ramp_to: ClassVar[None] = None
+    until: ClassVar[None] = None
+    volume_of: ClassVar[None] = None
     production: ClassVar[bool] = True
 
     @property

@@ -34,6 +34,7 @@ _DIMENSIONS: dict[str, dict[str, float]] = {
     "rate": {"/ps": 1.0, "1/ps": 1.0, "/fs": 1e3, "/ns": 1e-3},
     "force": {"kJ/mol/nm": 1.0},
     "energy": {"kJ/mol": 1.0, "kcal/mol": 4.184},
+    "heat": {"J/g": 1.0, "kJ/kg": 1.0},
     "spring": {"kJ/mol/nm2": 1.0, "kJ/mol/A2": 100.0},
 }
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S.*?)?\s*$")
@@ -103,6 +104,7 @@ Mass = Annotated[float, *_quantity("mass")]
 Rate = Annotated[float, *_quantity("rate")]
 Force = Annotated[float, *_quantity("force")]
 Energy = Annotated[float, *_quantity("energy")]
+Heat = Annotated[float, *_quantity("heat")]
 Spring = Annotated[float, *_quantity("spring")]
 
 

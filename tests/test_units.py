@@ -22,6 +22,7 @@ KNOWN = {
     "rate": {"/ps": 1.5, "1/ps": 1.5, "/fs": 1500.0, "/ns": 1.5e-3},
     "force": {"kJ/mol/nm": 1.5},
     "energy": {"kJ/mol": 1.5, "kcal/mol": 6.276},
+    "heat": {"J/g": 1.5, "kJ/kg": 1.5},
     "spring": {"kJ/mol/nm2": 1.5, "kJ/mol/A2": 150.0},
 }
 FIELDS = {
@@ -36,6 +37,7 @@ FIELDS = {
     "rate": units.Rate,
     "force": units.Force,
     "energy": units.Energy,
+    "heat": units.Heat,
     "spring": units.Spring,
 }
 
