@@ -3,12 +3,14 @@
 import errno
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,16 @@ from openmm import app, unit
 from solvshell.engine import is_network
 from solvshell.errors import InvalidInput
 from solvshell.files import read_openmm_xml, read_yaml, sha256, to_yaml, write_atomically, write_json
+from solvshell.provenance import RECORD, file_record
 from solvshell.recipe import Recipe
 from solvshell.units import DALTON_PER_NM3, PARTICLE_PER_NM3
 
 #: cutoffs; a narrower cell, in which a molecule nearly meets itself, is not built and not run at constant pressure
 LEAST_WIDTH = 2.2
 
-_FILES = ("recipe.yaml", "topology.cif", "system.xml", "state.xml", "provenance.json")
+#: What decides what a simulation gives.
+CONTENT = ("recipe.yaml", "topology.cif", "system.xml", "state.xml")
+_FILES = (*CONTENT, RECORD)
 
 
 @contextmanager
@@ -122,8 +127,14 @@ class Box:
         """Whether bonds cross the periodic boundary, so that no molecule is whole."""
         return is_network(self.system)
 
+    def _topology_text(self) -> str:
+        """Return the topology as mmCIF without the day it was written on: the same box is the same file."""
+        file = StringIO()
+        app.PDBxFile.writeFile(self.topology, self.positions * 10, file, keepIds=True)
+        return re.sub(r"^# Created with .*\n", "", file.getvalue(), count=1, flags=re.MULTILINE)
+
     def save(self, path: Path) -> None:
-        """Write the box as a folder, whole or not at all.
+        """Write the box as a folder, whole or not at all; its record tells the hash of each file.
 
         Raises
         ------
@@ -134,11 +145,11 @@ class Box:
             raise InvalidInput(f"{path}: exists; give another folder for the box, or remove this one")
         with whole_folder(path) as folder:
             write_atomically(folder / "recipe.yaml", to_yaml(self.recipe))
-            with open(folder / "topology.cif", "w", encoding="utf-8") as file:
-                app.PDBxFile.writeFile(self.topology, self.positions * 10, file, keepIds=True)
+            write_atomically(folder / "topology.cif", self._topology_text())
             write_atomically(folder / "system.xml", openmm.XmlSerializer.serialize(self.system))
             write_atomically(folder / "state.xml", openmm.XmlSerializer.serialize(self.state))
-            write_json(folder / "provenance.json", self.provenance)
+            files = {name: file_record(folder / name) for name in CONTENT}
+            write_json(folder / RECORD, self.provenance | {"files": files})
 
     @classmethod
     def load(cls, path: Path) -> "Box":
@@ -161,13 +172,13 @@ class Box:
             topology=app.PDBxFile(str(path / "topology.cif")).topology,
             system=read_openmm_xml(path / "system.xml", "System"),
             state=read_openmm_xml(path / "state.xml", "State"),
-            provenance=json.loads((path / "provenance.json").read_text()),
+            provenance=json.loads((path / RECORD).read_text()),
         )
 
 
 def box_hash(path: Path) -> str:
     """Return one hash of the content of a box folder that decides what a simulation of it gives."""
-    return "-".join(sha256(path / name)[:12] for name in ("recipe.yaml", "system.xml", "state.xml"))
+    return "-".join(sha256(path / name)[:12] for name in CONTENT)
 
 
 def describe_polymer(box: Box) -> list[str]:

@@ -1,11 +1,34 @@
-"""Where a result comes from: versions, machine, command."""
+"""Where a result comes from: command, versions, checkout, machine; and what the files were that it left."""
 
+import os
 import platform
+import re
+import shlex
+import shutil
+import subprocess
 import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-_PACKAGES = ("solvshell", "openmm", "numpy", "scipy", "MDAnalysis", "numba", "packmol", "rdkit", "pymbar")
+from solvshell.files import sha256, write_json
+
+if TYPE_CHECKING:
+    import openmm
+
+RECORD = "provenance.json"
+
+_PACKAGES = (
+    "solvshell", "openmm", "OpenMM-CUDA-12", "OpenMM-CUDA-13", "OpenMM-HIP-6", "OpenMM-HIP-7",
+    "nvidia-cuda-nvrtc-cu12", "nvidia-cuda-nvrtc", "numpy", "scipy", "pandas", "MDAnalysis", "numba", "networkx",
+    "packmol", "rdkit", "pymbar", "tblite", "geometric", "pyscf", "pyscf-dispersion",
+)  # fmt: skip
+#: What shapes numbers, of a checkout.
+_SOURCES = ("solvshell", "forcefields", "systems")
+_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def versions() -> dict[str, str]:
@@ -19,6 +42,56 @@ def versions() -> dict[str, str]:
     return found
 
 
+@cache
+def checkout() -> dict[str, Any]:
+    """Return the commit that the package runs from and whether it differs from that commit; nothing for a wheel."""
+    root, git = Path(__file__).resolve().parent.parent, shutil.which("git")
+    if git is None or not (root / ".git").exists():
+        return {}
+    # Without optional locks, so that asking does not get in the way of somebody who commits.
+    ask = [git, "--no-optional-locks", "-C", str(root)]
+    asked = (["rev-parse", "HEAD"], ["status", "--porcelain", "--", *_SOURCES])
+    commit, changes = (subprocess.run([*ask, *rest], capture_output=True, text=True, check=False) for rest in asked)
+    if commit.returncode or changes.returncode:
+        return {}
+    return {"commit": commit.stdout.strip(), "is_changed": bool(changes.stdout.strip())}
+
+
+def gpu_driver() -> str | None:
+    """Return the version of the NVIDIA kernel driver, or None without one."""
+    found = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", _DRIVER.read_text()) if _DRIVER.is_file() else None
+    return found[0] if found else None
+
+
+def platform_settings(context: "openmm.Context") -> dict[str, str]:
+    """Return what a context's platform was made to do: threads, or device and precision, and whether it repeats."""
+    on = context.getPlatform()
+    settings = {name: on.getPropertyValue(context, name) for name in on.getPropertyNames()}
+    return {name: value for name, value in settings.items() if value}
+
+
 def provenance(**details: Any) -> dict[str, Any]:
     """Return a record of this process, with the details that the caller adds."""
-    return {"command": " ".join(sys.argv), "machine": platform.platform(), "versions": versions(), **details}
+    driver = gpu_driver()
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "directory": os.getcwd(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "machine": platform.platform(),
+        **({} if driver is None else {"gpu_driver": driver}),
+        "versions": versions(),
+        **({"checkout": checkout()} if checkout() else {}),
+        **details,
+    }
+
+
+def file_record(path: Path) -> dict[str, Any]:
+    """Return size in bytes and SHA-256 of a file."""
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def record_tables(folder: Path, files: Iterable[Path], **details: Any) -> None:
+    """Write into a folder of tables what made them, and what each of the files is: ``provenance.json``."""
+    records = {str(path.relative_to(folder)): file_record(path) for path in sorted(files)}
+    write_json(folder / RECORD, provenance(files=records, **details))

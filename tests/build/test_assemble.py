@@ -169,7 +169,12 @@ def test_a_box_is_the_same_after_it_was_written_and_read(tiny_box: Box, tmp_path
     assert serialize(read.system) == serialize(tiny_box.system)
     assert read.recipe == tiny_box.recipe
     assert read.counts == tiny_box.counts == {"Li": 2, "PF6": 2, "EC": 2, "DMC": 2}
+    files = read.provenance.pop("files")
     assert read.provenance == json.loads(json.dumps(tiny_box.provenance))
+    assert {name: record["sha256"] for name, record in files.items()} == {
+        name: sha256(tmp_path / "new" / "box" / name)
+        for name in ("recipe.yaml", "topology.cif", "system.xml", "state.xml")
+    }
     assert potential_energy(read) == potential_energy(tiny_box)
 
     def atoms(box: Box) -> list[tuple[str, str, str, str]]:
