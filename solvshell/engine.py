@@ -99,9 +99,10 @@ def device_of(context: openmm.Context) -> str:
 
 
 def degrees_of_freedom(system: openmm.System) -> int:
-    """Return three per massive particle less one per constraint."""
+    """Return three per massive particle less one per constraint, and less three where the total momentum is zero."""
     massive = sum(system.getParticleMass(i)._value > 0 for i in range(system.getNumParticles()))
-    return 3 * massive - system.getNumConstraints()
+    is_at_rest = any(isinstance(force, openmm.CMMotionRemover) for force in system.getForces())
+    return 3 * massive - system.getNumConstraints() - 3 * is_at_rest
 
 
 def is_network(system: openmm.System) -> bool:

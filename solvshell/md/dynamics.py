@@ -2,9 +2,12 @@
 
 import copy
 
+import numpy as np
 import openmm
+from numpy.typing import NDArray
 from openmm import unit
 
+from solvshell.box import Box
 from solvshell.engine import is_network, refuse_rigid_network
 from solvshell.errors import InvalidInput
 from solvshell.protocol import Protocol
@@ -42,6 +45,8 @@ def _constrain_hydrogen_bonds(system: openmm.System) -> None:
 def stage_system(plain: openmm.System, protocol: Protocol, stage: Dynamics | Windows, seed: int) -> openmm.System:
     """Return a copy of a plain model with the constraints, masses and barostat of a stage.
 
+    Where the thermostat does not push molecules at random, the momentum of the whole is kept at zero.
+
     Raises
     ------
     InvalidInput
@@ -67,13 +72,23 @@ def stage_system(plain: openmm.System, protocol: Protocol, stage: Dynamics | Win
         # A network is bonded to its own images: there is no molecule whose center could be scaled.
         barostat.setScaleMoleculesAsRigid(not is_network(plain))
         system.addForce(barostat)
+    if stage.thermostat != "langevin_middle":
+        # Rounded forces do not sum to zero; and OpenMM's Nose-Hoover takes away the three degrees of freedom only so.
+        system.addForce(openmm.CMMotionRemover(1))
     return system
 
 
 def stage_integrator(protocol: Protocol, stage: Dynamics | Windows, seed: int) -> openmm.Integrator:
-    """Return the integrator of a stage, with its random seed."""
+    """Return the integrator of a stage, with its random seed where it has noise.
+
+    `friction` of the stage is the collision frequency of the Nose-Hoover chain (of three): what couples it to the
+    liquid weakly is a small one. A binary checkpoint holds the chain; a State if asked for with `integratorParameters`.
+    """
+    integrator: openmm.Integrator
     if stage.thermostat == "none":
         integrator = openmm.VerletIntegrator(protocol.timestep)
+    elif stage.thermostat == "nose_hoover":
+        integrator = openmm.NoseHooverIntegrator(stage.temperature, stage.friction, protocol.timestep)
     else:
         integrator = openmm.LangevinMiddleIntegrator(stage.temperature, stage.friction, protocol.timestep)
         integrator.setRandomNumberSeed(seed)
@@ -86,3 +101,61 @@ def set_temperature(context: openmm.Context, temperature: float) -> None:
     context.getIntegrator().setTemperature(temperature)
     if openmm.MonteCarloBarostat.Temperature() in context.getParameters():
         context.setParameter(openmm.MonteCarloBarostat.Temperature(), temperature)
+
+
+def without_drift(velocities: NDArray[np.float64], masses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return velocities, shape (n_atoms, 3), less the one that all share: the total momentum is zero."""
+    return velocities - masses @ velocities / masses.sum()
+
+
+def _molecule_of_each_atom(system: openmm.System) -> NDArray[np.int64]:
+    """Return the number of the molecule that each atom is in: what bonds join, counted from 0."""
+    bonds = [
+        force.getBondParameters(index)[:2]
+        for force in system.getForces()
+        if isinstance(force, openmm.HarmonicBondForce)
+        for index in range(force.getNumBonds())
+    ]
+    i, j = np.array(bonds, dtype=np.int64).reshape(-1, 2).T
+    lowest = np.arange(system.getNumParticles())
+    while True:  # every atom learns of the lowest atom in reach, by bonds and by what that one knows
+        found = lowest.copy()
+        np.minimum.at(found, i, lowest[j])
+        np.minimum.at(found, j, lowest[i])
+        found = found[found]
+        if np.array_equal(found, lowest):
+            return np.unique(lowest, return_inverse=True)[1]
+        lowest = found
+
+
+def scaled_to(box: Box, state: openmm.State, volume_nm3: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return positions, shape (n_atoms, 3), and box vectors, shape (3, 3), at another volume; all in nm.
+
+    Molecules are moved rigidly by their centers, as the barostat does it: bonds and constraints stay as they are.
+
+    Parameters
+    ----------
+    box : Box
+        Says which atoms are one molecule.
+    state : openmm.State
+        With positions, each molecule in one piece: not wrapped atom by atom.
+    volume_nm3 : float
+        The volume to reach.
+
+    Raises
+    ------
+    InvalidInput
+        If the box is a network, which has no molecules to move.
+    """
+    if box.is_network:
+        raise InvalidInput(
+            "volume_of: a periodic network has no molecules that could be moved to another volume; leave it out, or "
+            "take a box whose bonds do not cross the boundary"
+        )
+    positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
+    vectors = state.getPeriodicBoxVectors(asNumpy=True).value_in_unit(unit.nanometer)
+    growth = (volume_nm3 / abs(np.linalg.det(vectors))) ** (1 / 3)
+    molecule = _molecule_of_each_atom(box.system)
+    n_atoms = np.bincount(molecule)
+    centers = np.stack([np.bincount(molecule, positions[:, axis]) / n_atoms for axis in range(3)], axis=1)
+    return positions + (growth - 1) * centers[molecule], growth * vectors

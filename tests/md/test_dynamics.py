@@ -4,11 +4,12 @@ from pathlib import Path
 import numpy as np
 import openmm
 import pytest
+import small_boxes
 
 from solvshell.box import Box
 from solvshell.engine import advance, choose_platform, degrees_of_freedom, make_context, snapshot
 from solvshell.errors import InvalidInput
-from solvshell.md.dynamics import stage_integrator, stage_system
+from solvshell.md.dynamics import scaled_to, set_temperature, stage_integrator, stage_system, without_drift
 from solvshell.protocol import Protocol, load_protocol
 from solvshell.stages import Dynamics
 from solvshell.units import kT_kj_mol
@@ -236,3 +237,143 @@ def test_scaling_the_atoms_of_rigid_molecules_doubles_their_volume(rigid: bool, 
     mean, error = mean_and_error(volumes(context, 3000, 5))
     assert error < 0.015 * mean
     assert mean / ideal == pytest.approx(n_scaled + 1, abs=max(3 * error / ideal, 0.03 * n_scaled))
+
+
+def _closed(thermostat: str, **changes: object) -> tuple[Protocol, Dynamics]:
+    protocol = load_protocol("demo")
+    return protocol, _stage(protocol, thermostat=thermostat, pressure=None, **changes)
+
+
+@pytest.mark.parametrize(
+    ("thermostat", "kind"),
+    [
+        ("langevin_middle", openmm.LangevinMiddleIntegrator),
+        ("nose_hoover", openmm.NoseHooverIntegrator),
+        ("none", openmm.VerletIntegrator),
+    ],
+)
+def test_each_thermostat_has_its_integrator(thermostat: str, kind: type) -> None:
+    assert isinstance(stage_integrator(*_closed(thermostat), seed=1), kind)
+
+
+def test_a_nose_hoover_stage_takes_temperature_and_friction_of_the_stage_and_can_be_ramped() -> None:
+    integrator = stage_integrator(*_closed("nose_hoover", temperature=310.0, friction=0.2), seed=1)
+    assert (integrator.getTemperature()._value, integrator.getCollisionFrequency()._value) == (310.0, 0.2)
+    system = openmm.System()
+    system.addParticle(1.0)
+    context = make_context(system, integrator, choose_platform("Reference"))
+    set_temperature(context, 350.0)
+    assert integrator.getTemperature()._value == 350.0
+
+
+@pytest.mark.parametrize("thermostat", ["nose_hoover", "none"])
+def test_the_whole_stays_at_rest_and_counts_three_degrees_less(box: Box, thermostat: str) -> None:
+    protocol, stage = _closed(thermostat)
+    _, langevin = _closed("langevin_middle")
+    system = stage_system(box.system, protocol, stage, seed=1)
+    plain = stage_system(box.system, protocol, langevin, seed=1)
+    assert degrees_of_freedom(system) == degrees_of_freedom(plain) - 3
+    context = make_context(system, stage_integrator(protocol, stage, seed=1), choose_platform("CPU"))
+    context.setPeriodicBoxVectors(*box.box_vectors)
+    context.setPositions(box.positions)
+    context.applyConstraints(1e-6)
+    context.setVelocitiesToTemperature(298.15, 1)
+    masses = np.array([system.getParticleMass(i)._value for i in range(system.getNumParticles())])
+    start = without_drift(context.getState(velocities=True).getVelocities(asNumpy=True)._value, masses)
+    context.setVelocities(start)
+    advance(context, 50)
+    momentum = masses @ context.getState(velocities=True).getVelocities(asNumpy=True)._value
+    assert np.abs(momentum).max() < 1e-2  # one atom of carbon alone has about 6 dalton nm/ps
+
+
+def test_without_drift_leaves_the_velocities_relative_to_each_other() -> None:
+    velocities, masses = np.random.default_rng(1).normal(size=(5, 3)), np.array([1.0, 2.0, 12.0, 16.0, 3.0])
+    found = without_drift(velocities, masses)
+    assert masses @ found == pytest.approx(np.zeros(3), abs=1e-12)
+    assert np.diff(found, axis=0) == pytest.approx(np.diff(velocities, axis=0))
+
+
+@pytest.mark.physics
+def test_nose_hoover_conserves_its_energy_and_goes_on_from_the_portable_state() -> None:
+    """An argon-like liquid: energy plus that of the heat bath is constant, and the State carries the chain along."""
+    system, positions = lattice_in_solvent()
+    protocol, stage = _closed("nose_hoover", temperature=200.0, friction=5.0)
+    protocol = protocol.model_copy(update={"timestep": 0.002})
+    system.addForce(openmm.CMMotionRemover(1))
+
+    def total(context: openmm.Context) -> float:
+        state = context.getState(energy=True)
+        bath = context.getIntegrator().computeHeatBathEnergy()
+        return (state.getPotentialEnergy() + state.getKineticEnergy() + bath)._value
+
+    def fresh() -> openmm.Context:
+        return make_context(system, stage_integrator(protocol, stage, seed=1), choose_platform("Reference"))
+
+    context = fresh()
+    context.setPositions(positions)
+    context.setVelocitiesToTemperature(100.0, 1)
+    advance(context, 500)
+    totals, kinetic = [], []
+    for _ in range(200):
+        advance(context, 10)
+        totals.append(total(context))
+        kinetic.append(context.getState(energy=True).getKineticEnergy()._value)
+    assert np.std(totals) < 0.1 * np.std(kinetic)
+    state = context.getState(positions=True, velocities=True, integratorParameters=True)
+    advance(context, 50)
+    resumed = fresh()
+    resumed.setState(openmm.XmlSerializer.deserialize(openmm.XmlSerializer.serialize(state)))
+    advance(resumed, 50)
+    there, here = (c.getState(positions=True).getPositions(asNumpy=True)._value for c in (context, resumed))
+    assert here == pytest.approx(there, abs=1e-9)
+
+
+def test_scaling_moves_molecules_rigidly_to_the_volume(box: Box) -> None:
+    volume = 0.9 * box.volume_nm3
+    positions, vectors = scaled_to(box, box.state, volume)
+    assert np.linalg.det(vectors) == pytest.approx(volume)
+    growth = 0.9 ** (1 / 3)
+    assert vectors == pytest.approx(growth * box.box_vectors)
+    for residue in box.topology.residues():
+        atoms = [atom.index for atom in residue.atoms()]
+        before, after = box.positions[atoms], positions[atoms]
+        assert after.mean(axis=0) == pytest.approx(growth * before.mean(axis=0))
+        assert after - after[0] == pytest.approx(before - before[0], abs=1e-12)
+
+
+def test_scaling_does_as_openmms_barostat_does(box: Box) -> None:
+    """One accepted move of the barostat itself, which shifts what it scales into the cell: distances within a cell."""
+    system = copy.deepcopy(box.system)
+    barostat = openmm.MonteCarloBarostat(1.0, 298.15, 1)
+    barostat.setRandomNumberSeed(1)
+    system.addForce(barostat)
+    context = make_context(system, openmm.VerletIntegrator(1e-9), choose_platform("CPU"))
+    context.setPeriodicBoxVectors(*box.box_vectors)
+    context.setPositions(box.positions)
+    for _ in range(100):
+        advance(context, 1)
+        state = context.getState(positions=True)
+        if state.getPeriodicBoxVolume()._value != pytest.approx(box.volume_nm3, rel=1e-9):
+            break
+    else:
+        pytest.fail("no move was accepted")
+    positions, vectors = scaled_to(box, box.state, state.getPeriodicBoxVolume()._value)
+    apart = np.linalg.solve(vectors.T, (positions - state.getPositions(asNumpy=True)._value).T)
+    assert apart == pytest.approx(np.round(apart), abs=1e-5)
+
+
+def test_scaling_finds_the_molecules_of_chains() -> None:
+    """A chain of three units is one molecule though it has three residues."""
+    gel = small_boxes.gel()
+    positions, _ = scaled_to(gel, gel.state, 1.1 * gel.volume_nm3)
+    for force in gel.system.getForces():
+        if isinstance(force, openmm.HarmonicBondForce):
+            for index in range(force.getNumBonds()):
+                i, j = force.getBondParameters(index)[:2]
+                assert positions[j] - positions[i] == pytest.approx(gel.positions[j] - gel.positions[i], abs=1e-12)
+
+
+def test_a_network_is_not_scaled(box: Box) -> None:
+    network = small_boxes.as_network(box)
+    with pytest.raises(InvalidInput, match=r"^volume_of: a periodic network has no molecules"):
+        scaled_to(network, network.state, network.volume_nm3)
