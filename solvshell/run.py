@@ -140,8 +140,8 @@ def _same_run(run: Run, box_path: Path, protocol: Protocol, seed: int | None) ->
         )
 
 
-def open_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = None) -> Run:
-    """Return the run of a box with a protocol in a folder, made if the folder does not exist.
+def check_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = None) -> None:
+    """Refuse a run that cannot be made or resumed in a folder; nothing is written.
 
     Raises
     ------
@@ -158,9 +158,13 @@ def open_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = 
     if path.exists() and not path.is_dir():
         raise InvalidInput(f"{path}: is a file; give a folder for the run")
     if path.exists() and any(path.iterdir()):
-        run = Run.load(path)
-        _same_run(run, box_path, protocol, seed)
-        return run
+        _same_run(Run.load(path), box_path, protocol, seed)
+
+
+def make_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = None) -> Run:
+    """Return the run of a folder, made if the folder does not exist; `check_run` has refused what is wrong."""
+    if path.exists() and any(path.iterdir()):
+        return Run(path)
     if path.exists():
         path.rmdir()
     with whole_folder(path) as folder:
@@ -168,3 +172,15 @@ def open_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = 
         write_atomically(folder / "protocol.yaml", to_yaml(protocol))
         write_json(folder / "provenance.json", provenance(seed=seed or 0, box=box_hash(box_path), starts=[]))
     return Run(path)
+
+
+def open_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = None) -> Run:
+    """Return the run of a box with a protocol in a folder, made if the folder does not exist.
+
+    Raises
+    ------
+    InvalidInput
+        If the folder holds something else: another box, protocol or seed; or if the box is not made for the protocol.
+    """
+    check_run(path, box_path, protocol, seed)
+    return make_run(path, box_path, protocol, seed)

@@ -7,7 +7,7 @@ from functools import partial
 from solvshell.binding.clusters import Cluster
 from solvshell.binding.methods import Asked, Members, Method, PartEnergy
 from solvshell.progress import Tally
-from solvshell.quantum.workers import in_processes
+from solvshell.workers import in_processes
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from solvshell.progress import Tally
 from solvshell.quantum.cache import user_cache
 from solvshell.quantum.dielectric import Dielectric, check_dielectric, mixture_dielectric
 from solvshell.quantum.extra import needed
-from solvshell.quantum.workers import in_processes
 from solvshell.run import Run
+from solvshell.workers import in_processes
 
 FOLDER = "infrared"
 

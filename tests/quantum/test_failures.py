@@ -44,7 +44,7 @@ def test_a_geometry_that_is_given_up_has_its_last_positions():
 
 
 def test_less_than_one_worker_is_refused():
-    from solvshell.quantum.workers import in_processes
+    from solvshell.workers import in_processes
 
     with pytest.raises(InvalidInput, match="workers: at least 1, got 0"):
         in_processes(abs, [1], 0)

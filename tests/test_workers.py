@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from solvshell.errors import WorkFailed
-from solvshell.quantum.workers import in_processes
+from solvshell.workers import in_processes
 
 
 def test_results_are_in_order_from_processes_of_one_thread(monkeypatch):
