@@ -1,5 +1,6 @@
 """Where a result comes from: command, versions, checkout, machine; and what the files were that it left."""
 
+import json
 import os
 import platform
 import re
@@ -12,9 +13,12 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from solvshell.files import sha256, write_json
+from pydantic import BaseModel, Field, RootModel
+
+from solvshell.errors import InvalidInput
+from solvshell.files import sha256, validate, write_json
 
 if TYPE_CHECKING:
     import openmm
@@ -29,6 +33,21 @@ _PACKAGES = (
 #: What shapes numbers, of a checkout.
 _SOURCES = ("solvshell", "forcefields", "systems")
 _DRIVER = Path("/proc/driver/nvidia/version")
+
+
+class FileRecord(BaseModel):
+    """What a file was: its size in bytes, which some do not tell, and its SHA-256 or the first digits of it."""
+
+    bytes: int | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")]
+
+    def is_of(self, path: Path) -> bool:
+        """Return whether a file is still the same."""
+        return self.bytes in (None, path.stat().st_size) and sha256(path).startswith(self.sha256)
+
+
+class FileRecords(RootModel[dict[str, FileRecord]]):
+    """What files were, by their paths in a folder."""
 
 
 def versions() -> dict[str, str]:
@@ -87,8 +106,38 @@ def provenance(**details: Any) -> dict[str, Any]:
 
 
 def file_record(path: Path) -> dict[str, Any]:
-    """Return size in bytes and SHA-256 of a file."""
-    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    """Return size in bytes and SHA-256 of a file, as a record keeps them."""
+    return FileRecord(bytes=path.stat().st_size, sha256=sha256(path)).model_dump()
+
+
+def recorded_files(content: Any, source: str) -> dict[str, FileRecord]:
+    """Return what a record says of files, by their paths.
+
+    Raises
+    ------
+    InvalidInput
+        If it says it in another form than `file_record` makes.
+    """
+    return validate(FileRecords, content, source).root
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return what a file such as ``provenance.json`` or ``done.json`` says.
+
+    Raises
+    ------
+    InvalidInput
+        If it is missing or damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidInput(f"{path}: {error.strerror}") from None
+    except ValueError as error:  # of text and of JSON
+        raise InvalidInput(f"{path}: not valid JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise InvalidInput(f"{path}: holds a {type(content).__name__}, expected names and values")
+    return content
 
 
 def record_tables(folder: Path, files: Iterable[Path], **details: Any) -> None:

@@ -1,18 +1,17 @@
 """The Run: a folder with a box, a protocol and what came of them; it can be resumed by itself."""
 
-import json
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from solvshell.box import Box, box_hash, whole_folder
+from solvshell.box import CONTENT, Box, box_hash, whole_folder
 from solvshell.engine import refuse_rigid_network
 from solvshell.errors import InvalidInput
-from solvshell.files import read_yaml, sha256, to_yaml, write_atomically, write_json
+from solvshell.files import read_yaml, to_yaml, write_atomically, write_json
 from solvshell.protocol import Protocol
-from solvshell.provenance import provenance
+from solvshell.provenance import RECORD, FileRecord, file_record, provenance, read_record, recorded_files
 from solvshell.units import check_seed
 
 
@@ -59,7 +58,14 @@ class Run:
 
     @cached_property
     def box(self) -> Box:
-        """The box that was run."""
+        """The box that was run.
+
+        Raises
+        ------
+        InvalidInput
+            If its files, or the protocol, are not those that the run began with.
+        """
+        self.check_inputs()
         return Box.load(self.path / "box")
 
     @cached_property
@@ -84,8 +90,24 @@ class Run:
     @property
     def provenance(self) -> dict[str, Any]:
         """Seed, versions, hashes, and the platform of each start."""
-        content: dict[str, Any] = json.loads((self.path / "provenance.json").read_text())
-        return content
+        return read_record(self.path / RECORD)
+
+    def check_inputs(self) -> None:
+        """Refuse a run whose box or protocol is another than when it began: nothing says any more what made its frames.
+
+        Raises
+        ------
+        InvalidInput
+            If a file is.
+        """
+        recorded = input_records(self) if (self.path / RECORD).is_file() else {}
+        for name, known in recorded.items():
+            path = self.path / name
+            if path.name != RECORD and path.is_file() and not known.is_of(path):
+                raise InvalidInput(
+                    f"{path}: was changed after the run began; bring the file back, or begin a new run of it "
+                    f"('solvshell verify {self.path}' tells what else differs)"
+                )
 
     @classmethod
     def load(cls, path: Path) -> "Run":
@@ -106,6 +128,24 @@ class Run:
         return cls(path)
 
 
+def input_records(run: Run) -> dict[str, FileRecord]:
+    """Return what the files were that a run began with, by their path in its folder.
+
+    Runs of before November 2026 have recorded three of them, of each the first twelve digits.
+
+    Raises
+    ------
+    InvalidInput
+        If its record is damaged.
+    """
+    record, source = run.provenance, f"{run.path / RECORD}: files"
+    if "files" in record:
+        return recorded_files(record["files"], source)
+    names = ("box/recipe.yaml", "box/system.xml", "box/state.xml")
+    hashes = zip(names, str(record.get("box", "")).split("-"), strict=False)
+    return recorded_files({name: {"sha256": digits} for name, digits in hashes if digits}, source)
+
+
 def output_hashes(run: Run) -> dict[str, dict[str, Any]]:
     """Return ``{"bytes": n, "sha256": text}`` of every file that a run has written, by its path in the folder.
 
@@ -113,17 +153,15 @@ def output_hashes(run: Run) -> dict[str, dict[str, Any]]:
     the portable state; ``done.json`` keeps them, so that `solvshell verify` can tell whether a file is still that one.
     """
     windows = run.protocol.windows
-    written = [run.equilibration_path, run.trajectory_path, run.log_path, run.path / "provenance.json"]
+    written = [run.equilibration_path, run.trajectory_path, run.log_path, run.path / RECORD]
     written += [] if windows is None else [run.path / f"{windows.kind}.{kind}" for kind in ("csv", "json")]
-    written += sorted(run.checkpoint_path.glob("[0-9]*/state.xml"), key=lambda path: int(path.parent.name))[-1:]
-    return {
-        str(path.relative_to(run.path)): {"bytes": path.stat().st_size, "sha256": sha256(path)}
-        for path in written
-        if path.is_file()
-    }
+    states = [path for path in run.checkpoint_path.glob("*/state.xml") if path.parent.name.isdigit()]
+    written += sorted(states, key=lambda path: int(path.parent.name))[-1:]
+    return {str(path.relative_to(run.path)): file_record(path) for path in written if path.is_file()}
 
 
 def _same_run(run: Run, box_path: Path, protocol: Protocol, seed: int | None) -> None:
+    run.check_inputs()
     if box_hash(run.path / "box") != box_hash(box_path):
         raise InvalidInput(
             f"{run.path}: holds a run of another box ({run.box.recipe.name}, {run.box.n_atoms} atoms); "
@@ -170,7 +208,9 @@ def make_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = 
     with whole_folder(path) as folder:
         shutil.copytree(box_path, folder / "box")
         write_atomically(folder / "protocol.yaml", to_yaml(protocol))
-        write_json(folder / "provenance.json", provenance(seed=seed or 0, box=box_hash(box_path), starts=[]))
+        inputs = ["protocol.yaml", *(f"box/{name}" for name in (*CONTENT, RECORD))]
+        files = {name: file_record(folder / name) for name in inputs}
+        write_json(folder / RECORD, provenance(seed=seed or 0, files=files, starts=[]))
     return Run(path)
 
 
