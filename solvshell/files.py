@@ -15,6 +15,8 @@ from solvshell.errors import InvalidInput
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_BLOCK = 2**20
+
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader finds the old content or the new one, also after a power cut."""
@@ -37,10 +39,16 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as a hexadecimal string."""
+def sha256(path: Path, n_bytes: int | None = None) -> str:
+    """Return the SHA-256 of a file, or of its first bytes, as a hexadecimal string."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        if n_bytes is None:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while n_bytes > 0 and (block := file.read(min(n_bytes, _BLOCK))):
+            digest.update(block)
+            n_bytes -= len(block)
+        return digest.hexdigest()
 
 
 def sync_folder(path: Path) -> None:

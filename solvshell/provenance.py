@@ -1,7 +1,6 @@
 """Where a result comes from: command, versions, checkout, machine; and what the files were that it left."""
 
 import json
-import os
 import platform
 import re
 import shlex
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, RootModel
 
@@ -36,14 +35,19 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 
 
 class FileRecord(BaseModel):
-    """What a file was: its size in bytes, which some do not tell, and its SHA-256 or the first digits of it."""
+    """What a file was: its size in bytes and its SHA-256, or what an older version has told of them."""
 
     bytes: int | None = None
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")] | None = None
 
-    def is_of(self, path: Path) -> bool:
-        """Return whether a file is still the same."""
-        return self.bytes in (None, path.stat().st_size) and sha256(path).startswith(self.sha256)
+    def fate(self, path: Path) -> Literal["same", "longer", "another"]:
+        """Return what a file is now; ``longer`` is one that begins with all that it was."""
+        size = path.stat().st_size
+        if self.bytes is not None and size < self.bytes:
+            return "another"
+        if self.sha256 is not None and not sha256(path, self.bytes).startswith(self.sha256):
+            return "another"
+        return "same" if self.bytes in (None, size) else "longer"
 
 
 class FileRecords(RootModel[dict[str, FileRecord]]):
@@ -94,7 +98,6 @@ def provenance(**details: Any) -> dict[str, Any]:
     driver = gpu_driver()
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "directory": os.getcwd(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
         "machine": platform.platform(),

@@ -14,13 +14,6 @@ from solvshell.shown import read_table
 _FILES = {"binding": ("means", "desolvation"), "infrared": ("infrared", "shifts")}
 
 
-def _is_outdated(run: Run, summary: dict[str, Any]) -> bool:
-    """Return whether the trajectory has grown since its clusters were cut."""
-    if "source" not in summary or not run.trajectory_path.exists():
-        return False
-    return int(summary["source"]["trajectory_bytes"]) != run.trajectory_path.stat().st_size
-
-
 def _read(run: Run, folder: Path, names: Sequence[str]) -> dict[str, Any] | None:
     """Return tables and summary of a folder, or None if they are not all there."""
     paths = {name: folder / f"{name}.csv" for name in names}
@@ -28,7 +21,8 @@ def _read(run: Run, folder: Path, names: Sequence[str]) -> dict[str, Any] | None
         return None
     tables = {name: read_table(path) for name, path in paths.items()}
     summary = json.loads((folder / "summary.json").read_text())
-    return {"folder": folder, "tables": tables, "summary": summary, "is_outdated": _is_outdated(run, summary)}
+    is_outdated = "source" in summary and run.is_outdated(summary["source"])
+    return {"folder": folder, "tables": tables, "summary": summary, "is_outdated": is_outdated}
 
 
 def read_clusters(run: Run | None) -> dict[str, dict[str, Any] | None]:

@@ -1,6 +1,7 @@
 """The Run: a folder with a box, a protocol and what came of them; it can be resumed by itself."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -92,6 +93,10 @@ class Run:
         """Seed, versions, hashes, and the platform of each start."""
         return read_record(self.path / RECORD)
 
+    def is_outdated(self, source: Mapping[str, Any]) -> bool:
+        """Return whether the trajectory is not that any more which the ``source`` of a summary tells of."""
+        return self.trajectory_path.exists() and trajectory_record(source).fate(self.trajectory_path) != "same"
+
     def check_inputs(self) -> None:
         """Refuse a run whose box or protocol is another than when it began: nothing says any more what made its frames.
 
@@ -103,7 +108,7 @@ class Run:
         recorded = input_records(self) if (self.path / RECORD).is_file() else {}
         for name, known in recorded.items():
             path = self.path / name
-            if path.name != RECORD and path.is_file() and not known.is_of(path):
+            if path.name != RECORD and path.is_file() and known.fate(path) != "same":
                 raise InvalidInput(
                     f"{path}: was changed after the run began; bring the file back, or begin a new run of it "
                     f"('solvshell verify {self.path}' tells what else differs)"
@@ -126,6 +131,17 @@ class Run:
             inside = f"; {path / 'run'} is one" if (path / "run" / "protocol.yaml").is_file() else ""
             raise InvalidInput(f"{path}: not a run folder (make one with 'solvshell run'){inside}")
         return cls(path)
+
+
+def trajectory_source(path: Path) -> dict[str, str]:
+    """Return what a summary says of the trajectory that its tables were made from."""
+    record = file_record(path)
+    return {"trajectory_bytes": str(record["bytes"]), "trajectory_sha256": record["sha256"]}
+
+
+def trajectory_record(source: Mapping[str, Any]) -> FileRecord:
+    """Return the same as a record; before November 2026 summaries told the size alone."""
+    return FileRecord(bytes=int(source["trajectory_bytes"]), sha256=source.get("trajectory_sha256"))
 
 
 def input_records(run: Run) -> dict[str, FileRecord]:

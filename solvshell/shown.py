@@ -96,7 +96,5 @@ def read_analyzed(path: Path | str) -> Shown:
 
 
 def is_outdated(shown: Shown) -> bool:
-    """Return whether the trajectory has grown since it was analyzed."""
-    if shown.run is None or not shown.run.trajectory_path.exists():
-        return False
-    return int(shown.summary["source"]["trajectory_bytes"]) != shown.run.trajectory_path.stat().st_size
+    """Return whether the trajectory has grown or changed since it was analyzed."""
+    return shown.run is not None and shown.run.is_outdated(shown.summary["source"])

@@ -28,7 +28,7 @@ from solvshell.analysis.typical.export import export_shells
 from solvshell.errors import InvalidInput
 from solvshell.files import read_openmm_xml, read_yaml, validate
 from solvshell.protocol import Protocol
-from solvshell.run import Run
+from solvshell.run import Run, trajectory_source
 from solvshell.species import SpeciesFile, select_species
 from solvshell.xtc import whole_frames
 
@@ -79,7 +79,8 @@ def _analyzed(
 def _names(topology: Any, trajectory: Any) -> dict[str, str]:
     if trajectory is None:
         return {"topology": type(topology).__name__, "trajectory": "the same"}
-    return {"topology": Path(topology).name, "trajectory": Path(trajectory).name}
+    names = {"topology": Path(topology).name, "trajectory": Path(trajectory).name}
+    return names | (trajectory_source(Path(trajectory)) if Path(trajectory).is_file() else {})
 
 
 def _given(timestep_ps: float | None, cell_angstrom: Sequence[float] | None) -> dict[str, str]:
@@ -244,7 +245,7 @@ def analyze_run(
         source = {
             "topology": run.topology_path.name,
             "trajectory": run.trajectory_path.name,
-            "trajectory_bytes": str(trajectory.stat().st_size),
+            **trajectory_source(trajectory),
             "run": "done" if run.is_done else "unfinished",
         }
         universe = open_trajectory(run.topology_path, trajectory)

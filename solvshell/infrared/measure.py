@@ -28,7 +28,7 @@ from solvshell.progress import Tally
 from solvshell.quantum.cache import user_cache
 from solvshell.quantum.dielectric import Dielectric, check_dielectric, mixture_dielectric
 from solvshell.quantum.extra import needed
-from solvshell.run import Run
+from solvshell.run import Run, trajectory_source
 from solvshell.workers import in_processes
 
 FOLDER = "infrared"
@@ -171,7 +171,7 @@ def measure_infrared(
         clusters = cut_clusters(universe, run.box.recipe.entries, wanted, species, first)
         source = {
             "trajectory": run.trajectory_path.name,
-            "trajectory_bytes": str(trajectory.stat().st_size),
+            **trajectory_source(trajectory),
             "first_frame": first,
             "n_frames": len(universe.trajectory),
             "frames": why,
