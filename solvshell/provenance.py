@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -143,7 +142,11 @@ def read_record(path: Path) -> dict[str, Any]:
     return content
 
 
-def record_tables(folder: Path, files: Iterable[Path], **details: Any) -> None:
-    """Write into a folder of tables what made them, and what each of the files is: ``provenance.json``."""
-    records = {str(path.relative_to(folder)): file_record(path) for path in sorted(files)}
+def record_tables(folder: Path, *patterns: str, **details: Any) -> None:
+    """Write into a folder of tables what made them, and what each file is that one of the patterns finds.
+
+    To be called last; `solvshell verify` reads it.
+    """
+    files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
+    records = {str(path.relative_to(folder)): file_record(path) for path in files}
     write_json(folder / RECORD, provenance(files=records, **details))

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from solvshell import figures, report_clusters, report_energies, report_tables, report_windows
 from solvshell.analysis.analyze import UNKNOWN_DYNAMICS
 from solvshell.analysis.exchange import WINDOW_PS
-from solvshell.analysis.sources import SHELLS
+from solvshell.analysis.typical.export import FOLDER
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
 from solvshell.shown import Shown, is_outdated, read_analyzed
@@ -41,7 +41,7 @@ def page_template(name: str) -> jinja2.Template:
 
 def _typical_shells(shown: Shown, partners: Sequence[str]) -> Figure | None:
     index = report_tables.typical_shells(shown.folder, shown.summary)
-    return None if index is None else figures.plot_typical_shells(index, shown.folder / SHELLS, partners)
+    return None if index is None else figures.plot_typical_shells(index, shown.folder / FOLDER, partners)
 
 
 def _log(shown: Shown) -> Figure | None:

@@ -7,8 +7,7 @@ from typing import Any
 import pandas as pd
 
 from solvshell.analysis.residence import METHODS
-from solvshell.analysis.sources import SHELLS
-from solvshell.analysis.typical.export import INDEX_NAME
+from solvshell.analysis.typical.export import FOLDER, INDEX_NAME
 from solvshell.figures import number
 
 _PAIR = ["center", "partner", "site"]
@@ -100,7 +99,7 @@ def exchange_matrices(exchange: pd.DataFrame) -> list[dict[str, Any]]:
 
 def typical_shells(folder: Path, summary: dict[str, Any]) -> pd.DataFrame | None:
     """Return the index of the shells that `analyze` exported beside its tables, or None if it could not."""
-    path = folder / SHELLS / INDEX_NAME
+    path = folder / FOLDER / INDEX_NAME
     if not summary.get("shell_files", {"available": True})["available"]:
         return None  # an index would be that of an earlier analysis
     return pd.read_csv(path, keep_default_na=False, na_values=[""]) if path.is_file() else None

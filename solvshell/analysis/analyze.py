@@ -40,8 +40,10 @@ from solvshell.analysis.shells import (
 )
 from solvshell.analysis.sites import select_sites
 from solvshell.analysis.summary import plain, summarize
+from solvshell.analysis.typical.export import FOLDER
 from solvshell.errors import InvalidInput, WorkFailed
 from solvshell.files import write_atomically, write_json
+from solvshell.provenance import record_tables
 from solvshell.species import SpeciesFile
 
 if TYPE_CHECKING:
@@ -153,12 +155,13 @@ def _count(
 
 
 def write_tables(analysis: Analysis, directory: Path) -> None:
-    """Write the tables as ``rdf.csv``, ``peaks.csv``, ... and the summary as ``summary.json``."""
+    """Write the tables as ``rdf.csv``, ``peaks.csv``, ..., the summary as ``summary.json``, and what made them."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in TABLES:
         table: pd.DataFrame = getattr(analysis, name)
         write_atomically(directory / f"{name}.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     write_json(directory / "summary.json", analysis.summary)
+    record_tables(directory, *(f"{name}.csv" for name in TABLES), "summary.json", f"{FOLDER}/*")
 
 
 def without_energies(analysis: Analysis, reason: str) -> Analysis:

@@ -24,7 +24,7 @@ from solvshell.analysis.analyze import (
 from solvshell.analysis.energies.measure import MOST_FRAMES, EnergyModel, energy_model
 from solvshell.analysis.reading.find_species import find_species_in
 from solvshell.analysis.reading.frames import as_universe, open_trajectory
-from solvshell.analysis.typical.export import export_shells
+from solvshell.analysis.typical.export import FOLDER, export_shells
 from solvshell.errors import InvalidInput
 from solvshell.files import read_openmm_xml, read_yaml, validate
 from solvshell.protocol import Protocol
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     import mdtraj
     import openmm
 
-SHELLS = "shells"
 LEFT_OUT = "left out, as asked"
 STOPPED = "stopped before it came to them; the same analysis again makes them"
 _SAMPLING = "sampling dynamics, not physical time"
@@ -45,8 +44,8 @@ _SAMPLING = "sampling dynamics, not physical time"
 def _written(analysis: Analysis, universe: Universe, directory: Path) -> Analysis:
     """Write tables and typical shells, and return the analysis with a word on the latter in its summary."""
     try:
-        files = export_shells(universe, analysis.first_shells, directory / SHELLS)
-        shells = {"available": True, "folder": SHELLS, "n_files": 2 * len(files)}
+        files = export_shells(universe, analysis.first_shells, directory / FOLDER)
+        shells = {"available": True, "folder": FOLDER, "n_files": 2 * len(files)}
     except InvalidInput as error:  # no elements, a polymer without bonds: the tables are right all the same
         shells = {"available": False, "reason": str(error)}
     analysis = replace(analysis, summary=analysis.summary | {"shell_files": shells})

@@ -20,6 +20,7 @@ from solvshell.binding.request import check_request
 from solvshell.binding.shells import first_shells_of
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically, write_json
+from solvshell.provenance import record_tables
 from solvshell.quantum.dielectric import Dielectric, mixture_dielectric
 from solvshell.run import Run
 
@@ -92,6 +93,7 @@ def write_binding(found: BindingEnergies, directory: Path) -> None:
         table: pd.DataFrame = getattr(found, name)
         write_atomically(directory / f"{name}.csv", table.to_csv(index=False, float_format="%.3f", lineterminator="\n"))
     write_json(directory / "summary.json", found.settings)
+    record_tables(directory, *(f"{name}.csv" for name in TABLES), "summary.json", f"{CLUSTERS}/*.xyz")
 
 
 def _counts(found: BindingEnergies) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from solvshell.infrared.clusters import (
 from solvshell.infrared.shifts import cluster_table, shift_table
 from solvshell.infrared.stretch import MAX_STEPS, Stretch, carbonyl_stretch
 from solvshell.progress import Tally
+from solvshell.provenance import record_tables
 from solvshell.quantum.cache import user_cache
 from solvshell.quantum.dielectric import Dielectric, check_dielectric, mixture_dielectric
 from solvshell.quantum.extra import needed
@@ -110,6 +111,7 @@ def _write(found: Infrared, clusters: list[Cluster], stretches: list[Stretch]) -
     for name, table in (("infrared", found.clusters), ("shifts", found.shifts)):
         write_atomically(directory / f"{name}.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     write_json(directory / "summary.json", found.summary)
+    record_tables(directory, "infrared.csv", "shifts.csv", "summary.json", "clusters/*.xyz")
 
 
 def measure_infrared(

@@ -35,6 +35,8 @@ EXPORT_COLUMNS = [
     "charge",
     "cut_bonds",
 ]
+#: Beside the tables of an analysis.
+FOLDER = "shells"
 INDEX_NAME = "index.csv"
 #: Two shells are the same if their distances differ by less than this, root mean square, in Å.
 SAME_SHELL_ANGSTROM = 0.1
