@@ -16,6 +16,7 @@ from solvshell import __version__
 from solvshell.errors import Interrupted, InvalidInput, WorkFailed
 
 if TYPE_CHECKING:
+    from solvshell.box import Box
     from solvshell.run import Run
 
 _OUT = Console(highlight=False, soft_wrap=True)
@@ -40,47 +41,68 @@ def _demo(arguments: argparse.Namespace) -> None:
     _say(f"the page: {page.resolve()}")
 
 
-def _build(arguments: argparse.Namespace) -> None:
+def _describe(box: "Box") -> None:
+    """Say what is in a box that was built."""
     from solvshell.box import describe_polymer
-    from solvshell.build import build_box
-    from solvshell.recipe import load_recipe
 
-    recipe = load_recipe(arguments.recipe)
-    if arguments.polymer_fraction is not None:
-        recipe = recipe.with_polymer_fraction(arguments.polymer_fraction)
-    if arguments.out.exists():
-        raise InvalidInput(f"--out: {arguments.out} exists; give another folder, or remove this one")
-    size = {"n_salt": arguments.n_salt, "n_molecules": arguments.n_molecules}
-    box = build_box(recipe, seed=arguments.seed, say=_say, **size)
-    box.save(arguments.out)
-    _say(f"{recipe.title}")
+    _say(f"{box.recipe.title}")
     for name, count in box.counts.items():
         _say(f"  {name:<6} {count:>7}   rounding {100 * box.provenance['rounding'][name]:+.2f} %")
-    if recipe.composition.salt is not None:
-        cation = recipe.composition.salt.cation
+    if box.recipe.composition.salt is not None:
+        cation = box.recipe.composition.salt.cation
         _say(f"  {box.molality(cation):.3f} mol {cation} per kg of solvents")
     if not any(entry.center for entry in box.recipe.entries.values()):
         _say("  no simple cation: it can be run, but analyze has nothing to center on")
     for line in describe_polymer(box):
         _say(f"  {line}")
     side = box.volume_nm3 ** (1 / 3)
-    _say(f"  {box.n_atoms} atoms in {side:.3f} nm at {box.density_g_cm3:.3f} g/cm3 as packed: {arguments.out}")
+    _say(f"  {box.n_atoms} atoms in {side:.3f} nm at {box.density_g_cm3:.3f} g/cm3 as packed")
+
+
+def _build(arguments: argparse.Namespace) -> None:
+    from solvshell.box import Box
+    from solvshell.build import build_box, build_replicas
+    from solvshell.recipe import load_recipe
+
+    recipe = load_recipe(arguments.recipe)
+    if arguments.polymer_fraction is not None:
+        recipe = recipe.with_polymer_fraction(arguments.polymer_fraction)
+    how = {key: getattr(arguments, key) for key in ("seed", "n_salt", "n_molecules")}
+    if arguments.replicas is not None:
+        workers = 1 if arguments.workers is None else arguments.workers
+        boxes = build_replicas(recipe, arguments.replicas, arguments.out, workers=workers, console=_OUT, **how)
+        _describe(Box.load(boxes[0]))
+        _say(f"{len(boxes)} replicas, each with its own packing: {boxes[0]} ... {boxes[-1].name}")
+        return
+    if arguments.workers is not None:
+        raise InvalidInput("--workers: is for --replicas; one box is built by one process")
+    if arguments.out.exists():
+        raise InvalidInput(f"--out: {arguments.out} exists; give another folder, or remove this one")
+    box = build_box(recipe, say=_say, **how)
+    box.save(arguments.out)
+    _describe(box)
+    _say(f"the box: {arguments.out}")
 
 
 def _run(arguments: argparse.Namespace) -> None:
     from solvshell.engine import choose_platform
-    from solvshell.md import simulate
+    from solvshell.folders import open_runs
+    from solvshell.md import run_all, simulate
     from solvshell.progress import progress_on
-    from solvshell.protocol import load_protocol
-    from solvshell.run import open_run
+    from solvshell.protocol import load_protocols
 
+    if arguments.at_once is not None and arguments.at_once < 1:
+        raise InvalidInput(f"--at-once: at least 1, got {arguments.at_once}")
     choose_platform(arguments.platform)  # a platform that does not work here must not leave a folder behind
-    run = open_run(arguments.out, arguments.box, load_protocol(arguments.protocol), arguments.seed)
-    if run.is_done:
-        _say(f"{run.path}: done already")
+    runs = open_runs(arguments.out, arguments.box, load_protocols(arguments.protocol), arguments.seed)
+    if all(run.is_done for run in runs):
+        _say(f"{arguments.out}: done already")
         return
-    simulate(run, arguments.platform, progress_on(_OUT))
-    _say(f"done: {run.path}")
+    if [run.path for run in runs] == [arguments.out]:
+        simulate(runs[0], arguments.platform, progress_on(_OUT))
+    else:
+        run_all(runs, platform=arguments.platform, at_once=arguments.at_once, console=_OUT)
+    _say(f"done: {arguments.out}")
 
 
 def _foreign(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -327,9 +349,17 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--protocol", default="demo", help="name or path of a protocol (default: %(default)s)")
     demo.add_argument("--platform", help="OpenMM platform; the fastest that works if left out")
 
-    build = command("build", _build, "pack a recipe into a box", "solvshell build lb003 --n-salt 50 --seed 1 --out box")
+    build = command(
+        "build",
+        _build,
+        "pack a recipe into a box, or into several",
+        "solvshell build lb003 --n-salt 50 --seed 1 --out box\n"
+        "  solvshell build lb003 --n-salt 50 --replicas 8 --workers 4 --out boxes    # then: solvshell run boxes ...",
+    )
     build.add_argument("recipe", help="path of a recipe, or name of a shipped one such as lb003")
-    build.add_argument("--out", type=Path, required=True, help="folder of the box; must not exist")
+    build.add_argument(
+        "--out", type=Path, required=True, help="folder of the box; must not exist. Of replicas: those there are kept"
+    )
     build.add_argument("--n-salt", type=int, help="formula units of salt; scales the whole recipe")
     build.add_argument("--n-molecules", type=int, help="molecules of a salt-free recipe")
     build.add_argument(
@@ -339,15 +369,23 @@ def _parser() -> argparse.ArgumentParser:
         help="mass fraction of polymer with its counter-ions, such as 0.1; 0 leaves the polymer out",
     )
     build.add_argument("--seed", type=int, default=0, help="of the packing (default: %(default)s)")
+    build.add_argument(
+        "--replicas",
+        type=int,
+        metavar="K",
+        help="boxes, each packed by itself, in replica-00 ... inside --out; more of them can be added later",
+    )
+    build.add_argument("--workers", type=int, metavar="N", help="replicas built at once (default: 1)")
 
     run = command(
         "run",
         _run,
         "run a box with a protocol; the same command resumes it",
         "solvshell run box --protocol standard --out run\n"
+        "  solvshell run boxes --protocol standard --out runs    # all replicas in boxes, several at once\n"
         "  solvshell run box --protocol umbrella-quick --out pull    # then: solvshell analyze pull",
     )
-    run.add_argument("box", type=Path, help="folder of a box")
+    run.add_argument("box", type=Path, help="folder of a box, or of boxes replica-00, replica-01, ...")
     run.add_argument(
         "--protocol",
         required=True,
@@ -357,6 +395,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, required=True, help="folder of the run; resumed if it exists")
     run.add_argument("--platform", help="CUDA, HIP, OpenCL, CPU or Reference; the fastest that works if left out")
     run.add_argument("--seed", type=int, help="of velocities, thermostat and barostat (default: 0)")
+    run.add_argument(
+        "--at-once",
+        type=int,
+        metavar="N",
+        help="of several runs, how many go at once (default: as many as there are cores; 4 on each GPU, 8 with MPS)",
+    )
 
     analyze = command(
         "analyze",

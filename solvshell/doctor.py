@@ -1,7 +1,5 @@
 """What this machine has, what is missing, and how fast it is."""
 
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from importlib import metadata
@@ -10,34 +8,24 @@ from pathlib import Path
 from solvshell import engine
 from solvshell.data import forcefield_directory
 from solvshell.errors import WorkFailed
+from solvshell.md.devices import MPS_COMMAND, RUNS_PER_GPU_WITH_MPS, has_mps, output_of
 from solvshell.provenance import versions
+from solvshell.workers import n_cores
 
 _GPU_EXTRAS = "pip install 'solvshell[cuda13]' (NVIDIA, driver 580 or newer), [cuda12] (older drivers) or [hip] (AMD)"
-_MPS_COMMAND = "nvidia-cuda-mps-control -d"
-
-
-def _output(*command: str) -> str:
-    """Return what a program prints, or nothing if it is not there or fails."""
-    if shutil.which(command[0]) is None:
-        return ""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except subprocess.TimeoutExpired:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _gpu_lines() -> Iterator[str]:
-    gpus = _output("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
+    gpus = output_of("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
     if not gpus:
         yield "GPU            none that nvidia-smi shows"
         return
     for gpu in gpus.splitlines():
         yield f"GPU            {gpu}"
-    if _output("pgrep", "-x", "nvidia-cuda-mps"):
-        yield "MPS            its daemon runs: several small boxes share a GPU well"
+    if has_mps():
+        yield f"MPS            its daemon runs: {RUNS_PER_GPU_WITH_MPS} small boxes at once share a GPU well"
     else:
-        yield f"MPS            its daemon does not run; to share a GPU among small boxes start it: {_MPS_COMMAND}"
+        yield f"MPS            its daemon does not run; to share a GPU among small boxes start it: {MPS_COMMAND}"
 
 
 def _packmol_line() -> str:
@@ -115,6 +103,7 @@ def examine(speed_seconds: float = 5.0) -> Iterator[str]:
     platforms = engine.available_platforms()
     for name, problem in platforms.items():
         yield f"platform       {name}: {'works' if problem is None else problem}"
+    yield f"cores          {n_cores()}: as many small boxes run at once without a GPU"
     yield from _gpu_lines()
     yield _packmol_line()
     if "rdkit" not in versions():

@@ -1,10 +1,16 @@
 """Folders of several boxes or runs: replicas ``replica-00`` ..., and temperatures ``278.15K`` ... that hold them."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from solvshell.errors import InvalidInput
-from solvshell.run import Run
+from solvshell.protocol import Protocol
+from solvshell.run import Run, check_run, make_run
+from solvshell.units import check_seed
 
 _REPLICA = re.compile(r"replica-(\d{2,})")
 _TEMPERATURE = re.compile(r"(\d+(?:\.\d+)?)K")
@@ -13,6 +19,19 @@ _TEMPERATURE = re.compile(r"(\d+(?:\.\d+)?)K")
 def replica_name(index: int) -> str:
     """Return the name of the folder of a replica, such as ``replica-00``."""
     return f"replica-{index:02d}"
+
+
+def derived_seed(seed: int, index: int, millikelvin: int = 0) -> int:
+    """Return the seed of a replica, drawn from a seed and its place by `numpy.random.SeedSequence`.
+
+    Replica 0 has the seed itself, so that it is what ``--replicas 1`` or a plain command makes; in a series of
+    temperatures each has its own.
+    """
+    check_seed(seed)
+    if (index, millikelvin) == (0, 0):
+        return seed
+    word = np.random.SeedSequence(seed, spawn_key=(index, millikelvin)).generate_state(1)[0]
+    return int(word) % (2**31 - 2)
 
 
 def _numbered(path: Path, name: re.Pattern[str]) -> dict[float, Path]:
@@ -68,3 +87,57 @@ def runs_of(path: Path) -> list[Run]:
     if (path / "protocol.yaml").is_file() or not inside:
         return [Run.load(path)]
     return [run for inner in inside for run in runs_of(inner)]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a run belongs, and what it is made of."""
+
+    path: Path
+    box_path: Path
+    protocol: Protocol
+    seed: int
+
+
+def _places(out: Path, box_path: Path, protocols: Mapping[str | None, Protocol], seed: int) -> list[_Place]:
+    boxes, places = boxes_of(box_path), []
+    for name, protocol in protocols.items():
+        millikelvin = 0 if name is None else round(1000 * float(name.removesuffix("K")))
+        folder = out if name is None else out / name
+        for index, box in enumerate(boxes):
+            number = index if box == box_path else int(box.name.rpartition("-")[2])
+            path = folder if box == box_path else folder / box.name
+            places.append(_Place(path, box, protocol, derived_seed(seed, number, millikelvin)))
+    return places
+
+
+def open_runs(
+    out: Path, box_path: Path, protocols: Mapping[str | None, Protocol], seed: int | None = None
+) -> list[Run]:
+    """Return the runs of a box, or of all replicas in a folder, with the protocols of a series, in their order.
+
+    Those that do not exist yet are made, after all have been checked: a folder for each replica, inside one for each
+    temperature.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run, or of the runs.
+    box_path : Path
+        Folder of a box, or of replicas.
+    protocols : mapping
+        From `solvshell.protocol.load_protocols`.
+    seed : int, optional
+        Each run has its own, by `derived_seed`; 0 if left out.
+
+    Raises
+    ------
+    InvalidInput
+        As `solvshell.run.open_run`, before anything is made.
+    """
+    places = _places(out, box_path, protocols, seed or 0)
+    if len(places) > 1 and (out / "protocol.yaml").is_file():
+        raise InvalidInput(f"{out}: is one run, and {len(places)} are asked; give another --out")
+    for place in places:
+        check_run(place.path, place.box_path, place.protocol, None if seed is None else place.seed)
+    return [make_run(place.path, place.box_path, place.protocol, place.seed) for place in places]

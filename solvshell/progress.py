@@ -1,7 +1,9 @@
 """What a person sees of long work: a bar with speed and remaining time, or plain lines where there is no terminal."""
 
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Self
 
 from rich.console import Console
@@ -121,3 +123,90 @@ class Tally(AbstractContextManager["Tally"]):
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+def _left(ps: float, ns_per_day: float) -> str:
+    """Return how long a number of ps takes, as hours, minutes and seconds."""
+    if ns_per_day <= 0:
+        return "-:--:--"
+    return str(timedelta(seconds=round(ps / 1000 / ns_per_day * 86400)))
+
+
+class Together(AbstractContextManager["Together"]):
+    """Many runs at once: a bar for each that runs and one for all; where there is no terminal, a line for each 20th.
+
+    Parameters
+    ----------
+    totals
+        How many ps each run has to go, by its name.
+    console
+        Nothing is shown without one.
+    """
+
+    def __init__(self, totals: Mapping[str, float], console: Console | None = None) -> None:
+        self._totals, self._console = dict(totals), console
+        self._done = dict.fromkeys(totals, 0.0)
+        self._speeds: dict[str, float] = {}
+        self._n_ended, self._next = 0, 0.05
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        if console is not None and console.is_terminal:
+            columns = (TextColumn("  {task.description}"), BarColumn(bar_width=30), TextColumn("{task.fields[text]}"))
+            self._bars = Progress(*columns, console=console)
+            self._all = self._bars.add_task("all", total=self._total, text="")
+
+    @property
+    def _total(self) -> float:
+        return sum(self._totals.values())
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+        console = self._console if self._bars is None else self._bars.console
+        if console is not None:
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def note(self, name: str, text: str) -> None:
+        """Show one line of a run."""
+        self.say(f"  {name}: {text.strip()}")
+
+    def update(self, name: str, stage: str, done_ps: float, ns_per_day: float) -> None:
+        """Say where a run is, in ps from its beginning, and how fast it goes."""
+        self._done[name], self._speeds[name] = done_ps, ns_per_day
+        if self._bars is not None:
+            if name not in self._tasks:
+                self._tasks[name] = self._bars.add_task(name, total=self._totals[name], text="")
+            left = _left(self._totals[name] - done_ps, ns_per_day)
+            text = f"{stage}  {done_ps:.4g} of {self._totals[name]:g} ps  {ns_per_day:.3g} ns/day  {left}"
+            self._bars.update(self._tasks[name], completed=done_ps, text=text)
+        self._show_all()
+
+    def end(self, name: str, is_done: bool) -> None:
+        """Say that a run has ended."""
+        self._n_ended += 1
+        self._speeds.pop(name, None)
+        if is_done:
+            self._done[name] = self._totals[name]
+        if self._bars is not None and name in self._tasks:
+            self._bars.remove_task(self._tasks.pop(name))
+        self._show_all()
+
+    def _show_all(self) -> None:
+        done, speed = sum(self._done.values()), sum(self._speeds.values())
+        text = (
+            f"{self._n_ended} of {len(self._totals)} ended, {len(self._speeds)} running, {speed:.3g} ns/day together, "
+            f"{_left(self._total - done, speed)} left"
+        )
+        if self._bars is not None:
+            self._bars.update(self._all, completed=done, text=text)
+        elif done >= self._next * self._total and self._speeds:
+            self._next = done / self._total + 0.05
+            self.say(f"  {100 * done / self._total:.0f} % of {self._total / 1000:.4g} ns: {text}")
+
+    def __enter__(self) -> Self:
+        if self._bars is not None:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars is not None:
+            self._bars.stop()

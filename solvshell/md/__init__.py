@@ -1,5 +1,6 @@
 """Box + Protocol -> Run."""
 
+from solvshell.md.replicas import run_all
 from solvshell.md.simulate import simulate
 
-__all__ = ["simulate"]
+__all__ = ["run_all", "simulate"]
