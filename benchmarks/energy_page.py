@@ -11,9 +11,10 @@ import pandas as pd
 from solvshell import __version__
 from solvshell.analysis import Analysis
 from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT
-from solvshell.comparison.differences import NOTHING, Average, Value, average, difference, from_series
+from solvshell.comparison.differences import NOTHING, difference
 from solvshell.comparison.exchange_free_energy import exchange_differences
 from solvshell.figures import number, pair_name
+from solvshell.joined.averages import Average, Value, average, from_series
 from solvshell.run import Run
 
 _HEAD = """# Energies of Li⁺ with and without the polymer

@@ -32,8 +32,8 @@ from solvshell.analysis.statistics import (
     mean_with_error,
     statistical_inefficiency,
 )
-from solvshell.comparison.differences import average, from_series
 from solvshell.files import write_atomically
+from solvshell.joined.averages import average, from_series
 
 N_FRAMES = 1000
 MEMORIES = (0.005, 0.02, 0.10, 0.30)

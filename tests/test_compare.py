@@ -24,32 +24,31 @@ from solvshell.analysis.peaks import Shell, first_shell
 from solvshell.analysis.rdf import fine_counts
 from solvshell.analysis.sites import select_sites
 from solvshell.analysis.statistics import bootstrap_blocks
+from solvshell.box import Box
 from solvshell.cli import main
 from solvshell.comparison import write_comparison
-from solvshell.comparison.differences import (
-    NOTHING,
-    Average,
-    Difference,
-    Value,
-    answer,
-    average,
-    difference,
-)
-from solvshell.comparison.differences import from_series as value_of
+from solvshell.comparison.differences import NOTHING, Difference, answer, difference
 from solvshell.comparison.energies import EnergyRows
 from solvshell.comparison.free_energies import NO_FREE_ENERGIES
-from solvshell.comparison.recount import Pass, common_cutoffs, pool, recount
 from solvshell.comparison.results import Comparison, compare_systems
-from solvshell.comparison.rows import Numbers, Row, attributed, differences
-from solvshell.comparison.systems import System, controls_of, limits_of, open_systems
+from solvshell.comparison.rows import Row, attributed, differences
+from solvshell.comparison.systems import controls_of, open_systems
 from solvshell.comparison.words import attribution, budget_sentence, interval, missing_control, study_rows
 from solvshell.errors import InvalidInput
+from solvshell.joined.averages import Average, Value, average
+from solvshell.joined.averages import from_series as value_of
+from solvshell.joined.limits import limits_of
+from solvshell.joined.numbers import Numbers
+from solvshell.joined.recount import Pass, common_cutoffs, pool, recount
+from solvshell.joined.systems import System
 from solvshell.protocol import load_protocol
+from solvshell.provenance import file_record
 from solvshell.recipe import load_recipe
 from solvshell.run import Run, open_run
 from solvshell.study import PEAKS, StudyPeak, study_peak, verdict
 
 N_FRAMES = 80
+N_LITHIUM = 7
 
 
 # --- the arithmetic ---
@@ -166,7 +165,7 @@ def system_of(name: str, counts: dict[str, int] | None = None, polymer: dict[str
         "composition": {"n_centers": {"Li": 8}}, "coordination": {"total": {"Li": {}}}, "source": {},
         "flags": flags | {"unresolved": [], "short_draws": []},
     }  # fmt: skip
-    shown: Any = SimpleNamespace(run=SimpleNamespace(box=box, trajectory_path=Path(name)), summary=summary)
+    shown: Any = SimpleNamespace(run=SimpleNamespace(box=box, is_outdated=lambda source: False), summary=summary)
     return System(name, Path(name), (shown,))
 
 
@@ -373,7 +372,7 @@ def test_replicas_of_one_system_are_drawn_and_systems_are_not(monkeypatch: pytes
     ]
     seen = []
     monkeypatch.setattr(
-        "solvshell.comparison.recount.first_shell", lambda _, bootstrap: seen.append(bootstrap) or Shell("no_shell")
+        "solvshell.joined.recount.first_shell", lambda _, bootstrap: seen.append(bootstrap) or Shell("no_shell")
     )
     assert common_cutoffs(passes) == {key: Cutoff(None, None, "no_shell")}
     of_runs = seen[0].weights.reshape(60, 4, 16).sum(axis=2)
@@ -434,9 +433,13 @@ def test_the_study_is_shown_beside_its_own_systems_only() -> None:
 
 
 def other_box(path: Path, number: int) -> Path:
-    """Make the box of a run another one, in all that tells boxes apart."""
-    with open(path / "box" / "state.xml", "a", encoding="utf-8") as file:
+    """Make the box of a run another one, in all that tells boxes apart, as if the run had begun with it."""
+    state, record = path / "box" / "state.xml", path / "provenance.json"
+    with open(state, "a", encoding="utf-8") as file:
         file.write("\n" * (number + 1))
+    content = json.loads(record.read_text())
+    content["files"]["box/state.xml"] = file_record(state)
+    record.write_text(json.dumps(content))
     return path
 
 
@@ -557,7 +560,7 @@ def test_absences_are_words(compared: Path) -> None:
     assert without[["cn_atoms_mean", "cutoff_angstrom"]].isna().all(axis=None)
 
 
-def test_the_page_says_what_was_found_and_stands_alone(compared: Path) -> None:
+def test_the_page_says_what_was_found_and_stands_alone(compared: Path, box_path: Path) -> None:
     page = (compared / "index.html").read_text()
     assert "nan" not in re.sub(r"data:image[^\"]*", "", page).lower().replace("nanometer", "")
     sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
@@ -567,7 +570,9 @@ def test_the_page_says_what_was_found_and_stands_alone(compared: Path) -> None:
     assert "A demonstration, not a measurement" in page
     assert "One run" in page
     assert '<p class="finding">In these boxes, against lb003 (near), Li in lb003 (far) has lost' in page
-    assert page.count("solvent : Li 11.3") == 3  # the smallest box
+    counts = Box.load(box_path).counts
+    n_solvent = sum(counts[name] for name in ("EC", "DMC", "EMC"))
+    assert page.count(f"solvent : Li {n_solvent / counts['Li']:.1f}") == 3
     assert "What Li loses to one partner and gains from another" in page
     for name in ("rdf", "peaks", "budget-Li", "shells-Li", "snapshot-lb003--near"):
         for suffix in ("svg", "png"):
@@ -673,7 +678,7 @@ def test_frames_that_came_later_are_left_out(runs: dict[str, Path], tmp_path: Pa
     assert {"Not finished when it was analyzed"} < limits
     assert any("changed since" in limit for limit in limits)
     _, counted = recount(systems)
-    assert counted["lb003 (going)"][0].shells.n.sum() == 60 * 6
+    assert counted["lb003 (going)"][0].shells.n.sum() == 60 * N_LITHIUM
     summary["frames"]["stop"] = 1000
     (going / "analysis" / "summary.json").write_text(json.dumps(summary))
     assert main(["compare", str(runs["near"] / "replica-00"), str(going), "--out", str(tmp_path / "out")]) == 2
@@ -685,7 +690,7 @@ def test_the_frames_that_were_analyzed_are_those_compared(runs: dict[str, Path],
     analysis = analyze_run(Run.load(some), start=10, stop=70, step=3, n_bootstrap=50)
     _, counted = recount(open_systems([runs["near"] / "replica-00", some]))
     (one,) = next(found for name, found in counted.items() if "some" in name)
-    assert one.shells.n.sum() == analysis.summary["frames"]["used"] * 6
+    assert one.shells.n.sum() == analysis.summary["frames"]["used"] * N_LITHIUM
     assert one.shells.example_frame.isin(analysis.first_shells.frames).all()
     assert analysis.first_shells.frames[-1] == 67
     old = json.loads((some / "analysis" / "summary.json").read_text())

@@ -16,9 +16,9 @@ from solvshell.comparison.energy_words import energy_sentence, study_energy_rows
 from solvshell.comparison.free_energies import NO_FREE_ENERGIES, compare_free_energies
 from solvshell.comparison.results import Comparison
 from solvshell.comparison.rows import Row
-from solvshell.comparison.shell_energies import moved, shell_energy
-from solvshell.comparison.systems import System
 from solvshell.comparison.tables import ENERGY_COLUMNS, energy_table
+from solvshell.joined.shell_energies import moved, shell_energy
+from solvshell.joined.systems import System
 from solvshell.recipe import load_recipe
 from solvshell.shown import Shown
 

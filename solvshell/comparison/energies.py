@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from solvshell.analysis.cutoffs import Cutoff, Key
-from solvshell.comparison.differences import Value, from_series
-from solvshell.comparison.rows import Numbers, Row, attributed, differences, resolved
-from solvshell.comparison.shell_energies import ShellEnergy, row_of, shell_energy
-from solvshell.comparison.systems import System
+from solvshell.comparison.rows import Row, attributed, differences
+from solvshell.joined.averages import Value, from_series
+from solvshell.joined.numbers import Numbers, resolved
+from solvshell.joined.shell_energies import ShellEnergy, row_of, shell_energy
+from solvshell.joined.systems import System
 
 #: The partner of the sum over all.
 ALL = "all"

@@ -7,8 +7,8 @@ from solvshell.comparison.differences import Difference
 from solvshell.comparison.energies import ALL, EnergyRows
 from solvshell.comparison.results import Comparison
 from solvshell.comparison.rows import Row
-from solvshell.comparison.systems import System
 from solvshell.comparison.words import control_words, interval, listed
+from solvshell.joined.systems import System
 from solvshell.study import ENERGY_PARTNERS, is_studied
 
 _DIGITS = 1

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from solvshell.comparison.differences import Average, Value, average, difference, from_series
+from solvshell.comparison.differences import difference
+from solvshell.joined.averages import Average, Value, average, from_series
 
 _KEY = ["center", "leaves", "enters", "shell", "gives", "concentrations"]
 EXCHANGE_COLUMNS = [

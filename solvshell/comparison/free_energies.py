@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from solvshell.comparison.differences import Value, from_series
 from solvshell.comparison.exchange_free_energy import EXCHANGE_COLUMNS, exchange_differences
-from solvshell.comparison.rows import Numbers, Row, attributed, differences, resolved
-from solvshell.comparison.systems import System
+from solvshell.comparison.rows import Row, attributed, differences
+from solvshell.joined.averages import Value, from_series
+from solvshell.joined.numbers import Numbers, resolved
+from solvshell.joined.systems import System
 from solvshell.shown import Shown
 
 

@@ -12,9 +12,9 @@ from scipy.ndimage import gaussian_filter1d
 from solvshell.analysis.statistics import MIN_REPLICAS
 from solvshell.comparison.figures import pairs_of, system_color
 from solvshell.comparison.results import Comparison
-from solvshell.comparison.systems import System
 from solvshell.comparison.words import STATUS_WORDS
 from solvshell.figures import LINES, SITE_NAMES, SMOOTHING_BINS, STYLE, new_figure, pair_name
+from solvshell.joined.systems import System
 
 #: Of centers and reference centers in one panel.
 _CENTER_COLORS = ("#7b3294", "#c9a227", "#009E73", "#0072B2")

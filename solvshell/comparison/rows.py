@@ -1,12 +1,14 @@
 """A row for each number of each system, with its difference to the first system and what controls say about it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT
-from solvshell.comparison.differences import NOTHING, Answer, Average, Difference, Value, answer, average, difference
-from solvshell.comparison.systems import System, controls_of
+from solvshell.comparison.differences import NOTHING, Answer, Difference, answer, difference
+from solvshell.comparison.systems import controls_of
+from solvshell.joined.averages import Average, average
+from solvshell.joined.numbers import Numbers
+from solvshell.joined.systems import System
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,6 @@ class Row:
     n_replicas: int
     witnesses: tuple[Witness, ...] | None = None
     extra: dict[str, Any] | None = None
-
-
-Numbers = dict[tuple[str, ...], tuple[str, list[Value], dict[str, Any]]]
 
 
 def differences(systems: Sequence[System], numbers: Sequence[Numbers], *, absent_is_zero: bool) -> list[Row]:
@@ -110,8 +109,3 @@ def attributed(rows: list[Row], systems: Sequence[System]) -> list[Row]:
         else row
         for row in rows
     ]
-
-
-def resolved(n_independent: Iterable[float]) -> str:
-    """Return the status of a number of which there are so many independent samples in each replica."""
-    return "resolved" if all(n >= RESOLVED_N_INDEPENDENT for n in n_independent) else "not_resolved"

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from solvshell.comparison.energy_words import energy_sentences
 from solvshell.comparison.results import Comparison
-from solvshell.comparison.systems import limits_of
 from solvshell.comparison.words import budget_sentence, caveat
+from solvshell.joined.limits import limits_of
 
 
 def sentences(found: Comparison) -> list[str]:

@@ -6,8 +6,9 @@ from typing import Any
 from solvshell.comparison.differences import Difference
 from solvshell.comparison.results import Comparison
 from solvshell.comparison.rows import Row, Witness
-from solvshell.comparison.systems import System, has_short_draws
 from solvshell.figures import SITE_NAMES
+from solvshell.joined.limits import has_short_draws
+from solvshell.joined.systems import System
 from solvshell.study import PEAKS, verdict
 
 STATUS_WORDS = {

@@ -11,12 +11,14 @@ from solvshell import figures as shared
 from solvshell.analysis.statistics import MIN_REPLICAS
 from solvshell.box import describe_polymer
 from solvshell.comparison import energy_figures, energy_words, figures, rdf_figures, tables, words
-from solvshell.comparison.recount import CUTOFF_STEP_ANGSTROM, Recount, recount
 from solvshell.comparison.results import Comparison, compare_systems
 from solvshell.comparison.sentences import sentences
-from solvshell.comparison.systems import System, differing_models, limits_of, open_systems
+from solvshell.comparison.systems import differing_models, open_systems
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically, write_json
+from solvshell.joined.limits import limits_of
+from solvshell.joined.recount import CUTOFF_STEP_ANGSTROM, Recount, recount
+from solvshell.joined.systems import System
 from solvshell.report import page_template, save_and_embed
 from solvshell.snapshot import plot_snapshot
 from solvshell.study import CITATION, ENERGY_CLAIM, REMARK
@@ -40,7 +42,7 @@ def _write_run_tables(systems: Sequence[System], recounts: dict[str, list[Recoun
 def _snapshot(found: Comparison, system: System, recounts: list[Recount], colors: dict[str, str]) -> Any:
     cutoffs = {key: cutoff.angstrom for key, cutoff in found.cutoffs.items() if cutoff.angstrom is not None}
     ranked = list(recounts[0].shells.sort_values("fraction", ascending=False).composition)
-    return plot_snapshot(recounts[0].last, cutoffs, ranked, colors, system.name)
+    return plot_snapshot(recounts[0].read.last, cutoffs, ranked, colors, system.name)
 
 
 def _draw(found: Comparison, recounts: dict[str, list[Recount]], centers: list[str], out: Path) -> dict[str, str]:

@@ -14,12 +14,12 @@ from solvshell.analysis.geometry import SolvationGeometry
 from solvshell.analysis.peaks import Shell, first_shell
 from solvshell.analysis.rdf import PairCounts, fine_counts
 from solvshell.analysis.reading.frames import open_trajectory
-from solvshell.analysis.shells import first_shells, shell_shares, shell_table, speciation_table
+from solvshell.analysis.shells import FirstShells, first_shells, shell_shares, shell_table, speciation_table
 from solvshell.analysis.sites import Sites, select_sites
 from solvshell.analysis.sources import whole_trajectory
 from solvshell.analysis.statistics import Bootstrap, Estimate, bootstrap_replicas, bootstrap_run, bootstrap_runs
-from solvshell.comparison.systems import System
 from solvshell.errors import InvalidInput
+from solvshell.joined.systems import System
 from solvshell.shown import Shown
 from solvshell.snapshot import Frame, frame_of
 from solvshell.species import select_species
@@ -40,12 +40,27 @@ class Pass:
     first_frame: int
     last: Frame
 
+    @property
+    def counted(self) -> list[Key]:
+        """The pairs that may have a first shell: of coordinating sites around centers."""
+        return [key for key, pair in self.pairs.items() if pair.site.coordinating and not pair.center.reference]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """One pair of several runs as if they were one, the samples of its bootstrap, and its first shell."""
+
+    pair: PairCounts
+    bootstrap: Bootstrap
+    shell: Shell
+
 
 @dataclass(frozen=True)
 class Recount:
     """The first shells of one run within the common cutoffs, and what is behind each row, in the order of the rows.
 
-    `moved` is the coordination number within the cutoff shortened and lengthened by `CUTOFF_STEP_ANGSTROM`.
+    `moved` is the coordination number within the cutoff shortened and lengthened by `CUTOFF_STEP_ANGSTROM`, `counted`
+    what all is counted from, `read` what it was read from.
     """
 
     coordination: pd.DataFrame
@@ -57,7 +72,8 @@ class Recount:
     shares: pd.DataFrame
     moved: dict[Key, tuple[float, float, float]]
     peaks: pd.DataFrame
-    last: Frame
+    counted: FirstShells
+    read: Pass
 
 
 def _read(system: str, replica: Shown, capture: float) -> Pass:
@@ -88,16 +104,7 @@ def _read(system: str, replica: Shown, capture: float) -> Pass:
         )
         for row in replica.summary["peaks"]
     }
-    counted = [key for key, pair in pairs.items() if pair.site.coordinating and not pair.center.reference]
-    return Pass(
-        system,
-        sites,
-        {key: pairs[key] for key in counted},
-        {key: bootstraps[key] for key in counted},
-        geometry.results,
-        first,
-        last,
-    )
+    return Pass(system, sites, pairs, bootstraps, geometry.results, first, last)
 
 
 def pool(pairs: Sequence[PairCounts], bootstraps: Sequence[Bootstrap]) -> tuple[PairCounts, Bootstrap]:
@@ -121,25 +128,28 @@ def _pooled_cutoff(pair: PairCounts, shell: Shell) -> Cutoff:
     return replace(cutoff, source="pooled_first_minimum") if cutoff.source == "first_minimum" else cutoff
 
 
-def common_cutoffs(passes: Sequence[Pass]) -> dict[Key, Cutoff]:
-    """Return the cutoff of each center, partner and site: the first minimum of the g(r) of all runs that have it.
+def pooled_pair(passes: Sequence[Pass], key: Key, rng: np.random.Generator) -> Pooled:
+    """Return one pair of all runs that have it.
 
-    That g(r) is the sum of the counts over the sum of the even counts, so that a run weighs as much as it knows. Every
-    system is in every sample of its bootstrap; of a system of three or more replicas these are drawn before their
+    g(r) is the sum of the counts over the sum of the even counts, so that a run weighs as much as it knows. Every
+    system is in every sample of the bootstrap; of a system of three or more replicas these are drawn before their
     blocks.
     """
+    having = [one for one in passes if key in one.pairs]
+    of_systems = [
+        bootstrap_replicas([one.bootstraps[key] for one in replicas], rng)
+        for _, replicas in groupby(having, key=lambda one: one.system)
+    ]
+    pair, bootstrap = pool([one.pairs[key] for one in having], of_systems)
+    return Pooled(pair, bootstrap, first_shell(pair, bootstrap))
+
+
+def common_cutoffs(passes: Sequence[Pass]) -> dict[Key, Cutoff]:
+    """Return the cutoff of each center, partner and site: the first minimum of the g(r) of all runs that have it."""
     rng = np.random.default_rng(0)
-    keys = dict.fromkeys(key for one in passes for key in one.pairs)
-    cutoffs = {}
-    for key in keys:
-        having = [one for one in passes if key in one.pairs]
-        of_systems = [
-            bootstrap_replicas([one.bootstraps[key] for one in replicas], rng)
-            for _, replicas in groupby(having, key=lambda one: one.system)
-        ]
-        pooled, bootstrap = pool([one.pairs[key] for one in having], of_systems)
-        cutoffs[key] = _pooled_cutoff(pooled, first_shell(pooled, bootstrap))
-    return cutoffs
+    keys = dict.fromkeys(key for one in passes for key in one.counted)
+    pooled = {key: pooled_pair(passes, key, rng) for key in keys}
+    return {key: _pooled_cutoff(one.pair, one.shell) for key, one in pooled.items()}
 
 
 def _moved(pair: PairCounts, cutoff: Cutoff) -> tuple[float, float, float]:
@@ -168,10 +178,10 @@ def _recount(replica: Shown, one: Pass, cutoffs: dict[Key, Cutoff]) -> Recount:
     total = total_coordination(counted)
     shares = pd.DataFrame(shell_shares(counted), columns=["center", "partner", "shell_share", "bulk_share", "ratio"])
     coordination = coordination_table(counted)
-    moved = {key: _moved(pair, cutoffs[key]) for key, pair in one.pairs.items()}
+    moved = {key: _moved(one.pairs[key], cutoffs[key]) for key in one.counted}
     return Recount(
         coordination, total, shells, of_shells, speciation, of_speciation, shares, moved, _peaks(replica, cutoffs),
-        one.last,
+        counted, one,
     )  # fmt: skip
 
 

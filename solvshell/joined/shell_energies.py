@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from solvshell.analysis.cutoffs import Cutoff, Key
-from solvshell.comparison.differences import Value, from_series
+from solvshell.joined.averages import Value, from_series
 from solvshell.shown import Shown
 
 
@@ -50,8 +50,23 @@ def moved(distance: pd.DataFrame, own: float, common: float, n_center_frames: in
     return float(np.diff(energy)[0]) / n_center_frames, float(np.diff(molecules)[0]) / n_center_frames
 
 
-def _gain(replica: Shown, keys: list[Key], cutoffs: Mapping[Key, Cutoff]) -> tuple[float, float] | None:
-    """Return `moved` of a run; None where several sites of a partner coordinate and the nearest atom may be any."""
+@dataclass(frozen=True)
+class Gain:
+    """What the common cutoff adds per center to the run's own: energies in kJ/mol, and molecules."""
+
+    lj: float
+    bare: float
+    molecules: float
+
+
+def gain_within(replica: Shown, keys: list[Key], cutoffs: Mapping[Key, Cutoff]) -> Gain | None:
+    """Return `moved` of a run; None where several sites of a partner coordinate and the nearest atom may be any.
+
+    Parameters
+    ----------
+    keys
+        The coordinating sites of the partner that have a common cutoff.
+    """
     if len(keys) != 1:
         return None
     (key,) = keys
@@ -62,7 +77,10 @@ def _gain(replica: Shown, keys: list[Key], cutoffs: Mapping[Key, Cutoff]) -> tup
     rows = distance[(distance.center == center) & (distance.partner == partner)]
     n_frames = int(replica.summary["energies"]["frames"]["used"])
     n_center_frames = n_frames * int(replica.summary["composition"]["n_centers"][center])
-    return moved(rows, 0.0 if math.isnan(own) else own, common or 0.0, n_center_frames)
+    cutoff = (0.0 if math.isnan(own) else own, common or 0.0, n_center_frames)
+    energy, molecules = moved(rows, *cutoff)
+    lj, _ = moved(rows.assign(bare_kj_mol=0.0), *cutoff)
+    return Gain(lj, energy - lj, molecules)
 
 
 def _value(mean: float, row: "pd.Series | None") -> Value:
@@ -100,8 +118,8 @@ def shell_energy(
     energy = 0.0 if all_of is None else float(all_of.total_kj_mol)
     mean = math.nan if one_of is None else float(one_of.total_kj_mol)
     n_molecules = energy / mean if mean else 0.0
-    gain = _gain(replica, keys, cutoffs)
-    more_energy, more_molecules = gain or (0.0, 0.0)
+    gain = gain_within(replica, keys, cutoffs)
+    more_energy, more_molecules = (gain.lj + gain.bare, gain.molecules) if gain else (0.0, 0.0)
     here = n_molecules + more_molecules if n_molecules == n_molecules else more_molecules
     return ShellEnergy(
         all=_value(energy + more_energy, all_of),
