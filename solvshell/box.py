@@ -21,8 +21,8 @@ from openmm import app, unit
 
 from solvshell.engine import is_network
 from solvshell.errors import InvalidInput
-from solvshell.files import read_openmm_xml, read_yaml, sha256, to_yaml, write_atomically, write_json
-from solvshell.provenance import RECORD, file_record
+from solvshell.files import read_openmm_xml, read_yaml, sha256, to_yaml, write_atomically
+from solvshell.provenance import RECORD, file_record, write_record
 from solvshell.recipe import Recipe
 from solvshell.units import DALTON_PER_NM3, PARTICLE_PER_NM3
 
@@ -149,7 +149,7 @@ class Box:
             write_atomically(folder / "system.xml", openmm.XmlSerializer.serialize(self.system))
             write_atomically(folder / "state.xml", openmm.XmlSerializer.serialize(self.state))
             files = {name: file_record(folder / name) for name in CONTENT}
-            write_json(folder / RECORD, self.provenance | {"files": files})
+            write_record(folder / RECORD, self.provenance | {"files": files})
 
     @classmethod
     def load(cls, path: Path) -> "Box":

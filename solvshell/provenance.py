@@ -1,5 +1,6 @@
 """Where a result comes from: command, versions, checkout, machine; and what the files were that it left."""
 
+import hashlib
 import json
 import platform
 import re
@@ -7,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -21,7 +23,7 @@ from solvshell.files import sha256, validate, write_json
 if TYPE_CHECKING:
     import openmm
 
-RECORD = "provenance.json"
+RECORD, SEAL = "provenance.json", "seal"
 
 _PACKAGES = (
     "solvshell", "openmm", "OpenMM-CUDA-12", "OpenMM-CUDA-13", "OpenMM-HIP-6", "OpenMM-HIP-7",
@@ -123,6 +125,17 @@ def recorded_files(content: Any, source: str) -> dict[str, FileRecord]:
     return validate(FileRecords, content, source).root
 
 
+def seal_of(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what a record says, apart from its own seal, in whatever order."""
+    rest = json.loads(json.dumps({key: value for key, value in content.items() if key != SEAL}))
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def write_record(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a record with a seal, by which `solvshell verify` sees that it was changed."""
+    write_json(path, {**content, SEAL: seal_of(content)})
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """Return what a file such as ``provenance.json`` or ``done.json`` says.
 
@@ -149,4 +162,4 @@ def record_tables(folder: Path, *patterns: str, **details: Any) -> None:
     """
     files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
     records = {str(path.relative_to(folder)): file_record(path) for path in files}
-    write_json(folder / RECORD, provenance(files=records, **details))
+    write_record(folder / RECORD, provenance(files=records, **details))

@@ -10,9 +10,9 @@ from typing import Any
 from solvshell.box import CONTENT, Box, box_hash, whole_folder
 from solvshell.engine import refuse_rigid_network
 from solvshell.errors import InvalidInput
-from solvshell.files import read_yaml, to_yaml, write_atomically, write_json
+from solvshell.files import read_yaml, to_yaml, write_atomically
 from solvshell.protocol import Protocol
-from solvshell.provenance import RECORD, FileRecord, file_record, provenance, read_record, recorded_files
+from solvshell.provenance import RECORD, FileRecord, file_record, provenance, read_record, recorded_files, write_record
 from solvshell.units import check_seed
 
 
@@ -226,7 +226,7 @@ def make_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = 
         write_atomically(folder / "protocol.yaml", to_yaml(protocol))
         inputs = ["protocol.yaml", *(f"box/{name}" for name in (*CONTENT, RECORD))]
         files = {name: file_record(folder / name) for name in inputs}
-        write_json(folder / RECORD, provenance(seed=seed or 0, files=files, starts=[]))
+        write_record(folder / RECORD, provenance(seed=seed or 0, files=files, starts=[]))
     return Run(path)
 
 

@@ -1,6 +1,8 @@
 """What we know of the XTC format: how long a frame is, and so where a file was cut."""
 
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 MAGIC = 1995
@@ -37,18 +39,36 @@ def frame_length(data: bytes) -> int:
     return length if len(data) >= length else 0
 
 
-def whole_frames(path: Path) -> tuple[int, int]:
-    """Return how many whole frames a file begins with, and their length in bytes."""
-    size, at, n_frames = path.stat().st_size, 0, 0
+@dataclass(frozen=True)
+class Head:
+    """What the head of a whole frame says, and where in the file the frame ends."""
+
+    step: int
+    time_ps: float
+    end: int
+
+
+def frame_heads(path: Path) -> Iterator[Head]:
+    """Yield the heads of the whole frames that a file begins with; nothing else of it is read."""
+    size, at = path.stat().st_size, 0
     with open(path, "rb") as file:
         while at < size:
             file.seek(at)
+            head = file.read(_KNOWS_ITS_LENGTH)
             try:
-                length = announced_length(file.read(_KNOWS_ITS_LENGTH))
+                length = announced_length(head)
             except ValueError:
-                break
-            if length == 0 or at + length > size:
-                break
+                return
             at += length
-            n_frames += 1
-    return n_frames, at
+            if length == 0 or at > size:
+                return
+            _, _, step, time_ps = HEADER.unpack_from(head)
+            yield Head(step, time_ps, at)
+
+
+def whole_frames(path: Path) -> tuple[int, int]:
+    """Return how many whole frames a file begins with, and their length in bytes."""
+    n_frames, end = 0, 0
+    for head in frame_heads(path):
+        n_frames, end = n_frames + 1, head.end
+    return n_frames, end
