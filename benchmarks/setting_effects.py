@@ -8,12 +8,12 @@ from box_sizes import UNCORRECTED, boxes
 from cutoffs import Computed, Floats, Setting, compute, frames
 from energy_systems import TEMPERATURE
 from shifts import compressibility, pressure_shift, response
-from size_table import density, volumes
+from size_table import SETTLING_PS, density, volumes
 
 from solvshell.box import Box
 
-#: of boxes in which the widest cutoff fits; every so many ps from so many ps on
-N_SALT, FIRST_PS, EVERY_PS = 16, 20, 2
+#: of boxes in which the widest cutoff fits, every so many ps
+N_SALT, EVERY_PS = 16, 2
 CONTACT_NM = 0.28
 WIDEST = 1.4
 LJ = Setting(has_charges=False)
@@ -68,7 +68,7 @@ class Effect:
 
 def samples(out: Path) -> list[Sample]:
     """Return the configurations at 1 bar of the boxes that are large enough."""
-    wanted = slice(FIRST_PS, None, EVERY_PS)  # frames are 1 ps apart
+    wanted = slice(SETTLING_PS, None, EVERY_PS)  # frames are 1 ps apart
     found = []
     for name, size, _ in boxes():
         folder = out / name / "gromacs"

@@ -16,6 +16,8 @@ from solvshell.figures import pair_name
 
 #: Å; the same shells in all boxes, ending where g(r) is near zero
 SHELLS = {("Li", "PF6", "f"): 2.85, **{("Li", name, "carbonyl_o"): 3.4 for name in ("EC", "DMC", "EMC")}}
+#: left out of each stage at constant pressure: five times what the barostat takes, as the stage before was too dense
+SETTLING_PS = 10
 COLUMNS = ["quantity", "n_salt", "box", "value", "stderr"]
 _SUMS = {
     ("first_shell", "bare"): "energy of Li⁺, first shell, bare, kJ/mol",
@@ -24,20 +26,22 @@ _SUMS = {
 Row = tuple[str, float, float]
 
 
-def settled(series: np.ndarray) -> np.ndarray:
-    """Return what is left of a series without its equilibration."""
+def at_pressure(folder: Path, term: str, stage: str) -> np.ndarray:
+    """Return a term of the energy file of a stage at constant pressure, without its equilibration."""
+    time, values = Gromacs(folder / "gromacs").energies(stage, term)
+    series = values[time >= SETTLING_PS]
     starts = np.linspace(0, len(series), 41).astype(int)
     return series[starts[equilibration([series], starts).n_blocks] :]
 
 
 def volumes(folder: Path, stage: str = "density") -> np.ndarray:
-    """Return the volumes in nm³ of a stage at constant pressure, without its equilibration."""
-    return settled(Gromacs(folder / "gromacs").energies(stage, "Volume")[1])
+    """Return the volumes in nm³ of a stage at constant pressure."""
+    return at_pressure(folder, "Volume", stage)
 
 
 def density(folder: Path, stage: str = "density") -> Found:
     """Return the density in g/cm³ of a stage at constant pressure."""
-    found = mean_with_error(settled(Gromacs(folder / "gromacs").energies(stage, "Density")[1]) / 1000)
+    found = mean_with_error(at_pressure(folder, "Density", stage) / 1000)
     return Found(found.mean, found.stderr)
 
 
