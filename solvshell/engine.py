@@ -1,5 +1,6 @@
 """The only place that picks a platform, makes an OpenMM context, minimises, and advances time with open eyes."""
 
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ PLATFORMS = ("CUDA", "HIP", "OpenCL", "CPU", "Reference")
 
 
 class UnstableSimulation(WorkFailed):
-    """The simulation exploded: the message says at which step."""
+    """The simulation exploded: the message says how that showed."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Snapshot:
     def volume_nm3(self) -> float:
         """Volume of the periodic cell."""
         return float(abs(np.linalg.det(self.box_vectors)))
+
+    @property
+    def widths_nm(self) -> NDArray[np.float64]:
+        """Distance between opposite faces of the cell, across each of the three box vectors, shape (3,)."""
+        return 1 / np.linalg.norm(np.linalg.inv(self.box_vectors), axis=0)
 
 
 def precision_of(platform: openmm.Platform) -> dict[str, str]:
@@ -143,7 +149,7 @@ def snapshot(context: openmm.Context, degrees: int) -> Snapshot:
     kinetic = state.getKineticEnergy().value_in_unit(unit.kilojoule_per_mole)
     positions = state.getPositions(asNumpy=True)._value
     if not np.isfinite(potential + kinetic) or not np.isfinite(positions).all():
-        raise UnstableSimulation(f"the energy is {potential} + {kinetic} kJ/mol at step {state.getStepCount()}")
+        raise UnstableSimulation(f"the energy is {potential} + {kinetic} kJ/mol")
     return Snapshot(
         positions=positions,
         box_vectors=np.asarray(state.getPeriodicBoxVectors(asNumpy=True)._value),
@@ -153,16 +159,33 @@ def snapshot(context: openmm.Context, degrees: int) -> Snapshot:
     )
 
 
-def minimize(context: openmm.Context, tolerance: float, max_iterations: int = 0) -> float:
+class _StopRequests(openmm.MinimizationReporter):  # type: ignore[misc]
+    """Ends a minimisation after the iteration in which a signal came."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__()
+        self._stop = stop
+
+    def report(self, *_: object) -> bool:
+        """Return whether to end."""
+        return self._stop.is_set()
+
+
+def minimize(
+    context: openmm.Context, tolerance: float, max_iterations: int = 0, stop: threading.Event | None = None
+) -> float:
     """Minimise in place until the root-mean-square force is below ``tolerance`` kJ/mol/nm; return the energy in kJ/mol.
+
+    It ends early, wherever it is, once `stop` is set.
 
     Raises
     ------
     UnstableSimulation
         If the energy is not finite afterwards.
     """
+    reporter = None if stop is None else _StopRequests(stop)
     try:
-        openmm.LocalEnergyMinimizer.minimize(context, tolerance, max_iterations)
+        openmm.LocalEnergyMinimizer.minimize(context, tolerance, max_iterations, reporter)
     except openmm.OpenMMException as error:
         raise UnstableSimulation(f"the minimisation failed: {' '.join(str(error).split())}") from None
     energy = context.getState(energy=True).getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole)
@@ -181,10 +204,9 @@ def advance(context: openmm.Context, n_steps: int) -> None:
     WorkFailed
         If OpenMM fails for another reason: a broken device, a box that became too small for the cutoff.
     """
-    first = context.getStepCount()
     try:
         context.getIntegrator().step(n_steps)
     except openmm.OpenMMException as error:
         reason = " ".join(str(error).split())
         kind = UnstableSimulation if "nan" in reason.lower() else WorkFailed
-        raise kind(f"between steps {first} and {first + n_steps}: {reason}") from None
+        raise kind(f"OpenMM says: {reason}") from None

@@ -60,8 +60,8 @@ def test_minimisation_ends_at_the_bottom() -> None:
     assert minimize(context, tolerance=1e-3) == pytest.approx(0, abs=1e-8)
 
 
-def test_an_explosion_is_an_error_with_its_step() -> None:
+def test_an_explosion_is_an_error() -> None:
     _, context = oscillator(k=1e9)  # far too stiff for 1 fs
     advance(context, 5000)
-    with pytest.raises(UnstableSimulation, match="at step 5000"):
+    with pytest.raises(UnstableSimulation, match="the energy is"):
         snapshot(context, 6)

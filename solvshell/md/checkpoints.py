@@ -1,69 +1,83 @@
-"""Checkpoints of a run: whole or absent, and the newest one that the output files can still be cut back to."""
+"""Checkpoints of a run: whole or absent, hashed, and only used if the output files can be cut back to them."""
 
-import json
+import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import openmm
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
+from solvshell.errors import InvalidInput
 from solvshell.files import read_openmm_xml, sync_folder, write_atomically, write_json
 
 _KEPT = 3
 
+_STATE, _BINARY, _PROGRESS = "state.xml", "context.chk", "progress.json"
 
-@dataclass(frozen=True)
-class Checkpoint:
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Finished(_Record):
+    """A stage that has come to its end: how many steps it took, and whether it met its `until`, if it had one."""
+
+    name: str
+    steps: NonNegativeInt
+    equilibrated: bool | None
+    words: str | None
+
+
+class Checkpoint(_Record):
     """A place to continue from: at `step` of stage `stage`, with the outputs as long as `lengths` says (bytes).
 
     `signature` is the OpenMM version and platform; where it is the same, the binary checkpoint continues the very same
     noise, elsewhere the portable state goes on with fresh noise, which `restarts` counts. Of the barostat its random
     numbers go on, its learned size of volume steps does not: at constant pressure a resumed run samples the same
-    ensemble on another path.
+    ensemble on another path. Until step `halved_until` half the time step is used.
     """
 
-    stage: int
-    step: int
-    lengths: Mapping[str, int]
-    n_frames: int
+    stage: NonNegativeInt
+    step: NonNegativeInt
+    finished: tuple[Finished, ...]
+    lengths: Mapping[str, NonNegativeInt]
+    n_frames: NonNegativeInt
     signature: str
-    restarts: int
+    restarts: NonNegativeInt
+    halved_until: NonNegativeInt
+    hashes: Mapping[str, str]
 
-    def fits(self, folder: Path) -> bool:
-        """Return whether every output file is at least as long as this checkpoint knows."""
-        sizes = {name: (folder / name).stat().st_size if (folder / name).exists() else 0 for name in self.lengths}
-        return all(sizes[name] >= length for name, length in self.lengths.items())
+    @property
+    def steps_before(self) -> int:
+        """Steps of dynamics before the present stage: one with `until` has no length that is known in advance."""
+        return sum(stage.steps for stage in self.finished)
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether nothing has been run yet."""
+        return self.stage == 0 and self.step == 0
 
 
 @dataclass(frozen=True)
-class Saved:
-    """A checkpoint on disk."""
+class Position:
+    """A checkpoint with what is needed to go on from it; `binary` is None where it cannot be used."""
 
-    checkpoint: Checkpoint
-    path: Path
-
-    def state(self) -> openmm.State:
-        """Return the portable state."""
-        return read_openmm_xml(self.path / "state.xml", "State")
-
-    def binary(self) -> bytes | None:
-        """Return the binary checkpoint, if there is one."""
-        file = self.path / "context.chk"
-        return file.read_bytes() if file.is_file() else None
+    at: Checkpoint
+    state: openmm.State
+    binary: bytes | None
 
 
-def _numbered(folder: Path) -> list[Path]:
-    return sorted((path for path in folder.glob("[0-9]*") if path.is_dir()), key=lambda path: int(path.name))
+class Unusable(ValueError):
+    """A checkpoint that cannot be gone on from: the message says why."""
 
 
-def _read(path: Path) -> Checkpoint | None:
-    """Return the checkpoint of a folder, or None if it is damaged: half removed, or cut by a loss of power."""
-    try:
-        return Checkpoint(**json.loads((path / "progress.json").read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
+def numbered(folder: Path) -> list[Path]:
+    """Return the folders of checkpoints, oldest first."""
+    paths = [path for path in folder.glob("[0-9]*") if path.name.isdigit() and path.is_dir()]
+    return sorted(paths, key=lambda path: int(path.name))
 
 
 def _remove(path: Path) -> None:
@@ -79,28 +93,78 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, state: openmm.State, b
     The output files must be on the device already, up to the lengths that the checkpoint tells.
     """
     folder.mkdir(exist_ok=True)
-    before = _numbered(folder)
+    before = numbered(folder)
     number = int(before[-1].name) + 1 if before else 1
     for leftover in folder.glob(".[!.]*"):
         shutil.rmtree(leftover, ignore_errors=True)
     temporary = folder / f".{number:06d}"
     temporary.mkdir()
-    write_atomically(temporary / "state.xml", openmm.XmlSerializer.serialize(state))
+    contents = {_STATE: openmm.XmlSerializer.serialize(state).encode()}
     if binary is not None:
-        write_atomically(temporary / "context.chk", binary)
-    write_json(temporary / "progress.json", asdict(checkpoint))
+        contents[_BINARY] = binary
+    for name, content in contents.items():
+        write_atomically(temporary / name, content)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    write_json(temporary / _PROGRESS, checkpoint.model_copy(update={"hashes": hashes}).model_dump(mode="json"))
     sync_folder(temporary)
     os.replace(temporary, folder / f"{number:06d}")
     sync_folder(folder)
     for path in before[: 1 - _KEPT]:
-        old = _read(path)
-        if old is None or old.step > 0:
+        try:
+            is_first_of_stage = read_checkpoint(path).step == 0
+        except Unusable:
+            is_first_of_stage = False
+        if not is_first_of_stage:
             _remove(path)
 
 
-def usable_checkpoints(folder: Path, outputs: Path) -> Iterator[Saved]:
-    """Yield the checkpoints that the output files can be cut back to, newest first."""
-    for path in reversed(_numbered(folder)):
-        checkpoint = _read(path)
-        if checkpoint is not None and checkpoint.fits(outputs):
-            yield Saved(checkpoint, path)
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Return what the folder of a checkpoint says of itself.
+
+    Raises
+    ------
+    Unusable
+        If that cannot be read, or is not what this version writes.
+    """
+    try:
+        return Checkpoint.model_validate_json((path / _PROGRESS).read_bytes())
+    except OSError as error:
+        raise Unusable(f"{_PROGRESS}: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise Unusable(f"{_PROGRESS}: {field + ': ' if field else ''}{first['msg']}") from None
+
+
+def _check_lengths(checkpoint: Checkpoint, outputs: Path) -> None:
+    """Refuse a checkpoint that knows more of an output file than there is."""
+    for name, length in checkpoint.lengths.items():
+        size = (outputs / name).stat().st_size if (outputs / name).exists() else 0
+        if size < length:
+            raise Unusable(f"{name} has {size} bytes of {length}")
+
+
+def is_whole(path: Path, checkpoint: Checkpoint, name: str) -> bool:
+    """Return whether a file of a checkpoint is there as it was written."""
+    file = path / name
+    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == checkpoint.hashes.get(name)
+
+
+def load_position(path: Path, outputs: Path) -> Position:
+    """Return a checkpoint from its folder, without its binary part where that is missing or damaged.
+
+    Raises
+    ------
+    Unusable
+        If it is damaged, or knows more of an output file than there is.
+    """
+    checkpoint = read_checkpoint(path)
+    _check_lengths(checkpoint, outputs)
+    if not is_whole(path, checkpoint, _STATE):
+        raise Unusable(f"{_STATE} is missing or not as it was written")
+    try:
+        state = read_openmm_xml(path / _STATE, "State")
+    except InvalidInput as error:
+        raise Unusable(str(error)) from None
+    binary = (path / _BINARY).read_bytes() if is_whole(path, checkpoint, _BINARY) else None
+    return Position(checkpoint, state, binary)

@@ -1,12 +1,18 @@
 """What surrounds the running of a folder: one process at a time, and signals that are seen between steps."""
 
 import fcntl
+import json
+import os
+import platform
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
 
-from solvshell.errors import InvalidInput
+from solvshell.errors import InvalidInput, WorkFailed
 from solvshell.run import Run
 
 
@@ -27,12 +33,43 @@ def stop_requests() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+def _holder(path: Path) -> str:
+    """Return who holds a lock, in words."""
+    try:
+        known = json.loads(path.read_text())
+        return f"process {known['pid']} on {known['host']}, since {known['since']}"
+    except (OSError, ValueError, KeyError, TypeError):  # it is just writing it
+        return "another process"
+
+
+def _take(lock: TextIO, path: Path, run: Run) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InvalidInput(f"{run.path}: is being run by {_holder(path)}; wait for it, or end it") from None
+    except OSError as error:
+        raise WorkFailed(
+            f"{run.path}: its file system keeps no locks ({error.strerror}), so that nothing would keep a second "
+            "process away; put the run on another one, or mount this one with locks"
+        ) from None
+
+
 @contextmanager
 def locked(run: Run) -> Iterator[None]:
-    """Keep other processes away from a run; InvalidInput if there is one."""
-    with open(run.path / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InvalidInput(f"{run.path}: another process is running it") from None
+    """Keep other processes away from a run, and leave word of who holds it.
+
+    Raises
+    ------
+    InvalidInput
+        If another process holds it.
+    WorkFailed
+        If the file system keeps no locks.
+    """
+    path = run.path / ".lock"
+    with open(path, "a+") as lock:  # not "w", which would wipe out the word of the holder
+        _take(lock, path, run)
+        lock.truncate(0)
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        lock.write(json.dumps({"pid": os.getpid(), "host": platform.node(), "since": since}))
+        lock.flush()
         yield

@@ -1,15 +1,16 @@
 """Output files of a run that can be cut back to a checkpoint and continued, and that fail loudly.
 
 Why not `openmm.app.XTCReporter`: it stamps time from its own counter, cannot go on after a truncation and ignores
-write errors. Here OpenMM encodes each frame into a scratch
-file; step and time are set in its header; the bytes are appended by Python, whose writes raise.
+write errors. Here OpenMM encodes each frame into a scratch file in memory; step and time are set in its header; the
+bytes are appended by Python, whose writes raise.
 """
 
 import errno
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import IO, BinaryIO, Self
 
 import numpy as np
 import openmm
@@ -47,6 +48,21 @@ class OutputFile:
         """Append one record; a full device is an `OSError`."""
         self._file.write(record)
 
+    @property
+    def length(self) -> int:
+        """Length in bytes of all records."""
+        return self._file.tell()
+
+    def flush(self) -> None:
+        """Let readers see all records."""
+        self._file.flush()
+
+    def cut(self, length: int) -> None:
+        """Drop what lies beyond a length in bytes."""
+        self._file.flush()
+        self._file.truncate(length)
+        self._file.seek(length)
+
     def sync(self) -> int:
         """Bring all records to the device and return the length in bytes."""
         self._file.flush()
@@ -64,11 +80,21 @@ class OutputFile:
                 raise
 
 
+def _scratch() -> tuple[IO[bytes], str]:
+    """Return an empty file and the name by which OpenMM can open it; in memory where the system has such files."""
+    if not hasattr(os, "memfd_create"):
+        file = tempfile.NamedTemporaryFile(suffix=".xtc", buffering=0)  # noqa: SIM115
+        return file, file.name
+    descriptor = os.memfd_create("frame")
+    return open(descriptor, "r+b", buffering=0), f"/proc/self/fd/{descriptor}"
+
+
 class FrameEncoder:
     """Turns snapshots into the bytes of XTC frames with true step and time."""
 
     def __init__(self, topology: app.Topology) -> None:
         self._topology = topology
+        self._scratch, self._name = _scratch()
 
     def encode(
         self, positions: NDArray[np.float64], box_vectors: NDArray[np.float64], step: int, time_ps: float
@@ -89,13 +115,14 @@ class FrameEncoder:
         OSError
             If there was no room for the frame.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            scratch = Path(folder) / "frame.xtc"
-            cell = [openmm.Vec3(*row) for row in box_vectors]
-            app.XTCFile(str(scratch), self._topology, dt=1.0).writeModel(positions, periodicBoxVectors=cell)
-            frame = scratch.read_bytes() if scratch.exists() else b""
+        self._scratch.truncate(0)
+        cell = [openmm.Vec3(*row) for row in box_vectors]
+        with suppress(RuntimeError):  # of a write; what is missing is seen below
+            app.XTCFile(self._name, self._topology, dt=1.0).writeModel(positions, periodicBoxVectors=cell)
+        self._scratch.seek(0)
+        frame = self._scratch.read()
         if frame_length(frame) != len(frame) or not frame:
-            raise OSError(errno.ENOSPC, "no room to encode a trajectory frame", tempfile.gettempdir())
+            raise OSError(errno.ENOSPC, "no room to encode a trajectory frame", self._name)
         magic, n_atoms, _, _ = HEADER.unpack_from(frame)
         return HEADER.pack(magic, n_atoms, step, time_ps) + frame[HEADER.size :]
 

@@ -24,7 +24,7 @@ from solvshell.run import open_run
 
 N_FRAMES = 26
 # The package's name for it is the function.
-simulate_module = importlib.import_module("solvshell.md.simulate")
+stage_module = importlib.import_module("solvshell.md.stage")
 
 
 def make_protocol(**changes: object) -> Protocol:
@@ -167,7 +167,7 @@ def test_two_processes_do_not_share_a_run(box_path: Path, tmp_path: Path, protoc
     process = start(run_path, box_path, protocol_path)
     try:
         wait_for_frames(run_path, 1_000, process)
-        with pytest.raises(InvalidInput, match="another process"):
+        with pytest.raises(InvalidInput, match=r"is being run by process \d+ on .*, since 20"):
             simulate(open_run(run_path, box_path, make_protocol()), "CPU")
     finally:
         process.kill()
@@ -235,7 +235,7 @@ def test_on_one_platform_a_resumed_run_continues_the_same_noise(
     protocol = validate(Protocol, {**content, "checkpoint_interval": "0.016 ps"}, "test")
     whole = simulate(open_run(tmp_path / "whole", box_path, protocol, seed=3), "Reference")
     resumed = open_run(tmp_path / "resumed", box_path, protocol, seed=3)
-    real, calls = simulate_module.advance, []
+    real, calls = stage_module.advance, []
 
     def advance_and_stop(context: openmm.Context, n_steps: int) -> None:
         real(context, n_steps)
@@ -243,10 +243,10 @@ def test_on_one_platform_a_resumed_run_continues_the_same_noise(
         if len(calls) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(simulate_module, "advance", advance_and_stop)
+    monkeypatch.setattr(stage_module, "advance", advance_and_stop)
     with pytest.raises(KeyboardInterrupt):
         simulate(resumed, "Reference")
-    monkeypatch.setattr(simulate_module, "advance", real)
+    monkeypatch.setattr(stage_module, "advance", real)
     simulate(resumed, "Reference")
     assert resumed.trajectory_path.read_bytes() == whole.trajectory_path.read_bytes()
     assert json.loads((resumed.path / "done.json").read_text())["restarts_with_fresh_noise"] == 0
@@ -271,7 +271,7 @@ def test_a_ramp_moves_evenly_to_its_end(box_path: Path, tmp_path: Path, monkeypa
     content["stages"][1] |= {"log_interval": "0.4 ps", "pressure": None}
     content["stages"][2] |= {"duration": "0.08 ps"}
     seen: list[float] = []
-    monkeypatch.setattr(simulate_module, "set_temperature", lambda context, temperature: seen.append(temperature))
+    monkeypatch.setattr(stage_module, "set_temperature", lambda context, temperature: seen.append(temperature))
     simulate(open_run(tmp_path / "run", box_path, validate(Protocol, content, "test")), "CPU")
     assert len(seen) == 100
     np.testing.assert_allclose(np.diff(seen), 1.0)

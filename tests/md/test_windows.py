@@ -22,7 +22,7 @@ from solvshell.protocol import Protocol
 from solvshell.run import Run, open_run
 from solvshell.stages import Umbrella
 
-simulate_module = importlib.import_module("solvshell.md.simulate")
+stage_module = importlib.import_module("solvshell.md.stage")
 
 APPROACH, RELAX, SAMPLE, RECORD, WINDOWS = 0.4, 0.08, 0.24, 0.04, 6
 
@@ -80,18 +80,18 @@ def assert_complete(run: Run) -> pd.DataFrame:
     return rows
 
 
-def stop_after(n_chunks: int, run: Run, platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run until some chunks of steps have been taken, and stop as a crash does: without a word."""
-    real, calls = simulate_module.advance, []
+def stop_after(steps: int, run: Run, platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run until some steps have been taken, and stop as a crash does: without a word."""
+    real, calls = stage_module.advance, []
 
     def advance_and_stop(context: openmm.Context, n_steps: int) -> None:
         real(context, n_steps)
         calls.append(n_steps)
-        if len(calls) == n_chunks:
+        if sum(calls) >= steps:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(simulate_module, "advance", advance_and_stop)
+        patch.setattr(stage_module, "advance", advance_and_stop)
         with pytest.raises(KeyboardInterrupt):
             simulate(run, platform)
 
@@ -128,7 +128,7 @@ def test_each_window_has_its_own_spring_from_its_start() -> None:
 
 def test_a_run_stopped_inside_a_window_goes_on(box_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = open_run(tmp_path / "run", box_path, make_protocol(), seed=5)
-    stop_after(40, run, "CPU", monkeypatch)
+    stop_after(400, run, "CPU", monkeypatch)
     tagged = read_tagged(run.path)
     with open(run.path / "umbrella.csv", "ab") as file:
         file.write(b"3,1.23")  # what a kill in the middle of a write leaves
@@ -173,7 +173,7 @@ def test_on_one_platform_a_resumed_stage_continues_the_same_noise(
     protocol = validate(Protocol, content, "test")
     whole = simulate(open_run(tmp_path / "whole", box_path, protocol, seed=3), "Reference")
     resumed = open_run(tmp_path / "resumed", box_path, protocol, seed=3)
-    stop_after(11, resumed, "Reference", monkeypatch)
+    stop_after(22, resumed, "Reference", monkeypatch)
     simulate(resumed, "Reference")
     assert (resumed.path / "umbrella.csv").read_bytes() == (whole.path / "umbrella.csv").read_bytes()
     assert resumed.trajectory_path.stat().st_size == 0
