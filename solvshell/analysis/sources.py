@@ -212,6 +212,13 @@ def _dynamics(protocol: Protocol) -> str:
     return f"{thermostat}, {masses}{times}"
 
 
+def asked(*, energies: bool = True, energy_frames: int = MOST_FRAMES, **settings: Any) -> str:
+    """Return what is asked of `analyze_run` in a phrase, the same where the same numbers come of it."""
+    how = {"verbose", "backend", "n_workers"}
+    given = {"energies": energies, "energy_frames": energy_frames, **settings}
+    return ", ".join(f"{key}={given[key]}" for key in sorted(given) if key not in how and given[key] is not None)
+
+
 def analyze_run(
     run: Run,
     directory: Path | str | None = None,
@@ -246,6 +253,7 @@ def analyze_run(
             "trajectory": run.trajectory_path.name,
             **trajectory_source(trajectory),
             "run": "done" if run.is_done else "unfinished",
+            "asked": asked(energies=energies, energy_frames=energy_frames, **settings),
         }
         universe = open_trajectory(run.topology_path, trajectory)
         scale = run.box.recipe.force_field.ion_charge_scale

@@ -95,14 +95,34 @@ class System:
         return [replica.tables["peaks"].set_index(["center", "partner", "site"]) for replica in self.replicas]
 
 
-def _check_alike(runs: Sequence[Run]) -> None:
-    """Raise if runs are no replicas of one system."""
+def check_boxes(runs: Iterable[Run]) -> None:
+    """Raise if a run has the box of another: a copy or a restart is no second box.
+
+    One box may be run at several temperatures.
+    """
+    boxes: dict[tuple[str, float], Path] = {}
+    for run in runs:
+        box = box_hash(run.path / "box"), run.protocol.production.temperature
+        if box in boxes:
+            raise InvalidInput(
+                f"{run.path}: its box is that of {boxes[box]}; a copy, or a restart with other velocities, is no "
+                "second box (build one with another --seed)"
+            )
+        boxes[box] = run.path
+
+
+def check_alike(runs: Sequence[Run]) -> None:
+    """Raise if runs are no replicas of one system: of other recipes, protocols or numbers of molecules."""
     first = runs[0]
     for run in runs[1:]:
         if run.box.recipe != first.box.recipe:
             raise InvalidInput(f"{run.path}: holds another recipe than {first.path}; replicas share one")
         if run.protocol != first.protocol:
             raise InvalidInput(f"{run.path}: was run with another protocol than {first.path}; replicas share one")
+        if run.box.counts != first.box.counts:
+            raise InvalidInput(
+                f"{run.path}: holds other numbers of molecules than {first.path}; replicas have the same"
+            )
 
 
 def system_of(folder: Path, runs: Sequence[Run], left_out: dict[str, str] | None = None) -> System:
@@ -115,7 +135,7 @@ def system_of(folder: Path, runs: Sequence[Run], left_out: dict[str, str] | None
     """
     for run in runs:
         run.check_has_production()
-    _check_alike(runs)
+    check_alike(runs)
     replicas = tuple(read_analyzed(run.path) for run in runs)
     return System(runs[0].box.recipe.name, folder, replicas, left_out or {})
 
@@ -138,22 +158,12 @@ def open_system(folder: Path) -> System:
 
 
 def check_distinct(systems: Sequence[System]) -> None:
-    """Raise if a run is given twice, or has the box of another: a copy or a restart is no second box.
-
-    One box may be run at several temperatures.
-    """
+    """Raise if a run is given twice, or has the box of another at the same temperature."""
     seen: dict[Path, Path] = {}
-    boxes: dict[tuple[str, float], Path] = {}
     for system in systems:
         for run in system.runs:
             path = run.path.resolve()
             if path in seen:
                 raise InvalidInput(f"{system.folder}: given twice (also as {seen[path]}); give different runs")
             seen[path] = system.folder
-            box = box_hash(run.path / "box"), run.protocol.production.temperature
-            if box in boxes:
-                raise InvalidInput(
-                    f"{run.path}: its box is that of {boxes[box]}; a copy, or a restart with other velocities, is no "
-                    "second box (build one with another --seed)"
-                )
-            boxes[box] = run.path
+    check_boxes(run for system in systems for run in system.runs)
