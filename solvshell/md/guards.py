@@ -18,12 +18,16 @@ from solvshell.run import Run
 
 @contextmanager
 def stop_requests() -> Iterator[threading.Event]:
-    """Turn SIGINT and SIGTERM into an event that the loop looks at between steps."""
+    """Turn SIGINT, SIGTERM and SIGHUP into an event that the loop looks at between steps.
+
+    One that is ignored stays so: SIGHUP under nohup, SIGINT behind an `&`.
+    """
     requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield requested
         return
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    previous = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
     for number in previous:
         signal.signal(number, lambda *_: requested.set())
     try:
