@@ -24,9 +24,9 @@ from gromacs import HEAVY_STEP_PS, STEP_PS, Gromacs
 from solvshell.analysis import analyze_run
 from solvshell.box import Box
 from solvshell.build import build_box
-from solvshell.files import validate, write_json
+from solvshell.files import validate
 from solvshell.protocol import Protocol
-from solvshell.provenance import provenance
+from solvshell.provenance import provenance, write_record
 from solvshell.recipe import load_recipe
 from solvshell.run import Run, open_run
 from solvshell.units import DALTON_PER_NM3
@@ -100,8 +100,8 @@ def collect(name: str, out: Path) -> Run:
         target.write(source.read(n_bytes))
     _log(runs, run.box, "density_mean").to_csv(run.log_path, index=False, float_format="%.8g")
     engine = runs.version()
-    write_json(run.path / "provenance.json", run.provenance | {"starts": [provenance(platform=engine, device="CPU")]})
-    write_json(run.path / "done.json", {"production_frames": n_frames, "platform": engine, "device": "CPU"})
+    write_record(run.path / "provenance.json", run.provenance | {"starts": [provenance(platform=engine, device="CPU")]})
+    write_record(run.path / "done.json", {"production_frames": n_frames, "platform": engine, "device": "CPU"})
     return run
 
 

@@ -105,7 +105,7 @@ class Run:
         InvalidInput
             If a file is.
         """
-        recorded = input_records(self) if (self.path / RECORD).is_file() else {}
+        recorded = input_records(self.provenance) if (self.path / RECORD).is_file() else {}
         for name, known in recorded.items():
             path = self.path / name
             if path.name != RECORD and path.is_file() and known.fate(path) != "same":
@@ -144,17 +144,17 @@ def trajectory_record(source: Mapping[str, Any]) -> FileRecord:
     return FileRecord(bytes=int(source["trajectory_bytes"]), sha256=source.get("trajectory_sha256"))
 
 
-def input_records(run: Run) -> dict[str, FileRecord]:
-    """Return what the files were that a run began with, by their path in its folder.
+def input_records(record: Mapping[str, Any]) -> dict[str, FileRecord]:
+    """Return what the files were that a run began with, by their path in its folder, from its record.
 
     Runs of before November 2026 have recorded three of them, of each the first twelve digits.
 
     Raises
     ------
     InvalidInput
-        If its record is damaged.
+        If the record is damaged.
     """
-    record, source = run.provenance, f"{run.path / RECORD}: files"
+    source = f"{RECORD}: files"
     if "files" in record:
         return recorded_files(record["files"], source)
     names = ("box/recipe.yaml", "box/system.xml", "box/state.xml")

@@ -8,11 +8,10 @@ import numpy as np
 import openmm
 
 from solvshell.engine import UnstableSimulation, device_of
-from solvshell.files import write_json
 from solvshell.md.checkpoints import Finished, Position, numbered, save_checkpoint
 from solvshell.md.outputs import Outputs
 from solvshell.progress import Silent
-from solvshell.provenance import RECORD, platform_settings, provenance
+from solvshell.provenance import RECORD, platform_settings, provenance, write_record
 from solvshell.run import Run
 
 
@@ -125,4 +124,4 @@ class Session:
 
     def _record(self, key: str, entry: dict[str, Any]) -> None:
         before = self.run.provenance
-        write_json(self.run.path / RECORD, {**before, key: [*before.get(key, []), entry]})
+        write_record(self.run.path / RECORD, {**before, key: [*before.get(key, []), entry]})

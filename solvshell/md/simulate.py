@@ -7,7 +7,6 @@ import openmm
 
 from solvshell.engine import UnstableSimulation, choose_platform, make_context, minimize
 from solvshell.errors import Interrupted, WorkFailed
-from solvshell.files import write_json
 from solvshell.md.checkpoints import Finished
 from solvshell.md.guards import locked, stop_requests
 from solvshell.md.outputs import Outputs, output_names
@@ -15,6 +14,7 @@ from solvshell.md.resume import find_position
 from solvshell.md.session import Session, signature_of
 from solvshell.md.stage import StageLoop
 from solvshell.progress import Silent
+from solvshell.provenance import write_record
 from solvshell.run import Run, output_hashes
 from solvshell.stages import Dynamics, Minimize, Windows
 
@@ -73,7 +73,7 @@ def _write_done(session: Session) -> None:
         "stages": stages,
         "outputs": output_hashes(session.run),
     }
-    write_json(session.run.path / "done.json", done)
+    write_record(session.run.path / "done.json", done)
 
 
 def _bring_to_its_end(run: Run, platform: openmm.Platform, shown: Silent, stack: ExitStack) -> None:
