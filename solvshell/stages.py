@@ -27,19 +27,19 @@ class Minimize(Part):
 
 
 class Until(Part):
-    """When a stage has equilibrated: looked at after `minimum` and then every `check_interval`.
+    """When a stage has equilibrated: looked at after `minimum`, then every `check_interval`, and at the end.
 
-    What is left after dropping the start must be half of the stage or more, hold `n_independent` independent samples of
-    the density (at constant pressure) and of the potential energy, and neither may drift, by more than its error or by
-    more than `density` and `energy`: see `solvshell.md.equilibration`. The energy is that of a gram, so that one
-    tolerance serves boxes of any size; a liquid takes up 1.5 to 2 J/g for each kelvin.
+    Without its start, half of it at most, the stage must hold `n_independent` independent samples of the density (where
+    the volume changes) and of the potential energy, and neither may drift, by more than its error or by more than
+    `density` and `energy`: see `solvshell.md.equilibration.judge`. The energy is that of a gram, so that one tolerance
+    serves boxes of any size; a liquid takes up about 1.5 J/g for each kelvin.
     """
 
     minimum: Time
     check_interval: Time
-    n_independent: Annotated[int, Field(ge=20)] = 50
+    n_independent: Annotated[int, Field(ge=10)] = 50
     density: Density = 0.005
-    energy: Heat = 2.0
+    energy: Heat = 3.0
 
 
 class Motion(Part):
@@ -103,8 +103,8 @@ class Dynamics(Motion):
         n_rows = int(self.duration / self.log_interval + 1e-6)
         if n_rows < 2 * until.n_independent:
             raise ValueError(
-                f"log_interval: {self.log_interval:g} ps makes {n_rows} rows in {self.duration:g} ps, half of which may "
-                f"be dropped; until.n_independent asks for {until.n_independent}"
+                f"log_interval: {self.log_interval:g} ps makes {n_rows} rows in {self.duration:g} ps, half of which "
+                f"may be dropped; until.n_independent asks for {until.n_independent}"
             )
 
     @property

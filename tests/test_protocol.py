@@ -10,7 +10,7 @@ import yaml
 from solvshell.data import protocol_directory
 from solvshell.errors import InvalidInput
 from solvshell.files import to_yaml, validate
-from solvshell.protocol import Protocol, load_protocol
+from solvshell.protocol import Protocol, load_protocol, load_protocols
 from solvshell.stages import Dynamics, Minimize, Umbrella, steps_of
 
 SHIPPED = sorted(path.stem for path in protocol_directory().glob("*.yaml"))
@@ -47,18 +47,27 @@ def content() -> dict[str, Any]:
 
 
 def test_shipped_protocols_are_there() -> None:
-    assert {"demo", "standard", "quick"} <= set(SHIPPED)
+    assert {"demo", "standard", "long", "anneal", "temperatures", "dynamics", "quick"} <= set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_protocol_opens_with_a_comment_that_explains_it(name: str) -> None:
+    text = (protocol_directory() / f"{name}.yaml").read_text()
+    comment = text.partition("\nname: ")[0].splitlines()
+    assert len(comment) >= 2
+    assert all(line.startswith("# ") for line in comment)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_protocol_loads_and_survives_being_written(name: str, tmp_path: Path) -> None:
-    protocol = load_protocol(name)
-    assert protocol.name == name
-    last = protocol.windows or protocol.production
-    assert last is protocol.stages[-1]
-    assert last.temperature == 298.15
-    (tmp_path / "protocol.yaml").write_text(to_yaml(protocol))
-    assert load_protocol(tmp_path / "protocol.yaml") == protocol
+    for folder, protocol in load_protocols(name).items():
+        assert protocol.name == name
+        last = protocol.windows or protocol.production
+        assert last is protocol.stages[-1]
+        assert folder in {None, f"{last.temperature:g}K"}
+        assert folder or last.temperature == 298.15
+        (tmp_path / "protocol.yaml").write_text(to_yaml(protocol))
+        assert load_protocol(tmp_path / "protocol.yaml") == protocol
 
 
 def test_times_are_in_ps_and_ensembles_follow_from_the_fields() -> None:
