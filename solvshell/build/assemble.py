@@ -1,5 +1,6 @@
 """Recipe -> Box: molecules, counts, packing, model, minimisation, checks."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +21,9 @@ from solvshell.build.molecules import Molecule, make_molecule
 from solvshell.build.packing import cube_length
 from solvshell.build.polymer import PolymerMolecule, chain_formula, make_chain, make_monomer, unit_model
 from solvshell.build.relax import GROWTH, soft_start
+from solvshell.engine import choose_platform
 from solvshell.errors import InvalidInput, WorkFailed
-from solvshell.files import sha256
+from solvshell.files import sha256, to_yaml
 from solvshell.provenance import provenance
 from solvshell.recipe import Recipe
 from solvshell.species import find_species
@@ -229,8 +231,12 @@ def build_box(
     system = create_system(topology, files, recipe.force_field, templates=templates, network=is_network)
     state = soft_start(system, positions, np.diag(lengths), growth=GROWTH if recipe.polymer else ())
     _check_sound(system, state, topology, lengths if is_network else None)
+    platform = choose_platform()
     details = provenance(
         seed=seed,
+        recipe_sha256=hashlib.sha256(to_yaml(recipe).encode()).hexdigest(),
+        platform=platform.getName(),
+        settings={name: platform.getPropertyDefaultValue(name) for name in platform.getPropertyNames()},
         force_field={path.name: sha256(path) for path in plan.files.paths},
         counts=plan.counts.n,
         counts_before_rounding=plan.counts.ideal,
