@@ -29,7 +29,10 @@ from setting_effects import (
     EVERY_PS,
     TOLERANCE_REFERENCE,
     TOLERANCES,
+    UNTAILED,
+    WHOLE,
     WIDEST,
+    Effect,
     check,
     compressibility_of,
     effect,
@@ -109,14 +112,16 @@ def sizes_text(out: Path) -> str:
     return "\n".join([_runs(out), _sizes(found), _resolved(found)])
 
 
-def _effects(out: Path, settings: Mapping[str, Setting], reference: Setting, what: str) -> str:
-    """Return a table of what settings do, and what it is relative to."""
+def _effects(
+    out: Path, settings: Mapping[str, Setting], reference: Setting, what: str
+) -> tuple[dict[str, Effect], str]:
+    """Return what settings do, and as a table with what it is relative to."""
     of, kappa = samples(out), compressibility_of(out)
     exact = references(of, reference)
     force, force_on_li = rms_force(of, exact)
+    effects = {name: effect(of, setting, exact, kappa) for name, setting in settings.items()}
     rows = []
-    for name, setting in settings.items():
-        found = effect(of, setting, exact, kappa)
+    for name, found in effects.items():
         parts = [f"{found.force:.3g} ({found.force / force:.1e})", f"{found.force_on_li:.3g}"]
         energy = f"{found.energy[0]:.1e} ± {found.energy[1]:.0e}".replace("-", "−")
         shifts = [number(*found.pressure_bar), number(*found.density_percent), number(*found.li_o_angstrom)]
@@ -127,21 +132,25 @@ def _effects(out: Path, settings: Mapping[str, Setting], reference: Setting, wha
         f"{n} configurations of {of[0].box.n_atoms} atoms, {EVERY_PS} ps apart. The rms nonbonded force is "
         f"{force:.0f} kJ/mol/nm, on Li⁺ {force_on_li:.0f}; κ = {1e5 * kappa[0]:.2f} ± {1e5 * kappa[1]:.2f} ·10⁻⁵/bar.\n"
     )
-    return "\n".join([_markdown([*head, "mean Li–O, Å"], rows), said])
+    return effects, "\n".join([_markdown([*head, "mean Li–O, Å"], rows), said])
 
 
 def cutoffs_text(out: Path) -> str:
     """Return the table of the cutoffs, and the check by a run."""
-    found = check(out)
-    ran = "" if found is None else (
-        f"A run of {CHECK_PS} ps without the tail ({UNCORRECTED}) differs in density by {number(*found)} %.\n"
-    )  # fmt: skip
-    return "\n".join([_effects(out, CUTOFFS, CUTOFF_REFERENCE, "Lennard-Jones cutoff"), ran])
+    effects, table = _effects(out, CUTOFFS, CUTOFF_REFERENCE, "Lennard-Jones cutoff")
+    ran = check(out)
+    if ran is None:
+        return table
+    (whole, _), (without, error) = (effects[name].density_percent for name in (WHOLE, UNTAILED))
+    return (
+        f"{table}\nA run without the tail ({UNCORRECTED}, {CHECK_PS} ps) differs in density from the one with it by "
+        f"{number(*ran)} %; the table foretells {number(without - whole, error)} %.\n"
+    )
 
 
 def tolerances_text(out: Path) -> str:
     """Return the table of the PME tolerances."""
-    return _effects(out, TOLERANCES, TOLERANCE_REFERENCE, "PME tolerance")
+    return _effects(out, TOLERANCES, TOLERANCE_REFERENCE, "PME tolerance")[1]
 
 
 _PAGE = """# Is LB-003 converged with box, cutoff and PME tolerance?

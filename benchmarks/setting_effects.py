@@ -18,7 +18,8 @@ CONTACT_NM = 0.28
 WIDEST = 1.4
 LJ = Setting(has_charges=False)
 CUTOFFS = {f"{cutoff:g} nm": replace(LJ, cutoff=cutoff, switch=round(cutoff - 0.1, 3)) for cutoff in (0.9, 1.0, 1.2)}
-CUTOFFS |= {"1 nm, no switch": replace(LJ, switch=None), "1 nm, no tail": replace(LJ, has_tail=False)}
+WHOLE, UNTAILED = "1 nm", "1 nm, no tail"
+CUTOFFS |= {"1 nm, no switch": replace(LJ, switch=None), UNTAILED: replace(LJ, has_tail=False)}
 CUTOFF_REFERENCE = replace(LJ, cutoff=WIDEST, switch=None)
 TOLERANCES = {f"{tolerance:g}": Setting(tolerance=tolerance) for tolerance in (1e-3, 5e-4, 1e-4, 1e-5)}
 TOLERANCES |= {"0.0005, CPU platform": Setting(tolerance=5e-4, platform="CPU")}
