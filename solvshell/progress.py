@@ -192,10 +192,10 @@ class Together(AbstractContextManager["Together"]):
 
     def _show_all(self) -> None:
         done, speed = sum(self._done.values()), sum(self._speeds.values())
-        text = (
-            f"{self._n_ended} of {len(self._totals)} ended, {len(self._speeds)} running, {speed:.3g} ns/day together, "
-            f"{_left(self._total - done, speed)} left"
-        )
+        text = f"{self._n_ended} of {len(self._totals)} ended"
+        if self._speeds:
+            left = _left(self._total - done, speed)
+            text += f", {len(self._speeds)} running, {speed:.3g} ns/day together, {left} left"
         if self._bars is not None:
             self._bars.update(self._all, completed=done, text=text)
         elif done >= self._next * self._total and self._speeds:

@@ -23,7 +23,8 @@ _CHAINS = {"architecture": "cyclo", "chain_length": 3, "chains": 2, "counter_ion
 _NETWORK = {"architecture": "network", "units": 6, "conversion": 0.75}
 
 
-def _recipe(counts: dict[str, int], cutoff: str, **changes: Any) -> Recipe:
+def small_recipe(counts: dict[str, int], cutoff: str, **changes: Any) -> Recipe:
+    """Return a recipe of a few molecules."""
     content = {
         "name": "small",
         "title": "A small box; for tests",
@@ -38,19 +39,24 @@ def _recipe(counts: dict[str, int], cutoff: str, **changes: Any) -> Recipe:
 def liquid() -> Box:
     """Return two molecules each of two rings, a chain and the ions."""
     counts = {"Li": 2, "PF6": 2, "EC": 2, "DOL": 2, "DMC": 2}
-    return build_box(_recipe(counts, "0.4 nm"), seed=1)
+    return build_box(small_recipe(counts, "0.4 nm"), seed=1)
+
+
+def polymer_recipe() -> Recipe:
+    """Return the recipe of two chains of three units with their counter-ions."""
+    return small_recipe({"DME": 6}, "0.5 nm", polymer=_POLYMER | _CHAINS)
 
 
 @cache
 def gel() -> Box:
     """Return two chains of three units with their counter-ions."""
-    return build_box(_recipe({"DME": 6}, "0.5 nm", polymer=_POLYMER | _CHAINS), seed=1)
+    return build_box(polymer_recipe(), seed=1)
 
 
 @cache
 def network() -> Box:
     """Return six units that have reacted in the box, bonded across its boundary."""
-    return build_box(_recipe({"NO3": 6, "DME": 6}, "0.5 nm", polymer=_POLYMER | _NETWORK), seed=1)
+    return build_box(small_recipe({"NO3": 6, "DME": 6}, "0.5 nm", polymer=_POLYMER | _NETWORK), seed=1)
 
 
 def as_network(box: Box) -> Box:

@@ -103,7 +103,7 @@ def build_replicas(
     if workers < 1:
         raise InvalidInput(f"workers: at least 1, got {workers}")
     check_seed(seed)
-    digest = hashlib.sha256(to_yaml(recipe).encode()).hexdigest()
+    digest = hashlib.sha256(to_yaml(recipe).encode()).hexdigest()[:12]
     every = [_Asked(recipe.name, digest, n_salt, n_molecules, seed, index) for index in range(n_replicas)]
     if missing := _missing(out, every):
         threads = max(1, n_cores() // workers)
