@@ -75,7 +75,7 @@ def _inefficiency(series: NDArray[np.float64], shortest_memory: int) -> float:
     deviation = series - series.mean()
     if not deviation.any():
         return float(n_rows)
-    spectrum = np.fft.rfft(deviation, 2 * n_rows)
+    spectrum = np.fft.rfft(deviation, 1 << (2 * n_rows - 1).bit_length())
     lags = np.arange(n_rows)
     covariance = np.fft.irfft(np.abs(spectrum) ** 2)[:n_rows] / (n_rows - lags)
     ends = np.flatnonzero((covariance <= 0) & (lags > shortest_memory))
