@@ -11,13 +11,18 @@ _PUBLIC = {
     "load_recipe": "solvshell.recipe",
     "Protocol": "solvshell.protocol",
     "load_protocol": "solvshell.protocol",
+    "load_protocols": "solvshell.protocol",
     "Box": "solvshell.box",
     "build_box": "solvshell.build",
+    "build_replicas": "solvshell.build",
     "Run": "solvshell.run",
     "open_run": "solvshell.run",
+    "open_runs": "solvshell.folders",
     "simulate": "solvshell.md",
+    "run_all": "solvshell.md",
     "analyze_run": "solvshell.analysis",
     "analyze_trajectory": "solvshell.analysis",
+    "analyze_runs": "solvshell.joined",
     "write_report": "solvshell.report",
 }
 

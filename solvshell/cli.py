@@ -5,7 +5,8 @@ import math
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,8 +170,59 @@ def _analyze_windows(run: "Run", out: Path) -> None:
     _say(f"tables: {out}")
 
 
+def _in_turn(path: Path, work: Callable[["Run"], None]) -> None:
+    """Do something with a run, or with each finished one of a folder: one that fails does not stop the others."""
+    from solvshell.folders import runs_of
+
+    runs = runs_of(path)
+    if [run.path for run in runs] == [path]:
+        work(runs[0])
+        return
+    unfinished = [run for run in runs if not run.is_done]
+    for run in unfinished:
+        _say(f"left out: {run.path} is not finished")
+    finished = [run for run in runs if run.is_done]
+    if not finished:
+        raise InvalidInput(f"{path}: none of its {len(runs)} runs is finished; 'solvshell run' goes on with them")
+    failed: dict[Path, Exception] = {}
+    for run in finished:
+        _say(f"{run.path}:")
+        try:
+            work(run)
+        except (InvalidInput, WorkFailed) as error:
+            failed[run.path] = error
+            _ERR.print(f"  failed: {error}")
+    first = next(iter(failed.values()), None)
+    if len(failed) == len(finished) and isinstance(first, InvalidInput):
+        raise first
+    if failed:
+        raise WorkFailed(f"{len(failed)} of {len(finished)} runs: {', '.join(map(str, failed))}")
+
+
+def _analyze_folder(arguments: argparse.Namespace, settings: dict[str, Any]) -> None:
+    """Analyze each run of a folder, then all of them together."""
+    from solvshell.folders import runs_of
+    from solvshell.joined import analyze_runs
+
+    folder = arguments.run
+    if any(run.protocol.windows is not None for run in runs_of(folder)):
+        if arguments.out is not None:
+            raise InvalidInput(f"--out: {folder} holds runs that end in windows; each has its own tables")
+        for run in runs_of(folder):
+            _refuse_pass(arguments, run)
+        _in_turn(folder, lambda run: _analyze_windows(run, run.analysis_path))
+        return
+    found = analyze_runs(folder, arguments.out, say=_say, **settings)
+    for line in found.headline():
+        _say(line)
+    _say(f"joined tables: {arguments.out or folder / 'analysis'}")
+    if found.failed:
+        raise WorkFailed("; ".join(f"{name}: {reason}" for name, reason in found.failed.items()))
+
+
 def _analyze(arguments: argparse.Namespace) -> None:
     from solvshell.analysis import analyze_run, analyze_trajectory, headline
+    from solvshell.folders import is_folder_of_several
     from solvshell.run import Run
 
     settings = _pass(arguments)
@@ -188,6 +240,9 @@ def _analyze(arguments: argparse.Namespace) -> None:
         )
         if any(getattr(arguments, option) for option in options):
             raise InvalidInput("give either a RUN or --topology and --trajectory with their options, not both")
+        if is_folder_of_several(arguments.run):
+            _analyze_folder(arguments, settings)
+            return
         run = Run.load(arguments.run)
         out = arguments.out or run.analysis_path
         if run.protocol.windows is not None:
@@ -210,34 +265,42 @@ def _analyze(arguments: argparse.Namespace) -> None:
     _say(f"tables: {out}")
 
 
+def _refuse_out(arguments: argparse.Namespace, paths: Sequence[Path], own: str) -> None:
+    """Refuse one folder for the tables of several runs."""
+    from solvshell.folders import is_folder_of_several
+
+    if arguments.out is not None and (len(paths) > 1 or is_folder_of_several(paths[0])):
+        raise InvalidInput(f"--out: for one RUN; each of several has its own tables, in RUN/{own}")
+
+
 def _binding(arguments: argparse.Namespace) -> None:
     from solvshell.binding import binding_of_run
-    from solvshell.run import Run
 
-    found = binding_of_run(
-        Run.load(arguments.run),
-        arguments.method,
-        arguments.out,
-        phases=arguments.phase,
-        relax=arguments.relax,
-        dielectric=arguments.dielectric,
-        workers=arguments.workers,
-        cache=arguments.cache,
-        n_compositions=arguments.n_compositions,
-        per_composition=arguments.per_composition,
-        console=_OUT,
-    )
-    _say(found.headline())
-    _say(f"tables: {arguments.out or arguments.run / 'binding'}")
+    def work(run: "Run") -> None:
+        found = binding_of_run(
+            run,
+            arguments.method,
+            arguments.out,
+            phases=arguments.phase,
+            relax=arguments.relax,
+            dielectric=arguments.dielectric,
+            workers=arguments.workers,
+            cache=arguments.cache,
+            n_compositions=arguments.n_compositions,
+            per_composition=arguments.per_composition,
+            console=_OUT,
+        )
+        _say(found.headline())
+        _say(f"tables: {arguments.out or run.path / 'binding'}")
+
+    _refuse_out(arguments, [arguments.run], "binding")
+    _in_turn(arguments.run, work)
 
 
 def _infrared(arguments: argparse.Namespace) -> None:
     from solvshell.infrared import measure_infrared
-    from solvshell.run import Run
 
-    if arguments.out is not None and len(arguments.run) > 1:
-        raise InvalidInput(f"--out: for one RUN, got {len(arguments.run)} (each of several has its own: RUN/infrared)")
-    for run in map(Run.load, arguments.run):
+    def work(run: "Run") -> None:
         found = measure_infrared(
             run,
             directory=arguments.out,
@@ -251,6 +314,10 @@ def _infrared(arguments: argparse.Namespace) -> None:
         for line in found.headline():
             _say(line)
         _say(f"tables: {found.directory}")
+
+    _refuse_out(arguments, arguments.run, "infrared")
+    for path in arguments.run:
+        _in_turn(path, work)
 
 
 def _report(arguments: argparse.Namespace) -> None:
@@ -272,31 +339,64 @@ def _compare(arguments: argparse.Namespace) -> None:
 def _export(arguments: argparse.Namespace) -> None:
     from solvshell.box import Box
     from solvshell.export import FORMATS, export_box
+    from solvshell.folders import boxes_of, is_folder_of_several, replicas_of, runs_of
     from solvshell.run import Run
 
-    if (arguments.box / "protocol.yaml").is_file():
-        box = Run.load(arguments.box).box
-        _say(f"{arguments.box}: is a run; its box is taken, as it was before the run")
+    path, out = arguments.box, arguments.out
+    if is_folder_of_several(path) and not any((one / "topology.cif").is_file() for one in replicas_of(path)):
+        one = runs_of(path)[0].path
+        raise InvalidInput(f"{path}: holds several runs; give one of them, such as {one}, or the boxes they began with")
+    if (path / "protocol.yaml").is_file():
+        boxes = {out: Run.load(path).box}
+        _say(f"{path}: is a run; its box is taken, as it was before the run")
+    elif is_folder_of_several(path):
+        boxes = {out / box.name: Box.load(box) for box in boxes_of(path)}
     else:
-        box = Box.load(arguments.box)
-    for path in export_box(box, arguments.format, arguments.out):
-        _say(f"  {path}")
-    _say(f"run it: cd {arguments.out} && {FORMATS[arguments.format].command}")
+        boxes = {out: Box.load(path)}
+    for folder, box in boxes.items():
+        for file in export_box(box, arguments.format, folder):
+            _say(f"  {file}")
+        _say(f"run it: cd {folder} && {FORMATS[arguments.format].command}")
 
 
 def _spatial(arguments: argparse.Namespace) -> None:
     from solvshell.analysis.spatial.by_name import spatial_of_run
     from solvshell.analysis.spatial.density import check_path, write_spatial
-    from solvshell.run import Run
 
     check_path(arguments.out)
     settings = {key: getattr(arguments, key) for key in ("r_max", "spacing", "fit_atoms", "step")}
     given = {key: value for key, value in settings.items() if value is not None}
-    found = spatial_of_run(Run.load(arguments.run), arguments.around, arguments.of, verbose=_OUT.is_terminal, **given)
-    write_spatial(found, arguments.out)
-    highest = found.density.grid.max()
-    _say(f"  {found.n_molecules} {arguments.around} in {found.n_frames} frames; highest: {highest:.3g} times the bulk")
-    _say(f"spatial distribution: {arguments.out}")
+
+    def work(run: "Run") -> None:
+        found = spatial_of_run(run, arguments.around, arguments.of, verbose=_OUT.is_terminal, **given)
+        inside = "-".join(run.path.relative_to(arguments.run).parts)
+        out = arguments.out.with_stem(f"{arguments.out.stem}-{inside}") if inside else arguments.out
+        write_spatial(found, out)
+        highest = found.density.grid.max()
+        _say(
+            f"  {found.n_molecules} {arguments.around} in {found.n_frames} frames; "
+            f"highest: {highest:.3g} times the bulk"
+        )
+        _say(f"spatial distribution: {out}")
+
+    _in_turn(arguments.run, work)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from solvshell.verify import remake_commands, verify
+
+    if arguments.remake:
+        for line in remake_commands(arguments.folder):
+            _say(line)
+        return
+    found = []
+    for one in verify(arguments.folder):
+        found.append(one)
+        _say(f"{one.verdict:<12}  {one.path}{': ' * bool(one.words)}{one.words}")
+    counts = Counter(one.verdict for one in found)
+    _say(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    if bad := [str(one.path) for one in found if one.is_bad]:
+        raise WorkFailed(f"{arguments.folder}: not as recorded: {', '.join(dict.fromkeys(bad))}")
 
 
 def _doctor(arguments: argparse.Namespace) -> None:
@@ -407,12 +507,13 @@ def _parser() -> argparse.ArgumentParser:
         _analyze,
         "measure the solvation in a run, or in anybody's trajectory",
         "solvshell analyze run\n"
+        "  solvshell analyze runs    # replicas, or temperatures: each of them, then all together in runs/analysis\n"
         "  solvshell analyze run --start 500 --step 2 --workers 4 --out every-second\n"
         "  solvshell analyze --topology topol.tpr --trajectory traj.xtc --out tables\n"
         "  solvshell analyze --topology conf.gro --trajectory traj.xtc --species species.yaml --out tables\n"
         "  solvshell analyze --topology conf.gro --trajectory traj.xtc --system system.xml --out tables",
     )
-    analyze.add_argument("run", type=Path, nargs="?", metavar="RUN", help="folder of a run")
+    analyze.add_argument("run", type=Path, nargs="?", metavar="RUN", help="folder of a run, or of several")
     analyze.add_argument("--topology", type=Path, help="any topology that MDAnalysis reads, or mmCIF")
     analyze.add_argument("--trajectory", type=Path, help="any trajectory that MDAnalysis reads")
     analyze.add_argument("--species", type=Path, help="YAML: centers, partners; shipped species are found if left out")
@@ -456,7 +557,7 @@ def _parser() -> argparse.ArgumentParser:
         "  solvshell binding run --method ff gfn2 --phase gas continuum --relax --workers 8\n"
         "  solvshell binding run --method dft --n-compositions 1",
     )
-    binding.add_argument("run", type=Path, metavar="RUN", help="folder of a run; it is analyzed first if it was not")
+    binding.add_argument("run", type=Path, metavar="RUN", help="folder of a run, or of several; analyzed first")
     binding.add_argument(
         "--method",
         nargs="+",
@@ -483,7 +584,7 @@ def _parser() -> argparse.ArgumentParser:
         "how the C=O stretch of carbonates shifts at Li+ and beside a polycation, by GFN2-xTB on clusters of a run",
         "solvshell infrared lb003/run lb003_pota-no3/run --species DMC EC --workers 8",
     )
-    infrared.add_argument("run", type=Path, nargs="+", metavar="RUN", help="folder of a run")
+    infrared.add_argument("run", type=Path, nargs="+", metavar="RUN", help="folder of a run, or of several")
     infrared.add_argument("--species", nargs="+", default=[], metavar="NAME", help="carbonates (default: all)")
     infrared.add_argument(
         "--clusters", type=int, default=10, metavar="N", help="of each class and species (default: 10)"
@@ -496,7 +597,7 @@ def _parser() -> argparse.ArgumentParser:
     infrared.add_argument("--out", type=Path, help="folder of the tables of one RUN (default: RUN/infrared)")
 
     report = command("report", _report, "one page from analyzed runs", "solvshell report run --out report.html")
-    report.add_argument("run", type=Path, nargs="+", metavar="RUN", help="folder of a run that has been analyzed")
+    report.add_argument("run", type=Path, nargs="+", metavar="RUN", help="analyzed folder of a run, or of several")
     report.add_argument("--out", type=Path, required=True, help="HTML file")
 
     compare = command(
@@ -520,7 +621,7 @@ def _parser() -> argparse.ArgumentParser:
         "the same model for another engine",
         "solvshell export box --format gromacs --out gromacs",
     )
-    export.add_argument("box", type=Path, metavar="BOX", help="folder of a box, or of a run")
+    export.add_argument("box", type=Path, metavar="BOX", help="folder of a box, of a run, or of replica boxes")
     export.add_argument("--format", metavar="{gromacs,amber,lammps}", required=True, help="the engine to write for")
     export.add_argument("--out", type=Path, required=True, help="folder of the files; must not exist")
 
@@ -530,7 +631,9 @@ def _parser() -> argparse.ArgumentParser:
         "where a species stands around a molecule, as a density in space",
         "solvshell spatial run --around EC --of Li --out li-around-ec.cube",
     )
-    spatial.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
+    spatial.add_argument(
+        "run", type=Path, metavar="RUN", help="folder of a run, or of several: each gets a file of its own"
+    )
     spatial.add_argument("--around", required=True, metavar="PARTNER", help="the molecule in whose frame one looks")
     spatial.add_argument(
         "--of", required=True, metavar="NAME", help="a center (Li), the sites of a partner (EC), or one (EC.ester_o)"
@@ -540,6 +643,15 @@ def _parser() -> argparse.ArgumentParser:
     spatial.add_argument("--fit-atoms", metavar="SELECTION", help="atoms to superpose (default: all heavy ones)")
     spatial.add_argument("--step", type=int, metavar="N", help="every Nth frame")
     spatial.add_argument("--out", type=Path, required=True, metavar="FILE", help=".cube or .dx")
+
+    verify = command(
+        "verify",
+        _verify,
+        "whether a folder is still what its records say, and how to make it again",
+        "solvshell verify run\n  solvshell verify run --remake",
+    )
+    verify.add_argument("folder", type=Path, metavar="RUN", help="folder of a run, a box, several of either, or tables")
+    verify.add_argument("--remake", action="store_true", help="print the commands that make it again; check nothing")
 
     doctor = command("doctor", _doctor, "what this machine has, and what to install next", "solvshell doctor")
     doctor.add_argument("--no-speed", action="store_true", help="leave out the speed check of five seconds")

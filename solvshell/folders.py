@@ -52,6 +52,11 @@ def temperatures_of(path: Path) -> dict[float, Path]:
     return _numbered(path, _TEMPERATURE)
 
 
+def is_folder_of_several(path: Path) -> bool:
+    """Return whether a folder holds replicas or temperatures, and is no run itself."""
+    return not (path / "protocol.yaml").is_file() and bool(replicas_of(path) or temperatures_of(path))
+
+
 def boxes_of(path: Path) -> list[Path]:
     """Return a box itself as the only one of a list, or the boxes of a folder of replicas.
 

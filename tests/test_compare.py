@@ -9,11 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import MDAnalysis as mda
 import numpy as np
 import pandas as pd
 import pytest
-from openmm import app
+from runs_by_hand import N_FRAMES, fake_run, other_box
 from scipy import stats
 from synthetic import only_ec, random_universe
 
@@ -41,13 +40,10 @@ from solvshell.joined.limits import limits_of
 from solvshell.joined.numbers import Numbers
 from solvshell.joined.recount import Pass, common_cutoffs, pool, recount
 from solvshell.joined.systems import System
-from solvshell.protocol import load_protocol
-from solvshell.provenance import file_record
 from solvshell.recipe import load_recipe
-from solvshell.run import Run, open_run
+from solvshell.run import Run
 from solvshell.study import PEAKS, StudyPeak, study_peak, verdict
 
-N_FRAMES = 80
 N_LITHIUM = 7
 
 
@@ -430,59 +426,6 @@ def test_the_study_is_shown_beside_its_own_systems_only() -> None:
 
 
 # --- runs ---
-
-
-def other_box(path: Path, number: int) -> Path:
-    """Make the box of a run another one, in all that tells boxes apart, as if the run had begun with it."""
-    state, record = path / "box" / "state.xml", path / "provenance.json"
-    with open(state, "a", encoding="utf-8") as file:
-        file.write("\n" * (number + 1))
-    content = json.loads(record.read_text())
-    content["files"]["box/state.xml"] = file_record(state)
-    record.write_text(json.dumps(content))
-    return path
-
-
-def fake_run(box_path: Path, path: Path, seed: int, distance: float, n_ec: int) -> Path:
-    """Make a run whose Li have `n_ec` or one less EC and one DMC at `distance`; all else stands still, farther off."""
-    run = open_run(path, box_path, load_protocol("quick"), seed)
-    other_box(path, seed)
-    universe = mda.Universe(app.PDBxFile(str(run.topology_path)))
-    rng = np.random.default_rng(seed)
-    lithium = universe.select_atoms("resname LI")
-    moved = {"EC": universe.select_atoms("resname EC").residues, "DMC": universe.select_atoms("resname DMC").residues}
-    others = universe.select_atoms("not resname LI")
-    box = np.array([60.0, 60.0, 60.0, 90.0, 90.0, 90.0])
-    grid = (np.indices((2, 2, 2)).reshape(3, -1).T[: len(lithium)] + 0.5) * 30
-    start = universe.atoms.positions.copy()
-    start[others.indices] += 1000  # out of the way, then spread over the plane z = 0, 15 Å from all Li
-    for residue in others.residues:
-        at = np.append(rng.random(2) * 60, 0.0)
-        start[residue.atoms.indices] += at - start[residue.atoms.indices[0]]
-    start[lithium.indices] = grid
-    distance = rng.normal(distance, 0.002)  # boxes scatter
-    with mda.Writer(str(run.trajectory_path), len(start)) as writer:
-        for frame in range(N_FRAMES):
-            positions = start.copy()
-            for i, center in enumerate(grid):
-                n_here = n_ec - (rng.random() < 0.3)
-                shell = [moved["EC"][i * n_ec + k] for k in range(n_here)] + [moved["DMC"][i]]
-                for residue in shell:
-                    oxygen = residue.atoms.select_atoms("name O2").indices[0]
-                    direction = rng.normal(size=3)
-                    target = center + direction / np.linalg.norm(direction) * rng.normal(distance, 0.06)
-                    positions[residue.atoms.indices] += target - positions[oxygen]
-            universe.atoms.positions = positions
-            universe.dimensions = box
-            universe.trajectory.ts.time = frame * 0.2
-            universe.trajectory.ts.data["dt"] = 0.2
-            writer.write(universe.atoms)
-    stage = run.protocol.production.name
-    log = pd.DataFrame({"stage": stage, "time_ps": np.arange(N_FRAMES) * 0.2, "temperature_k": 298.0})
-    log.assign(density_g_cm3=1.2).to_csv(run.log_path, index=False)
-    (path / "done.json").write_text("{}\n")
-    analyze_run(run)
-    return path
 
 
 @pytest.fixture(scope="module")

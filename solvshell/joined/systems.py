@@ -10,7 +10,7 @@ import pandas as pd
 
 from solvshell.box import box_hash
 from solvshell.errors import InvalidInput
-from solvshell.folders import replicas_of
+from solvshell.folders import replicas_of, temperatures_of
 from solvshell.run import Run
 from solvshell.shown import Shown, read_analyzed
 from solvshell.species import REFERENCE_CENTER_SITE
@@ -146,10 +146,13 @@ def open_system(folder: Path) -> System:
     Raises
     ------
     InvalidInput
-        If the folder is neither, a run that is done is not analyzed, or replicas differ in recipe or protocol.
+        If the folder is neither, a run that is done is not analyzed, or replicas are not alike.
     """
     if not folder.is_dir():
         raise InvalidInput(f"{folder}: no such folder; give a run, or a folder of replica runs")
+    if not (folder / "protocol.yaml").is_file() and (temperatures := temperatures_of(folder)):
+        one = next(iter(temperatures.values()))
+        raise InvalidInput(f"{folder}: holds several temperatures; give one of them, such as {one}")
     inside = [] if (folder / "protocol.yaml").is_file() else replicas_of(folder)
     runs = [Run.load(path) for path in inside or [folder]]
     unfinished = [run for run in runs if not run.is_done and not (run.analysis_path / "summary.json").is_file()]
