@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -196,8 +197,25 @@ def test_a_command_that_is_stopped_or_killed_goes_on_from_checkpoints(start: Sta
     assert_complete(out, LONG)
 
 
-def test_a_wrong_request_starts_and_makes_nothing(boxes: Path, tmp_path: Path) -> None:
+def test_the_example_of_the_page(boxes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("boxes").symlink_to(boxes)
+    Path("protocol.yaml").write_text(to_yaml(make_protocol(10)))
+    page = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert '"standard"' in example
+    exec(example.replace('"standard"', '"protocol.yaml"'), {})
+    assert_complete(Path("runs"), 10)
+
+
+def test_a_wrong_request_starts_and_makes_nothing(
+    boxes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "runs"
+    command = ["run", str(boxes), "--protocol", "quick", "--out", str(out), "--at-once", "0"]
+    assert main(command) == 2
+    assert "--at-once: at least 1, got 0" in capsys.readouterr().err
+    assert not out.exists()
     open_runs(out / "replica-01", boxes / "replica-01", {None: make_protocol(10)})
     with pytest.raises(InvalidInput, match="replica-01: holds a run with another protocol"):
         open_runs(out, boxes, {None: make_protocol(20)})
