@@ -9,12 +9,13 @@ from typing import Any
 import jinja2
 from matplotlib.figure import Figure
 
-from solvshell import figures, report_clusters, report_energies, report_tables, report_windows
+from solvshell import figures, report_clusters, report_energies, report_joined, report_tables, report_windows
 from solvshell.analysis.analyze import UNKNOWN_DYNAMICS
 from solvshell.analysis.exchange import WINDOW_PS
 from solvshell.analysis.typical.export import FOLDER
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
+from solvshell.folders import is_folder_of_several
 from solvshell.shown import Shown, is_outdated, read_analyzed
 
 
@@ -144,7 +145,7 @@ def _section(shown: Shown) -> dict[str, Any]:
     drawn = _drawn(shown) | report_clusters.draw_clusters_of(clusters, partners)
     return {
         "title": shown.title,
-        "windows": False,
+        "page": None,
         "folder": shown.folder,
         "figures": _draw(drawn, shown.folder / "figures"),
         "clusters": report_clusters.cluster_sections(clusters),
@@ -169,6 +170,10 @@ def _sections(paths: Sequence[Path | str]) -> tuple[list[dict[str, Any]], list[d
     sections: list[dict[str, Any]] = []
     of_windows = []
     for path in map(Path, paths):
+        if is_folder_of_several(path):
+            for section, drawn in report_joined.joined_sections(path):
+                sections.append(section | {"figures": _draw(drawn, section["folder"] / "figures")})
+            continue
         run = report_windows.run_of_windows(path)
         if run is None:
             sections.append(_section(read_analyzed(path)))
@@ -186,7 +191,8 @@ def write_report(runs: Sequence[Path | str], page: Path | str) -> None:
     Parameters
     ----------
     runs : sequence of Path or str
-        Folders of runs, or of tables from a foreign trajectory. A run that ends in windows has a page of its own kind.
+        Folders of runs, or of tables from a foreign trajectory. A run that ends in windows has a page of its own kind,
+        and so have folders of replicas or of temperatures.
     page : Path or str
         The HTML file, whose name ends so.
 

@@ -83,7 +83,7 @@ def windows_section(shown: WindowsShown, address: str) -> dict[str, Any]:
         row["step"] = _NAMES.get(row["step"], row["step"])
     return {
         "title": shown.run.box.recipe.title,
-        "windows": True,
+        "page": "windows.html",
         "run": shown.run,
         "folder": shown.run.analysis_path,
         "is_decoupling": shown.is_decoupling,

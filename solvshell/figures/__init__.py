@@ -4,6 +4,7 @@
 them into the figures of a page. Matplotlib without pyplot, Okabe-Ito colors. No number is made here.
 """
 
+from solvshell.figures.arrhenius import draw_against_temperature, draw_arrhenius, plot_temperatures
 from solvshell.figures.bars import draw_clusters, draw_coordination, draw_denticity, draw_shells, draw_speciation
 from solvshell.figures.convergence import draw_convergence, draw_running_means, quantity_name
 from solvshell.figures.cut_clusters import (
@@ -42,6 +43,14 @@ from solvshell.figures.pages import (
 from solvshell.figures.population import draw_population
 from solvshell.figures.potential_of_mean_force import draw_potential_of_mean_force
 from solvshell.figures.radial import draw_angles, draw_rdf, draw_running_coordination
+from solvshell.figures.replicas import (
+    draw_between_replicas,
+    draw_replica_numbers,
+    draw_replica_rdfs,
+    plot_between_replicas,
+    plot_replica_numbers,
+    plot_replica_rdfs,
+)
 from solvshell.figures.style import (
     COLORS,
     LINES,
@@ -61,7 +70,10 @@ __all__ = [
     "SITE_NAMES",
     "SMOOTHING_BINS",
     "STYLE",
+    "draw_against_temperature",
     "draw_angles",
+    "draw_arrhenius",
+    "draw_between_replicas",
     "draw_cluster_energies",
     "draw_clusters",
     "draw_convergence",
@@ -78,6 +90,8 @@ __all__ = [
     "draw_population",
     "draw_potential_of_mean_force",
     "draw_rdf",
+    "draw_replica_numbers",
+    "draw_replica_rdfs",
     "draw_residence_decays",
     "draw_running_coordination",
     "draw_running_means",
@@ -89,6 +103,7 @@ __all__ = [
     "number",
     "pair_name",
     "partner_colors",
+    "plot_between_replicas",
     "plot_binding",
     "plot_cluster_energies",
     "plot_clusters",
@@ -104,9 +119,12 @@ __all__ = [
     "plot_other_rdf",
     "plot_potential_of_mean_force",
     "plot_rdf",
+    "plot_replica_numbers",
+    "plot_replica_rdfs",
     "plot_residence",
     "plot_running_means",
     "plot_shells",
+    "plot_temperatures",
     "plot_typical_shells",
     "plot_umbrella",
     "quantity_name",

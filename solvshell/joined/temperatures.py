@@ -26,6 +26,8 @@ TEMPERATURE_COLUMNS = [
     "basis",
 ]  # fmt: skip
 _KEY = ["quantity", "center", "partner", "site"]
+#: The tables of a series.
+SERIES_TABLES = ("temperatures", "arrhenius")
 _NOT_PHYSICAL = "not physical time"
 
 
