@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import openmm
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from solvshell.errors import InvalidInput
-from solvshell.files import read_openmm_xml, sync_folder, write_atomically, write_json
+from solvshell.files import read_openmm_xml, sync_folder, validate, write_atomically
+from solvshell.provenance import SEAL, read_record, seal_of, write_record
 
 _KEPT = 3
 
@@ -19,7 +20,7 @@ _STATE, _BINARY, _PROGRESS = "state.xml", "context.chk", "progress.json"
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Finished(_Record):
@@ -105,7 +106,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, state: openmm.State, b
     for name, content in contents.items():
         write_atomically(temporary / name, content)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    write_json(temporary / _PROGRESS, checkpoint.model_copy(update={"hashes": hashes}).model_dump(mode="json"))
+    write_record(temporary / _PROGRESS, checkpoint.model_copy(update={"hashes": hashes}).model_dump(mode="json"))
     sync_folder(temporary)
     os.replace(temporary, folder / f"{number:06d}")
     sync_folder(folder)
@@ -124,16 +125,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises
     ------
     Unusable
-        If that cannot be read, or is not what this version writes.
+        If that cannot be read, is not as it was written, or not what this version writes.
     """
     try:
-        return Checkpoint.model_validate_json((path / _PROGRESS).read_bytes())
-    except OSError as error:
-        raise Unusable(f"{_PROGRESS}: {error.strerror}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise Unusable(f"{_PROGRESS}: {field + ': ' if field else ''}{first['msg']}") from None
+        content = read_record(path / _PROGRESS)
+        if content.pop(SEAL, None) != seal_of(content):
+            raise Unusable(f"{_PROGRESS} is not as it was written")
+        return validate(Checkpoint, content, _PROGRESS)
+    except InvalidInput as error:
+        raise Unusable(str(error).splitlines()[0]) from None
 
 
 def _check_lengths(checkpoint: Checkpoint, outputs: Path) -> None:

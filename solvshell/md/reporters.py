@@ -43,6 +43,7 @@ class OutputFile:
         self._file: BinaryIO = open(path, "r+b" if path.exists() else "w+b")  # noqa: SIM115
         self._file.truncate(length)
         self._file.seek(length)
+        self._synced = -1
 
     def append(self, record: bytes) -> None:
         """Append one record; a full device is an `OSError`."""
@@ -62,12 +63,15 @@ class OutputFile:
         self._file.flush()
         self._file.truncate(length)
         self._file.seek(length)
+        self._synced = -1
 
     def sync(self) -> int:
         """Bring all records to the device and return the length in bytes."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return self._file.tell()
+        if self._file.tell() != self._synced:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._synced = self._file.tell()
+        return self._synced
 
     def __enter__(self) -> Self:
         return self

@@ -54,12 +54,16 @@ def _failures_from(run: Run, at: Checkpoint) -> int:
 
 
 def _why_fresh_noise(found: Position, signature: str, n_failures: int) -> str | None:
-    """Return why the noise of a checkpoint cannot or should not go on, or None."""
+    """Return why the noise of a checkpoint cannot or should not go on, or None; a stage begins with its own."""
+    if n_failures:
+        return "led to an explosion"
+    if found.at.step == 0:
+        return None
     if found.at.signature != signature:
         return f"was written by {found.at.signature}, this is {signature}"
     if found.binary is None:
         return "has no binary part that is as it was written"
-    return "led to an explosion" if n_failures else None
+    return None
 
 
 def find_position(run: Run, outputs: Sequence[str], signature: str, note: Callable[[str], None]) -> Position:
@@ -87,8 +91,6 @@ def find_position(run: Run, outputs: Sequence[str], signature: str, note: Callab
     if at.stage == len(run.protocol.stages):
         return found
     note(f"resuming at {at.step * run.protocol.timestep:g} ps of stage {run.protocol.stages[at.stage].name}")
-    if at.step == 0:
-        return found
     n_failures = _failures_from(run, at)
     why = _why_fresh_noise(found, signature, n_failures)
     if why is None:

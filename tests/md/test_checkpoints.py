@@ -7,6 +7,7 @@ import pytest
 
 from solvshell.box import Box
 from solvshell.md.checkpoints import Checkpoint, Unusable, load_position, numbered, read_checkpoint, save_checkpoint
+from solvshell.provenance import read_record, write_record
 
 
 @pytest.fixture(scope="module")
@@ -111,14 +112,17 @@ def test_a_damaged_file_is_never_used(state: openmm.State, tmp_path: Path, name:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("step", "10"), ("step", -1), ("stage", None), ("lengths", [1]), ("n_frames", 1.5), ("finished", 3), ("new", 1)],
+    [("step", "ten"), ("step", -1), ("stage", None), ("lengths", [1]), ("n_frames", 1.5), ("finished", 3), ("new", 1)],
 )
 def test_progress_of_another_form_is_refused(state: openmm.State, tmp_path: Path, field: str, value: object) -> None:
     save_checkpoint(tmp_path / "checkpoint", at(10, 0), state, None)
     (path,) = numbered(tmp_path / "checkpoint")
-    known = json.loads((path / "progress.json").read_text())
-    (path / "progress.json").write_text(json.dumps(known | {field: value}))
+    known = read_record(path / "progress.json")
+    write_record(path / "progress.json", known | {field: value})
     with pytest.raises(Unusable, match=rf"progress\.json: {field}"):
+        read_checkpoint(path)
+    (path / "progress.json").write_text(json.dumps(known | {"step": 11}))
+    with pytest.raises(Unusable, match=r"progress\.json is not as it was written"):
         read_checkpoint(path)
     (path / "progress.json").write_text("[1, 2]")
     with pytest.raises(Unusable, match=r"progress\.json: "):

@@ -19,6 +19,7 @@ from small_boxes import liquid
 from solvshell.errors import Interrupted, InvalidInput, WorkFailed
 from solvshell.md import simulate
 from solvshell.md.checkpoints import numbered
+from solvshell.provenance import read_record, write_record
 from solvshell.run import Run, open_run
 
 
@@ -188,7 +189,8 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(undone: Run, finished:
     newest = numbered(undone.checkpoint_path)[-1]
     (newest / name).write_bytes(damage)
     simulate(undone, "Reference", told := Notes())
-    assert f"checkpoint {newest.name}: {name}" in told.text
+    assert f"checkpoint {newest.name}: " in told.text
+    assert name in told.text
     assert "taking one before it" in told.text
     assert_complete(undone)
     assert undone.trajectory_path.read_bytes() == finished.trajectory_path.read_bytes()
@@ -252,8 +254,7 @@ def test_a_run_of_one_platform_is_resumed_on_another(small_box_path: Path, tmp_p
 
 def test_another_version_of_openmm_goes_on_from_the_portable_state(undone: Run) -> None:
     path = numbered(undone.checkpoint_path)[-1] / "progress.json"
-    known = json.loads(path.read_text())
-    path.write_text(json.dumps(known | {"signature": "OpenMM 7.7 Reference"}))
+    write_record(path, read_record(path) | {"signature": "OpenMM 7.7 Reference"})
     simulate(undone, "Reference", told := Notes())
     assert "was written by OpenMM 7.7 Reference, this is OpenMM" in told.text
     assert assert_complete(undone)["restarts_with_fresh_noise"] == 1

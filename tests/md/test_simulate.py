@@ -20,6 +20,7 @@ from solvshell.files import to_yaml, validate
 from solvshell.md import simulate
 from solvshell.md.reporters import LOG_COLUMNS
 from solvshell.protocol import Protocol
+from solvshell.provenance import read_record, write_record
 from solvshell.run import open_run
 
 N_FRAMES = 26
@@ -257,8 +258,7 @@ def test_another_platform_continues_with_fresh_noise_and_says_so(box_path: Path,
     (run.path / "done.json").unlink()
     newest = max((run.path / "checkpoint").glob("0*"))
     for path in (newest, newest.with_name(f"{int(newest.name) - 1:06d}")):
-        progress = json.loads((path / "progress.json").read_text())
-        (path / "progress.json").write_text(json.dumps({**progress, "signature": "OpenMM 8 CUDA"}))
+        write_record(path / "progress.json", read_record(path / "progress.json") | {"signature": "OpenMM 8 CUDA"})
     os.truncate(run.trajectory_path, run.trajectory_path.stat().st_size - 1)
     simulate(run, "CPU")
     assert_complete(run.path)
