@@ -677,7 +677,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _ERR.print(f"failed: {error.filename or 'a file'}: {error.strerror or error}")
         return 1
     except (Interrupted, KeyboardInterrupt) as error:
-        resumable = arguments.function in (_run, _demo, _binding, _infrared)
+        resumable = arguments.function in (_run, _demo, _binding, _infrared) or bool(vars(arguments).get("replicas"))
         _ERR.print(f"{str(error) or 'stopped'}" + "; the same command goes on from here" * resumable)
         return 3
     return 0

@@ -116,6 +116,17 @@ def _places(out: Path, box_path: Path, protocols: Mapping[str | None, Protocol],
     return places
 
 
+def _check_layout(out: Path, places: list[_Place], is_series: bool) -> None:
+    """Refuse to put runs into a run, and temperatures beside replicas that have none."""
+    for folder in {parent for place in places for parent in place.path.parents if parent.is_relative_to(out)}:
+        if (folder / "protocol.yaml").is_file():
+            raise InvalidInput(f"{folder}: is one run; give another --out for {len(places)} runs in folders")
+    others = replicas_of(out) if is_series else list(temperatures_of(out).values())
+    if others:
+        what = "a series of temperatures" if is_series else "runs at one temperature"
+        raise InvalidInput(f"{out}: holds {others[0].name}; give another --out for {what}")
+
+
 def open_runs(
     out: Path, box_path: Path, protocols: Mapping[str | None, Protocol], seed: int | None = None
 ) -> list[Run]:
@@ -138,11 +149,10 @@ def open_runs(
     Raises
     ------
     InvalidInput
-        As `solvshell.run.open_run`, before anything is made.
+        As `solvshell.run.open_run`, or if the folder is laid out in another way; before anything is made.
     """
     places = _places(out, box_path, protocols, seed or 0)
-    if len(places) > 1 and (out / "protocol.yaml").is_file():
-        raise InvalidInput(f"{out}: is one run, and {len(places)} are asked; give another --out")
+    _check_layout(out, places, is_series=None not in protocols)
     for place in places:
         check_run(place.path, place.box_path, place.protocol, None if seed is None else place.seed)
     return [make_run(place.path, place.box_path, place.protocol, place.seed) for place in places]

@@ -50,7 +50,8 @@ def _build(asked: _Asked, recipe: Recipe, out: Path, threads: int) -> None:
 
 def _missing(out: Path, all_asked: Sequence[_Asked]) -> list[_Asked]:
     """Return the replicas that are not there yet."""
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not replicas_of(out))):
+    there = out.exists() and (not out.is_dir() or any(not path.name.startswith(".") for path in out.iterdir()))
+    if there and not replicas_of(out):  # a hidden folder is what a process that was killed leaves
         raise InvalidInput(f"{out}: exists and holds no replicas; give another folder, or remove this one")
     missing = []
     for asked in all_asked:

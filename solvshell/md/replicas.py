@@ -44,6 +44,12 @@ class _Child:
     last_word: str = ""
 
     @property
+    def complaint(self) -> str:
+        """What it wrote to its standard error: a traceback, for one that crashed."""
+        self.errors.seek(0)
+        return self.errors.read().decode(errors="replace").strip()
+
+    @property
     def problem(self) -> str:
         """Why it failed, in one line."""
         code = self.process.returncode
@@ -53,10 +59,8 @@ class _Child:
             number = signal.Signals(-code).name
             memory = ", perhaps for want of memory" if number == "SIGKILL" else ""
             return f"its process was ended by {number}{memory}"
-        self.errors.seek(0)
-        lines = self.errors.read().decode(errors="replace").split("\n")
-        last = [line for line in lines if line.strip()][-1:]
-        return f"its process ended with status {code}" + "".join(f": {line.strip()}" for line in last)
+        last = self.complaint.rpartition("\n")[2]
+        return f"its process ended with status {code}" + f": {last}" * bool(last)
 
 
 def _names(runs: Sequence[Run]) -> dict[str, Run]:
@@ -127,6 +131,8 @@ class _Pool:
         child.process.wait()
         if not run.is_done:
             self.problems[child.name] = child.problem
+            if child.complaint and not child.last_word:
+                self.shown.say(child.complaint)
         self.shown.note(child.name, "done" if run.is_done else child.problem)
         self.shown.end(child.name, run.is_done)
         child.errors.close()

@@ -220,8 +220,15 @@ def test_a_wrong_request_starts_and_makes_nothing(
     with pytest.raises(InvalidInput, match="replica-01: holds a run with another protocol"):
         open_runs(out, boxes, {None: make_protocol(20)})
     assert not (out / "replica-00").exists()
-    with pytest.raises(InvalidInput, match="is one run, and 2 are asked"):
+    with pytest.raises(InvalidInput, match="is one run; give another --out for 2 runs"):
         open_runs(out / "replica-01", boxes, {None: make_protocol(10)})
+    with pytest.raises(InvalidInput, match="runs: holds replica-01; give another --out for a series of temperatures"):
+        open_runs(out, boxes, {"278.15K": make_protocol(10)})
+    open_runs(tmp_path / "series", boxes / "replica-00", {"278.15K": make_protocol(10)})
+    with pytest.raises(InvalidInput, match=r"series: holds 278.15K; give another --out for runs at one temperature"):
+        open_runs(tmp_path / "series", boxes, {None: make_protocol(10)})
+    with pytest.raises(InvalidInput, match=r"278.15K: is one run; give another --out for 2 runs"):
+        open_runs(tmp_path / "series", boxes, {"278.15K": make_protocol(10)})
     with pytest.raises(InvalidInput, match="at_once: at least 1, got -1"):
         run_all(runs_of(out), at_once=-1)
 
