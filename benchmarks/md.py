@@ -1,28 +1,31 @@
-"""How fast molecular dynamics of LB-003 goes here: tables of ns/day beside GROMACS, of replicas, of settings, of our layer.
+"""How fast molecular dynamics of LB-003 goes here: beside GROMACS, as replicas, by settings; what our layer costs.
 
     python benchmarks/md.py --out benchmarks/results
 
 Writes md-PLATFORM.md and md-PLATFORM.json (md-cuda-mps where NVIDIA's multi-process service runs). Boxes are made once
-and kept in --boxes; with them it takes less than ten minutes on two CPU cores. All that is compared is run in turn, some
-seconds at a time, and ratios are taken within a round.
+and kept in --boxes; with them it takes less than ten minutes on two CPU cores. All that is compared is run in turn,
+some seconds at a time, and ratios are taken within a round.
 """
 
 import argparse
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import openmm
 from md_boxes import timing_box
 from md_choices import CHOICES, ON_CPU, force_errors, gromacs_error, openmm_parts, tight_forces
-from md_engines import HEAVY, REAL, Contender, GromacsTiming, in_turn, make_moving, nonbonded_of, timed
+from md_engines import HEAVY, REAL, Contender, Scheme, in_turn, make_moving, nonbonded_of, timed
+from md_gromacs import GromacsTiming
 from md_layer import Layer, memory, whole_ps
 from md_page import page
-from md_together import Crew, gromacs_together
+from md_together import Crew
 
 from solvshell import __version__
 from solvshell.box import Box
@@ -52,7 +55,7 @@ class Bench:
         """Whether GROMACS runs beside: on the CPU."""
         return self.on_cpu and shutil.which("gmx") is not None
 
-    def gromacs(self, n_salt: int, context: openmm.Context, scheme: Any = HEAVY) -> GromacsTiming:
+    def gromacs(self, n_salt: int, context: openmm.Context, scheme: Scheme = HEAVY) -> GromacsTiming:
         """Return GROMACS with a box and the settings of a context."""
         folder = self.paths[n_salt].with_name(f"gromacs-{n_salt}")
         return GromacsTiming.like(context, self.boxes[n_salt], scheme, folder)
@@ -68,27 +71,38 @@ def speed(bench: Bench) -> list[dict[str, Any]]:
     for n_salt, box in bench.boxes.items():
         for scheme in (HEAVY, REAL):
             context = make_moving(box, scheme, bench.platform, bench.threads)
-            contenders: dict[str, Contender] = {"OpenMM": lambda seconds, c=context: timed(c, seconds)}  # type: ignore[misc]
+            contenders: dict[str, Contender] = {"OpenMM": partial(timed, context)}
             if bench.has_gromacs:
-                gromacs = bench.gromacs(n_salt, context, scheme)
-                contenders["GROMACS"] = lambda seconds, g=gromacs: g.timed(seconds, bench.threads)  # type: ignore[misc]
-            rows.append({"n_salt": n_salt, "atoms": box.n_atoms, "step": scheme.name, "ns_per_day": bench.turns(contenders)})
+                contenders["GROMACS"] = partial(bench.gromacs(n_salt, context, scheme).timed, bench.threads)
+            found = bench.turns(contenders)
+            rows.append({"n_salt": n_salt, "atoms": box.n_atoms, "step": scheme.name, "ns_per_day": found})
     return rows
+
+
+def _shares(bench: Bench) -> list[tuple[int, int]]:
+    """Return numbers of processes with the threads of each; on a CPU also one process with one thread."""
+    if not bench.on_cpu:
+        return [(k, 1) for k in bench.replicas]
+    shares = [(k, max(1, bench.threads // k)) for k in bench.replicas]
+    return [*shares, *([(1, 1)] if bench.threads > 1 else [])]
 
 
 def together(bench: Bench) -> dict[str, Any]:
     """Return the ns/day of K processes with the smallest box together."""
-    n_salt, name = bench.smallest, bench.platform.getName()
-    with Crew(bench.paths[n_salt], name, bench.replicas) as crew:
-        shares = {k: max(1, bench.threads // k) if bench.on_cpu else 1 for k in bench.replicas}
-        each = {k: f", {shares[k]} threads each" if bench.on_cpu else "" for k in shares}
-        contenders = {f"OpenMM, {k}{each[k]}": crew.contender(k, threads) for k, threads in shares.items()}
+    n_salt, shares = bench.smallest, _shares(bench)
+    with Crew(bench.paths[n_salt], bench.platform.getName(), bench.replicas) as crew:
+        contenders = {("OpenMM", k, threads): crew.contender(k, threads) for k, threads in shares}
         if bench.has_gromacs:
             context = make_moving(bench.boxes[n_salt], HEAVY, bench.platform, bench.threads)
             gromacs = bench.gromacs(n_salt, context)
-            wanted = [k for k in shares if k <= bench.threads]
-            contenders |= {f"GROMACS, {k}{each[k]}": gromacs_together(gromacs, k, shares[k]) for k in wanted}
-        return {"atoms": bench.boxes[n_salt].n_atoms, "ns_per_day": bench.turns(contenders)}
+            few = [(k, threads) for k, threads in shares if k <= bench.threads]
+            contenders |= {("GROMACS", k, threads): gromacs.together(k, threads) for k, threads in few}
+        found = in_turn(contenders, bench.rounds, bench.seconds)
+    rows = [
+        {"engine": engine, "processes": k, "threads": threads if bench.on_cpu else None, "ns_per_day": values}
+        for (engine, k, threads), values in found.items()
+    ]
+    return {"atoms": bench.boxes[n_salt].n_atoms, "rows": rows}
 
 
 def layer(bench: Bench) -> dict[str, Any]:
@@ -96,9 +110,7 @@ def layer(bench: Bench) -> dict[str, Any]:
     path, box = bench.paths[bench.smallest], bench.boxes[bench.smallest]
     expected = timed(make_moving(box, HEAVY, bench.platform, bench.threads), 1.0)
     ours = Layer(path, bench.platform, bench.threads, expected)
-    # A stage begins with things that a long run pays once: four times as long, they weigh less.
-    contenders = {"simulate": ours.simulated, "bare": ours.bare()}
-    found = in_turn(contenders, bench.rounds, 2 * bench.seconds)
+    found = in_turn({"simulate": ours.simulated, "bare": ours.bare()}, bench.rounds, 2 * bench.seconds)
     pieces = ours.pieces(2 * bench.seconds)
     return {"atoms": box.n_atoms, "ps": whole_ps(expected, 2 * bench.seconds), "ns_per_day": found, "ms_per_ps": pieces}
 
@@ -120,11 +132,11 @@ def choices(bench: Bench) -> dict[str, Any]:
 def parts(bench: Bench) -> dict[str, Any]:
     """Return ms per step of the parts of a step in OpenMM and GROMACS, on one thread of a CPU."""
     box = bench.boxes[bench.smallest]
-    threads = 1 if bench.on_cpu else bench.threads
-    found: dict[str, Any] = {"atoms": box.n_atoms, "OpenMM": openmm_parts(box, bench.platform, threads, bench.seconds)}
+    found: dict[str, Any] = {"atoms": box.n_atoms, "threads": 1 if bench.on_cpu else None}
+    found["OpenMM"] = openmm_parts(box, bench.platform, 1, bench.seconds)
     if bench.has_gromacs:
-        context = make_moving(box, HEAVY, bench.platform, threads)
-        found["GROMACS"] = bench.gromacs(bench.smallest, context).parts(bench.seconds, threads)
+        context = make_moving(box, HEAVY, bench.platform, 1)
+        found["GROMACS"] = bench.gromacs(bench.smallest, context).parts(1, bench.seconds)
     return found
 
 
@@ -144,6 +156,7 @@ def described(bench: Bench, remark: str) -> dict[str, Any]:
     if bench.has_gromacs:
         versions["GROMACS"] = bench.gromacs(bench.smallest, context).runs.version().removeprefix("GROMACS ")
     return {
+        "command": " ".join(["python benchmarks/md.py", *sys.argv[1:]]),
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
         "platform": bench.platform.getName(),
         "device": device_of(context),

@@ -8,10 +8,12 @@ from pathlib import Path
 import MDAnalysis as mda
 import numpy as np
 import openmm
-from md_engines import HEAVY, REAL, Contender, GromacsTiming, Scheme, make_moving, nonbonded_of, timed, with_changes
+from md_engines import HEAVY, REAL, Contender, Scheme, make_moving, nonbonded_of, timed
+from md_gromacs import GromacsTiming, with_changes
 from numpy.typing import NDArray
 
 from solvshell.box import Box
+from solvshell.md.dynamics import stage_system
 
 Change = Callable[[openmm.System], None]
 
@@ -96,18 +98,10 @@ def _forces(context: openmm.Context, box: Box) -> NDArray[np.float64]:
 def tight_forces(box: Box) -> NDArray[np.float64]:
     """Return the forces of the shipped model in double precision with a PME tolerance of 1e-6, in kJ/mol/nm."""
     reference = openmm.Platform.getPlatformByName("Reference")
-    system = make_system(box, pme(1e-6))
-    return _forces(openmm.Context(system, openmm.VerletIntegrator(0.001), reference), box)
-
-
-def make_system(box: Box, change: Change) -> openmm.System:
-    """Return the system of a run with rigid bonds to hydrogen, changed."""
-    from solvshell.md.dynamics import stage_system
-
     protocol = HEAVY.protocol()
     system = stage_system(box.system, protocol, protocol.production.model_copy(update={"pressure": None}), 1)
-    change(system)
-    return system
+    pme(1e-6)(system)
+    return _forces(openmm.Context(system, openmm.VerletIntegrator(0.001), reference), box)
 
 
 def rms_error_percent(forces: NDArray[np.float64], exact: NDArray[np.float64]) -> float:

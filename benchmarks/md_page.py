@@ -1,6 +1,7 @@
 """The page of `md.py` from its results: pure text."""
 
 import statistics
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,21 @@ from md_choices import SHIPPED
 from md_engines import ratio
 from md_layer import overhead_percent
 
-Rounds = Mapping[str, Sequence[float]]
+_MPS = {None: "", True: " NVIDIA's multi-process service shares the device.", False: " Processes take turns (no MPS)."}
+
+_GROMACS = (
+    " GROMACS has the same cutoff, switch, Ewald parameter, grid, order of splines, step, masses, thermostat (`sd`) "
+    "and number of threads; its pair list is its own (a buffer for an energy drift of 0.005 kJ/mol/ps per atom)."
+)
+
+_COUNTED_BY_GROMACS = {
+    "direct sum": ("Force", "NB X/F buffer ops."),
+    "pair list": ("Neighbor search",),
+    "PME": ("PME mesh",),
+    "bonded": (),
+    "integration and constraints": ("Update", "Constraints"),
+    "Total": ("Total",),
+}
 
 
 def _number(value: float) -> str:
@@ -26,26 +41,33 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
+def _section(title: str, words: str, *tables: str) -> str:
+    paragraph = [textwrap.fill(words, 118) + "\n"] if words else []
+    return "\n".join([f"## {title}\n", *paragraph, *tables])
+
+
 def _head(made: Mapping[str, Any]) -> str:
     settings, versions = made["settings"], ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    mps = {None: "", True: " NVIDIA's multi-process service shares the device.", False: " Processes take turns (no MPS)."}
     grid = " x ".join(str(size) for size in settings["pme_grid_of_smallest"])
-    text = f"""# Molecular dynamics of LB-003: {made["platform"]}
-
-`python benchmarks/md.py --out benchmarks/results`, {made["date"]}, {made["device"]} ({made["processor"]},
-{made["cores"]} cores), {versions}.{mps[made["mps"]]} {made["remark"]}
-
-Everything that is compared ran in turn, {made["seconds"]:g} s at a time, in {made["rounds"]} rounds: medians, with least and
-most in brackets; ratios are medians of the ratios within a round.
-
-Settings of all runs unless said: constant volume, Langevin with {settings["friction_per_ps"]:g}/ps at 298.15 K, rigid bonds to
-hydrogen, cutoff {settings["cutoff_nm"]:g} nm, Lennard-Jones switched from {settings["switch_nm"]} nm, PME tolerance
-{settings["pme_tolerance"]:g} (alpha {settings["pme_alpha_per_nm"]:.4f}/nm; grid of the smallest box {grid}; splines of order 5),
-precision: {settings["precision"]}. The largest box may be eight copies of the one before, which moves as any other."""
-    if "GROMACS" in made["versions"]:
-        text += """ GROMACS has the same cutoff, switch, Ewald parameter, grid, order of splines, step, masses, thermostat
-(`sd`) and number of threads; its pair list is its own (buffer for a drift of 0.005 kJ/mol/ps per atom)."""
-    return text + "\n"
+    switch = f"switched from {settings['switch_nm']:g} nm" if settings["switch_nm"] else "not switched"
+    where = (
+        f"`{made['command']}`, {made['date']}, {made['device']} ({made['processor']}, {made['cores']} cores), "
+        f"{versions}.{_MPS[made['mps']]} {made['remark']}"
+    )
+    how = (
+        f"Everything that is compared ran in turn, {made['seconds']:g} s at a time, in {made['rounds']} rounds: "
+        "medians, with least and most in brackets. Ratios are medians of the ratios within a round."
+    )
+    settings_of_all = (
+        "Settings of all runs unless said: constant volume, 298.15 K by Langevin with "
+        f"{settings['friction_per_ps']:g}/ps, rigid bonds to hydrogen, cutoff {settings['cutoff_nm']:g} nm, "
+        f"Lennard-Jones {switch}, PME tolerance "
+        f"{settings['pme_tolerance']:g} (alpha {settings['pme_alpha_per_nm']:.4f}/nm; grid of the smallest box {grid}; "
+        f"splines of order 5), precision: {settings['precision']}. A box of more than 100 LiPF6 is eight periodic "
+        "copies of a smaller one, which then move freely."
+    ) + (_GROMACS if "GROMACS" in made["versions"] else "")
+    paragraphs = [textwrap.fill(text, 118) for text in (where, how, settings_of_all)]
+    return "\n\n".join([f"# How fast molecular dynamics of LB-003 goes: {made['platform']}", *paragraphs, ""])
 
 
 def _speed(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -56,35 +78,39 @@ def _speed(rows: Sequence[Mapping[str, Any]]) -> str:
         if "GROMACS" in found:
             line += [median_and_range(found["GROMACS"]), f"{ratio(found['GROMACS'], found['OpenMM']):.2f}"]
         lines.append(line)
-    head = ["atoms", "step", "OpenMM, ns/day", "GROMACS, ns/day", "ratio"][: len(lines[0])]
-    return "## One run\n\n" + table(head, lines)
+    head = ["atoms", "step", "OpenMM, ns/day", "GROMACS, ns/day", "GROMACS / OpenMM"][: len(lines[0])]
+    return _section("One run", "", table(head, lines))
 
 
 def _together(found: Mapping[str, Any]) -> str:
-    rounds: Rounds = found["ns_per_day"]
-    alone = next(iter(rounds))
-    lines = [
-        [name, median_and_range(values), f"{ratio(list(values), list(rounds[alone])):.2f}"]
-        for name, values in rounds.items()
-    ]
-    return f"## Several processes on the device, {found['atoms']:,} atoms each, 4 fs\n\n" + table(
-        ["processes", "ns/day together", "of the first row"], lines
-    )
+    rows = found["rows"]
+    first = rows[0]["ns_per_day"]
+    lines = []
+    for row in rows:
+        threads = [str(row["threads"])] if row["threads"] else []
+        speed, gain = median_and_range(row["ns_per_day"]), f"{ratio(row['ns_per_day'], first):.2f}"
+        lines.append([row["engine"], str(row["processes"]), *threads, speed, gain])
+    threads = ["threads of each"] if rows[0]["threads"] else []
+    head = ["engine", "processes", *threads, "ns/day of all", "of the first line"]
+    return _section(f"Several processes, each with {found['atoms']:,} atoms, 4 fs", "", table(head, lines))
 
 
 def _layer(found: Mapping[str, Any]) -> str:
     rounds, pieces = found["ns_per_day"], found["ms_per_ps"]
     lost = [100 * (1 - ours / bare) for ours, bare in zip(rounds["simulate"], rounds["bare"], strict=True)]
     whole = sum(pieces.values())
+    words = (
+        f"`simulate` with the files of the protocol `standard` (frames, log, 1 bar) over {found['ps']:g} ps: "
+        f"{median_and_range(rounds['simulate'])} ns/day. `integrator.step` alone on the same system: "
+        f"{median_and_range(rounds['bare'])}. Slower by {statistics.median(lost):.1f} % ({min(lost):.1f} to "
+        f"{max(lost):.1f}). A profile of `simulate` divides its time without comparing two runs: "
+        f"**{overhead_percent(pieces):.2f} %** is none of OpenMM's steps. A state is computed with its energy, which "
+        "is one more evaluation of the forces."
+    )
     rows = [[name, f"{value:.3f}", f"{100 * value / whole:.3f}"] for name, value in pieces.items()]
-    return f"""## What our layer costs, {found["atoms"]:,} atoms
-
-`simulate` with the files of the protocol `standard` (frames, lines of the log, 1 bar) over {found["ps"]:g} ps:
-{median_and_range(rounds["simulate"])} ns/day; `integrator.step` alone on the same system: {median_and_range(rounds["bare"])}.
-Slower by {statistics.median(lost):.1f} % ({min(lost):.1f} to {max(lost):.1f}). By a profile of `simulate`, which divides the time
-itself and does not compare two runs, {overhead_percent(pieces):.2f} % of a run is none of OpenMM's steps:
-
-""" + table(["piece", "ms per simulated ps", "% of the run"], rows)
+    return _section(
+        f"What our layer costs, {found['atoms']:,} atoms", words, table(["piece", "ms per ps", "% of the run"], rows)
+    )
 
 
 def _choices(found: Mapping[str, Any]) -> str:
@@ -93,45 +119,42 @@ def _choices(found: Mapping[str, Any]) -> str:
     for name, values in rounds.items():
         error = elsewhere[name] or f"{errors[name]:.3f} %"
         lines.append([name, median_and_range(values), f"{ratio(values, rounds[SHIPPED]):.2f}", error])
-    beside = f" GROMACS with its settings of the first table: {errors['GROMACS']:.3f} %." if "GROMACS" in errors else ""
-    return f"""## Settings, {found["atoms"]:,} atoms
-
-The error is the root-mean-square difference of the forces from those of the shipped model in double precision with a PME
-tolerance of 1e-6, over the root-mean-square force, on one configuration. Of a cutoff it is what the model changes by.{beside}
-
-""" + table(["setting", "ns/day", "of shipped", "error of forces"], lines)
-
-
-_GROMACS_PARTS = {
-    "direct sum": ("Force", "NB X/F buffer ops."),
-    "pair list": ("Neighbor search",),
-    "PME": ("PME mesh",),
-    "bonded": (),
-    "integration and constraints": ("Update", "Constraints"),
-    "Total": ("Total",),
-}
+    words = (
+        "The error is the root-mean-square difference of the forces from those of the shipped model in double "
+        "precision with a PME tolerance of 1e-6, over the root-mean-square force, on one configuration. That of another "
+        "cutoff or switch is how much the model changes."
+    )
+    if "GROMACS" in errors:
+        words += f" GROMACS with its settings of the first table: {errors['GROMACS']:.3f} %."
+    head = ["setting", "ns/day", "of shipped", "error of forces"]
+    return _section(f"Settings, {found['atoms']:,} atoms", words, table(head, lines))
 
 
 def _parts(found: Mapping[str, Any]) -> str:
-    ours, theirs = found["OpenMM"], found.get("GROMACS")
+    theirs = found.get("GROMACS")
     rows = []
-    for name, value in ours.items():
+    for name, value in found["OpenMM"].items():
         row = [name, f"{value:.3f}"]
         if theirs:
-            counted = sum(theirs.get(part, 0.0) for part in _GROMACS_PARTS[name])
-            row += [f"{counted:.3f}", f"{value / counted:.1f}"] if counted else ["in the line above", ""]
+            counted = sum(theirs.get(part, 0.0) for part in _COUNTED_BY_GROMACS[name])
+            row += [f"{counted:.3f}", f"{value / counted:.1f}"] if counted else ["in the direct sum", ""]
         rows.append(row)
     head = ["part", "OpenMM, ms", "GROMACS, ms", "ratio"][: len(rows[0])]
-    note = " GROMACS counts bonded forces with the direct sum; the rest of its total is what it counts elsewhere." if theirs else ""
-    return f"## A step in parts, {found['atoms']:,} atoms, one thread\n\n{note.strip()}\n\n" + table(head, rows)
+    on = ", one thread" if found["threads"] else ""
+    words = (
+        "OpenMM: forces at one configuration, integration from a run with bonded forces alone, the pair list from what "
+        "is then missing in the whole; processor time, which other work changes little. GROMACS: as it counts, wall time."
+    )
+    return _section(f"A step in parts, {found['atoms']:,} atoms, 4 fs{on}", words if theirs else "", table(head, rows))
 
 
 def _memory(found: Mapping[str, Any]) -> str:
     on_gpu = "" if found["gpu_mib"] is None else f" and {found['gpu_mib']:,} MiB on the GPU"
-    return f"""## Memory
-
-`solvshell run` with {found["atoms"]:,} atoms: at most {found["peak_mib"]:,.0f} MiB{on_gpu}.
-"""
+    words = (
+        f"`solvshell run` with {found['atoms']:,} atoms (box read, {found['ps']:g} ps, frames, checkpoints): at most "
+        f"{found['peak_mib']:,.0f} MiB resident{on_gpu}."
+    )
+    return _section("Memory", words)
 
 
 _SECTIONS = {

@@ -1,8 +1,6 @@
 """Several processes on one device, as replicas of a run are: what they give together."""
 
 import multiprocessing
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 import openmm
-from md_engines import HEAVY, Contender, GromacsTiming, make_moving, timed
+from md_engines import HEAVY, Contender, make_moving, timed
 
 from solvshell.box import Box
 from solvshell.engine import choose_platform
@@ -76,14 +74,3 @@ class Crew(AbstractContextManager["Crew"]):
             orders.send(None)
         for process in self._processes:
             process.join()
-
-
-def gromacs_together(timing: GromacsTiming, n_together: int, threads: int) -> Contender:
-    """Return what gives the ns/day of several processes of GROMACS together."""
-
-    def together(seconds: float) -> float:
-        with ThreadPoolExecutor(n_together) as pool:
-            one: Callable[[int], float] = lambda number: timing.timed(seconds, threads, number)  # noqa: E731
-            return sum(pool.map(one, range(n_together)))
-
-    return together
