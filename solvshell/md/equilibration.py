@@ -129,12 +129,15 @@ class _Quantity:
 
     def objection(self, n_needed: int) -> str | None:
         """Return what speaks against a stationary series, in words, or None."""
-        n_independent = len(self.values) / statistical_inefficiency(self.values)
+        # A drift makes a series look correlated: its error is that of what fluctuates about the straight line.
+        rows = np.arange(len(self.values))
+        rest = self.values - np.polyval(np.polyfit(rows, self.values, 1), rows)
+        n_independent = len(rest) / statistical_inefficiency(rest)
         if n_independent < n_needed:
             return f"{self.name}: {n_independent:.0f} independent samples of {n_needed}"
         third = len(self.values) // 3
         drift = float(self.values[-third:].mean() - self.values[:third].mean())
-        error = float(self.values.std()) * np.sqrt(6 / n_independent)
+        error = float(rest.std()) * np.sqrt(6 / n_independent)
         said = f"{self.name}: from first to last third {drift:+.2g} +- {error:.2g} {self.unit}"
         if abs(drift) > _DRIFT * error:
             return f"{said}, which is a drift"
