@@ -121,8 +121,8 @@ def _choices(found: Mapping[str, Any]) -> str:
         lines.append([name, median_and_range(values), f"{ratio(values, rounds[SHIPPED]):.2f}", error])
     words = (
         "The error is the root-mean-square difference of the forces from those of the shipped model in double "
-        "precision with a PME tolerance of 1e-6, over the root-mean-square force, on one configuration. That of another "
-        "cutoff or switch is how much the model changes."
+        "precision with a PME tolerance of 1e-6, over the root-mean-square force, on one configuration. That of "
+        "another cutoff or switch is how much the model changes."
     )
     if "GROMACS" in errors:
         words += f" GROMACS with its settings of the first table: {errors['GROMACS']:.3f} %."
@@ -143,7 +143,8 @@ def _parts(found: Mapping[str, Any]) -> str:
     on = ", one thread" if found["threads"] else ""
     words = (
         "OpenMM: forces at one configuration, integration from a run with bonded forces alone, the pair list from what "
-        "is then missing in the whole; processor time, which other work changes little. GROMACS: as it counts, wall time."
+        "is then missing in the whole; processor time, which other work changes little. GROMACS: as it counts, in wall "
+        "time."
     )
     return _section(f"A step in parts, {found['atoms']:,} atoms, 4 fs{on}", words if theirs else "", table(head, rows))
 
