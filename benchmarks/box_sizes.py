@@ -13,7 +13,7 @@ from solvshell.recipe import load_recipe
 
 HOT_K, HOT_PS, COOL_PS = 400, 60, 30
 #: This box is also brought to 1 bar without the dispersion tail, for so long: a change whose effect can be foretold.
-UNCORRECTED, CHECK_PS = "n_salt-08/replica-01", 300
+UNCORRECTED, CHECK_PS = "n_salt-08/replica-01", 150
 ANNEAL = {"heavy": True, "integrator": "md", "tcoupl": "v-rescale", "tau_t": 0.5, "pcoupl": "C-rescale"}
 
 
@@ -27,7 +27,7 @@ class Size:
     sample_ps: int
 
 
-SIZES = (Size(8, 4, 150, 300), Size(16, 2, 150, 300), Size(50, 1, 80, 120))
+SIZES = (Size(8, 4, 150, 300), Size(16, 2, 150, 200), Size(50, 1, 80, 120))
 
 
 def boxes() -> Iterator[tuple[str, Size, int]]:

@@ -26,7 +26,6 @@ from packings import Sizes
 from setting_effects import (
     CUTOFF_REFERENCE,
     CUTOFFS,
-    EVERY_PS,
     TOLERANCE_REFERENCE,
     TOLERANCES,
     UNTAILED,
@@ -40,7 +39,7 @@ from setting_effects import (
     rms_force,
     samples,
 )
-from size_table import SHELLS, by_size, measured
+from size_table import LEAST_PS, SHELLS, by_size, measured, sampled_ps
 
 from solvshell import __version__
 from solvshell.box import Box
@@ -58,15 +57,17 @@ def _runs(out: Path) -> str:
     """Return a table of what has been sampled."""
     rows = []
     for size in SIZES:
-        done = [name for name, s, _ in boxes() if s == size and (out / name / "gromacs" / "production.gro").exists()]
+        sampled = {name: sampled_ps(name, out) for name, s, _ in boxes() if s == size}
+        done = [name for name, time in sampled.items() if time >= LEAST_PS]
         if not done:
             continue
         box = Box.load(out / done[0] / "box")
         edge = (out / done[0] / "gromacs" / "density_mean.gro").read_text().split()[-1]
         counts = ", ".join(f"{n} {name}" for name, n in box.counts.items())
-        times = [f"{size.density_ps}", f"{size.sample_ps}"]
-        rows.append([str(size.n_salt), counts, str(box.n_atoms), f"{float(edge):.2f}", str(len(done)), *times])
-    head = ["n_salt", "in the box", "atoms", "edge, nm", "packings", "at 1 bar, ps each", "sampled, ps each"]
+        times = ", ".join(f"{sampled[name]:.0f}" for name in done)
+        parts = [str(box.n_atoms), f"{float(edge):.2f}", str(len(done)), str(size.density_ps), times]
+        rows.append([str(size.n_salt), counts, *parts])
+    head = ["n_salt", "in the box", "atoms", "edge, nm", "packings", "at 1 bar, ps each", "sampled, ps"]
     return _markdown(head, rows)
 
 
@@ -113,10 +114,10 @@ def sizes_text(out: Path) -> str:
 
 
 def _effects(
-    out: Path, settings: Mapping[str, Setting], reference: Setting, what: str
+    out: Path, every_ps: int, settings: Mapping[str, Setting], reference: Setting, what: str
 ) -> tuple[dict[str, Effect], str]:
     """Return what settings do, and as a table with what it is relative to."""
-    of, kappa = samples(out), compressibility_of(out)
+    of, kappa = samples(out, every_ps), compressibility_of(out)
     exact = references(of, reference)
     force, force_on_li = rms_force(of, exact)
     effects = {name: effect(of, setting, exact, kappa) for name, setting in settings.items()}
@@ -129,7 +130,7 @@ def _effects(
     head = [what, "force, kJ/mol/nm (relative)", "on Li⁺", "energy per atom, kJ/mol", "pressure, bar", "density, %"]
     n = sum(len(sample.configurations) for sample in of)
     said = (
-        f"{n} configurations of {of[0].box.n_atoms} atoms, {EVERY_PS} ps apart. The rms nonbonded force is "
+        f"{n} configurations of {of[0].box.n_atoms} atoms, {every_ps} ps apart. The rms nonbonded force is "
         f"{force:.0f} kJ/mol/nm, on Li⁺ {force_on_li:.0f}; κ = {1e5 * kappa[0]:.2f} ± {1e5 * kappa[1]:.2f} ·10⁻⁵/bar.\n"
     )
     return effects, "\n".join([_markdown([*head, "mean Li–O, Å"], rows), said])
@@ -137,7 +138,7 @@ def _effects(
 
 def cutoffs_text(out: Path) -> str:
     """Return the table of the cutoffs, and the check by a run."""
-    effects, table = _effects(out, CUTOFFS, CUTOFF_REFERENCE, "Lennard-Jones cutoff")
+    effects, table = _effects(out, 2, CUTOFFS, CUTOFF_REFERENCE, "Lennard-Jones cutoff")
     ran = check(out)
     if ran is None:
         return table
@@ -150,7 +151,7 @@ def cutoffs_text(out: Path) -> str:
 
 def tolerances_text(out: Path) -> str:
     """Return the table of the PME tolerances."""
-    return _effects(out, TOLERANCES, TOLERANCE_REFERENCE, "PME tolerance")[1]
+    return _effects(out, 5, TOLERANCES, TOLERANCE_REFERENCE, "PME tolerance")[1]
 
 
 _PAGE = """# Is LB-003 converged with box, cutoff and PME tolerance?

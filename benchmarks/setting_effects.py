@@ -12,11 +12,12 @@ from size_table import SETTLING_PS, density, volumes
 
 from solvshell.box import Box
 
-#: of boxes in which the widest cutoff fits, every so many ps
-N_SALT, EVERY_PS = 16, 2
+#: of boxes in which the widest cutoff fits
+N_SALT = 16
 CONTACT_NM = 0.28
 WIDEST = 1.4
-LJ = Setting(has_charges=False)
+#: Without PME single precision is enough: 0.01 kJ/mol.
+LJ = Setting(has_charges=False, platform="CPU")
 CUTOFFS = {f"{cutoff:g} nm": replace(LJ, cutoff=cutoff, switch=round(cutoff - 0.1, 3)) for cutoff in (0.9, 1.0, 1.2)}
 WHOLE, UNTAILED = "1 nm", "1 nm, no tail"
 CUTOFFS |= {"1 nm, no switch": replace(LJ, switch=None), UNTAILED: replace(LJ, has_tail=False)}
@@ -67,9 +68,9 @@ class Effect:
     li_o_angstrom: tuple[float, float]
 
 
-def samples(out: Path) -> list[Sample]:
-    """Return the configurations at 1 bar of the boxes that are large enough."""
-    wanted = slice(SETTLING_PS, None, EVERY_PS)  # frames are 1 ps apart
+def samples(out: Path, every_ps: int) -> list[Sample]:
+    """Return configurations at 1 bar of the boxes that are large enough."""
+    wanted = slice(SETTLING_PS, None, every_ps)  # frames are 1 ps apart
     found = []
     for name, size, _ in boxes():
         folder = out / name / "gromacs"

@@ -6,18 +6,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from box_sizes import Size, boxes
-from energy_systems import collect
+from energy_systems import FRAME_PS, collect
 from gromacs import Gromacs
 from packings import Found, Sizes, compare_sizes
 
 from solvshell.analysis import analyze_run
 from solvshell.analysis.statistics import equilibration, mean_with_error
 from solvshell.figures import pair_name
+from solvshell.xtc import whole_frames
 
 #: Å; the same shells in all boxes, ending where g(r) is near zero
 SHELLS = {("Li", "PF6", "f"): 2.85, **{("Li", name, "carbonyl_o"): 3.4 for name in ("EC", "DMC", "EMC")}}
 #: left out of each stage at constant pressure: five times what the barostat takes, as the stage before was too dense
 SETTLING_PS = 10
+#: Less of a box at its mean volume is not looked at.
+LEAST_PS = 50
 COLUMNS = ["quantity", "n_salt", "box", "value", "stderr"]
 _SUMS = {
     ("first_shell", "bare"): "energy of Li⁺, first shell, bare, kJ/mol",
@@ -70,7 +73,7 @@ def _energies(folder: Path) -> Iterator[Row]:
 
 def _of_box(name: str, size: Size, out: Path) -> list[tuple[object, ...]]:
     """Return the rows of a box; its analysis is made if it is not there."""
-    run = collect(name, out)
+    run = collect(name, out)  # without an analysis where there is more than before
     if not (run.analysis_path / "summary.json").exists():
         analyze_run(run, shell=SHELLS)
     at_pressure = density(out / name)
@@ -79,9 +82,15 @@ def _of_box(name: str, size: Size, out: Path) -> list[tuple[object, ...]]:
     return [(quantity, size.n_salt, name, value, stderr) for quantity, value, stderr in found]
 
 
+def sampled_ps(name: str, out: Path) -> float:
+    """Return how long a box has been sampled at its mean volume, 0 where that has not begun."""
+    trajectory = out / name / "gromacs" / "production.xtc"
+    return FRAME_PS * (whole_frames(trajectory)[0] - 1) if trajectory.exists() else 0.0
+
+
 def measured(out: Path) -> pd.DataFrame:
-    """Return the numbers of all boxes that have been sampled to their end: COLUMNS."""
-    done = [(name, size) for name, size, _ in boxes() if (out / name / "gromacs" / "production.gro").exists()]
+    """Return the numbers of all boxes that have been sampled so far, if not too short: COLUMNS."""
+    done = [(name, size) for name, size, _ in boxes() if sampled_ps(name, out) >= LEAST_PS]
     rows = [row for name, size in done for row in _of_box(name, size, out)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
