@@ -48,8 +48,9 @@ class Grid:
 
     def is_check(self, step: int) -> bool:
         """Return whether the stage is to be judged."""
-        is_due = step >= self.first_check and (step - self.first_check) % self.check == 0 if self.check else False
-        return is_due or (self.check > 0 and step == self.total)
+        if not self.check:
+            return False
+        return step == self.total or (step >= self.first_check and (step - self.first_check) % self.check == 0)
 
     def next_save(self, step: int) -> int:
         """Return the step of the next checkpoint."""

@@ -14,10 +14,15 @@ from solvshell.units import DALTON_PER_NM3
 _EQUILIBRATION, _TRAJECTORY, _LOG = "equilibration.xtc", "trajectory.xtc", "log.csv"
 
 
+def last_outputs(run: Run) -> tuple[str, ...]:
+    """Return the names of the files that only the last stage writes."""
+    windows = run.protocol.windows
+    return (_TRAJECTORY,) if windows is None else (_TRAJECTORY, file_name(windows))
+
+
 def output_names(run: Run) -> tuple[str, ...]:
     """Return the names of the files that grow while a run advances."""
-    windows = run.protocol.windows
-    return (_EQUILIBRATION, _TRAJECTORY, _LOG, *([] if windows is None else [file_name(windows)]))
+    return (_EQUILIBRATION, _LOG, *last_outputs(run))
 
 
 class Outputs(AbstractContextManager["Outputs"]):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from solvshell.errors import InvalidInput
 from solvshell.md.checkpoints import Checkpoint, Position, Unusable, load_position, numbered
+from solvshell.md.outputs import last_outputs
 from solvshell.run import Run
 
 
@@ -24,10 +25,16 @@ def _beginning(run: Run, outputs: Sequence[str], signature: str) -> Position:
     return Position(start, run.box.state, None)
 
 
+def _loses_a_stage(run: Run, at: Checkpoint) -> bool:
+    """Return whether going back to a checkpoint would start anew, or drop production that has begun."""
+    has_produced = any((run.path / name).exists() and (run.path / name).stat().st_size for name in last_outputs(run))
+    return at.is_beginning or (has_produced and at.stage < len(run.protocol.stages) - 1)
+
+
 def _newest_usable(run: Run, note: Callable[[str], None]) -> Position:
     """Return the newest checkpoint that is good; say which ones are not.
 
-    The beginning is none where there were others: what was written would be lost without a question.
+    One of long before is none: what was written since would be lost without a question.
     """
     problems: list[str] = []
     for path in reversed(numbered(run.checkpoint_path)):
@@ -36,14 +43,15 @@ def _newest_usable(run: Run, note: Callable[[str], None]) -> Position:
         except Unusable as error:
             problems.append(f"{path.name}: {error}")
             continue
-        if problems and found.at.is_beginning:
+        if problems and _loses_a_stage(run, found.at):
+            problems.append(f"{path.name}: is good, but of stage {run.protocol.stages[found.at.stage].name}")
             break
         for problem in problems:
             note(f"checkpoint {problem}; taking one before it")
         return found
     raise InvalidInput(
-        f"{run.checkpoint_path}: no checkpoint can be used ({'; '.join(problems)}); nothing was changed. Put the files "
-        "back from a copy, or give another --out to start anew"
+        f"{run.checkpoint_path}: no checkpoint can be used without losing a stage ({'; '.join(problems)}); nothing was "
+        "changed. Put the files back from a copy, or give another --out to start anew"
     )
 
 

@@ -60,7 +60,12 @@ def _all_stages(session: Session) -> None:
 def _write_done(session: Session) -> None:
     timestep = session.protocol.timestep
     stages = [
-        {"name": stage.name, "ps": stage.steps * timestep, "equilibrated": stage.equilibrated, "words": stage.words}
+        {
+            "name": stage.name,
+            "ps": round(stage.steps * timestep, 9),
+            "equilibrated": stage.equilibrated,
+            "words": stage.words,
+        }
         for stage in session.at.finished
     ]
     done = {

@@ -214,7 +214,16 @@ def test_without_a_usable_checkpoint_nothing_is_touched(undone: Run) -> None:
     for path in numbered(undone.checkpoint_path)[1:]:  # the first one is the box as it was built
         (path / "state.xml").write_bytes(b"")
     before = contents(undone)
-    with pytest.raises(InvalidInput, match=r"no checkpoint can be used \(.*state\.xml.*another --out to start anew"):
+    with pytest.raises(InvalidInput, match=r"no checkpoint can be used .*\(.*state\.xml.*another --out to start anew"):
+        simulate(undone, "Reference")
+    assert contents(undone) == before
+
+
+def test_production_is_not_dropped_for_a_checkpoint_of_equilibration(undone: Run) -> None:
+    """A log cut in the middle of equilibration: the trajectory is whole, and stays."""
+    os.truncate(undone.path / "log.csv", 500)
+    before = contents(undone)
+    with pytest.raises(InvalidInput, match=r"without losing a stage .*is good, but of stage equilibration"):
         simulate(undone, "Reference")
     assert contents(undone) == before
 
