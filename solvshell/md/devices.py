@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +61,11 @@ def listed_gpus(listing: str) -> list[str]:
 
 
 def _n_amd_gpus() -> int:
-    identifiers = [path.read_text().strip() for path in _KFD.glob("*/gpu_id")]
-    return sum(identifier != "0" for identifier in identifiers)  # processors have 0
+    found = 0
+    for path in _KFD.glob("*/gpu_id"):
+        with suppress(OSError):  # a GPU that a container or a batch system keeps from us cannot be read
+            found += path.read_text().strip() != "0"  # which processors have
+    return found
 
 
 def split_devices(value: str) -> list[str]:

@@ -24,10 +24,13 @@ from solvshell.progress import Together
 from solvshell.run import Run
 from solvshell.stages import Minimize
 
-# The child looks for modules where we do, takes none from the folder that it starts in, and records our command.
+# The child looks for modules where we do, takes none from the folder that it starts in, and records our command. What
+# Ctrl-C sends to all processes of a terminal reaches it through us.
 _CODE = """
 import sys
 sys.path[:], sys.argv[:] = {path!r}, {argv!r}
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 from solvshell.md.child import run_child
 run_child({run!r}, {platform!r})
 """

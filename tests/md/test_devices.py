@@ -63,6 +63,7 @@ def test_without_a_list_the_gpus_are_counted(monkeypatch: pytest.MonkeyPatch, tm
     for node, identifier in enumerate(("0", "51110", "27722")):
         (tmp_path / str(node)).mkdir()
         (tmp_path / str(node) / "gpu_id").write_text(f"{identifier}\n")
+    (tmp_path / "3" / "gpu_id").mkdir(parents=True)  # cannot be read
     assert visible_devices("HIP", {}) == [{"HIP_VISIBLE_DEVICES": "0"}, {"HIP_VISIBLE_DEVICES": "1"}]
 
 
