@@ -11,6 +11,8 @@ from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT
 
 DEMONSTRATION_BELOW_CENTERS = 16
 RESIDENCE_TIMES_PER_RUN = 10
+#: of a source: stages that were to last until they had equilibrated, and had not
+CEILING = "not_equilibrated"
 
 
 def _longest_stays(found: Findings, run_ps: float) -> list[str]:
@@ -140,7 +142,10 @@ def limits(
         "short_draws": [pair_name(row) for row in peak_rows(tables, found) if row["draws_shorter_than_memory"]],
         "unresolved": _unresolved(thermodynamics, tables, found),
     }
-    return flags, _notes(sites, tables, found, flags, run_ps)
+    notes = _notes(sites, tables, found, flags, run_ps)
+    if CEILING in settings.source:
+        notes.append(f"production began although a stage before it ended at its ceiling: {settings.source[CEILING]}")
+    return flags, notes
 
 
 def _energy_lines(energies: dict[str, Any]) -> Iterator[str]:

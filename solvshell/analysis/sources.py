@@ -22,12 +22,14 @@ from solvshell.analysis.analyze import (
     write_tables,
 )
 from solvshell.analysis.energies.measure import MOST_FRAMES, EnergyModel, energy_model
+from solvshell.analysis.limits import CEILING
 from solvshell.analysis.reading.find_species import find_species_in
 from solvshell.analysis.reading.frames import as_universe, open_trajectory
 from solvshell.analysis.typical.export import FOLDER, export_shells
 from solvshell.errors import InvalidInput
 from solvshell.files import read_openmm_xml, read_yaml, validate
 from solvshell.protocol import Protocol
+from solvshell.provenance import read_record
 from solvshell.run import Run, trajectory_source
 from solvshell.species import SpeciesFile, select_species
 from solvshell.xtc import whole_frames
@@ -203,13 +205,20 @@ def _read_log(run: Run) -> pd.DataFrame:
 
 
 def _dynamics(protocol: Protocol) -> str:
+    """Return what moved the atoms in production, and whether times of it are physical.
+
+    They are with real masses and without the random kicks and the friction of Langevin dynamics: at constant energy, or
+    with a Nose-Hoover chain, which both keep the volume.
+    """
     stage = protocol.production
-    thermostat = (
-        "no thermostat" if stage.thermostat == "none" else f"Langevin dynamics with friction {stage.friction:g} /ps"
-    )
+    thermostat = {
+        "none": "no thermostat",
+        "nose_hoover": f"Nose-Hoover dynamics with collision frequency {stage.friction:g} /ps",
+        "langevin_middle": f"Langevin dynamics with friction {stage.friction:g} /ps",
+    }[stage.thermostat]
     masses = "real masses" if protocol.hydrogen_mass is None else f"hydrogens of {protocol.hydrogen_mass:g} Da"
-    times = f", {_SAMPLING}" if stage.thermostat != "none" or protocol.hydrogen_mass is not None else ""
-    return f"{thermostat}, {masses}{times}"
+    is_physical = stage.thermostat != "langevin_middle" and protocol.hydrogen_mass is None
+    return f"{thermostat}, {masses}" + ("" if is_physical else f", {_SAMPLING}")
 
 
 def asked(*, energies: bool = True, energy_frames: int = MOST_FRAMES, **settings: Any) -> str:
@@ -217,6 +226,13 @@ def asked(*, energies: bool = True, energy_frames: int = MOST_FRAMES, **settings
     how = {"verbose", "backend", "n_workers"}
     given = {"energies": energies, "energy_frames": energy_frames, **settings}
     return ", ".join(f"{key}={given[key]}" for key in sorted(given) if key not in how and given[key] is not None)
+
+
+def _equilibration(run: Run) -> dict[str, str]:
+    """Return the stages that lasted to their ceiling without equilibrating, for the source of a summary; none: {}."""
+    stages = read_record(run.path / "done.json").get("stages", []) if run.is_done else []
+    words = [f"{stage['name']}: {stage['words']}" for stage in stages if stage["equilibrated"] is False]
+    return {CEILING: "; ".join(words)} if words else {}
 
 
 def analyze_run(
@@ -253,6 +269,7 @@ def analyze_run(
             "trajectory": run.trajectory_path.name,
             **trajectory_source(trajectory),
             "run": "done" if run.is_done else "unfinished",
+            **_equilibration(run),
             "asked": asked(energies=energies, energy_frames=energy_frames, **settings),
         }
         universe = open_trajectory(run.topology_path, trajectory)
