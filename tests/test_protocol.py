@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from solvshell.data import protocol_directory
 from solvshell.errors import InvalidInput
 from solvshell.files import to_yaml, validate
+from solvshell.folders import temperatures_of
 from solvshell.protocol import Protocol, load_protocol, load_protocols
 from solvshell.stages import Dynamics, Minimize, Umbrella, steps_of
 
@@ -244,6 +246,153 @@ def test_a_wrong_protocol_is_refused_with_its_field(change: Callable[[dict[str, 
     change(wrong)
     with pytest.raises(InvalidInput, match=rf"^here\.yaml: {message}"):
         validate(Protocol, wrong, "here.yaml")
+
+
+UNTIL = {"minimum": "1 ps", "check_interval": "0.4 ps", "n_independent": 10}
+
+
+def lasting(**changes: object) -> Callable[[dict[str, Any]], None]:
+    return stage(1, until=UNTIL | changes)
+
+
+def both(*changes: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    def change(content: dict[str, Any]) -> None:
+        for one in changes:
+            one(content)
+
+    return change
+
+
+def test_a_stage_may_last_until_it_has_equilibrated_and_the_next_take_its_mean_volume() -> None:
+    wanted = content()
+    both(lasting(energy="2 kJ/kg"), stage(2, volume_of="equilibration", thermostat="nose_hoover"))(wanted)
+    _, equilibration, production = validate(Protocol, wanted, "here").stages
+    assert isinstance(equilibration, Dynamics)
+    assert isinstance(production, Dynamics)
+    assert equilibration.until is not None
+    assert (equilibration.until.minimum, equilibration.until.check_interval, equilibration.duration) == (1.0, 0.4, 4.0)
+    assert (equilibration.until.density, equilibration.until.energy) == (0.005, 2.0)
+    assert (production.volume_of, production.ensemble) == ("equilibration", "NVT")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lasting(minimum="5 ps"), r"stages.1.dynamics: until.minimum: at most the duration, .* \(4 ps\), got 5 ps"),
+        (lasting(minimum="1.1 ps"), "stages.1.log_interval: 0.2 ps does not divide the until.minimum"),
+        (lasting(check_interval="0.3 ps"), "stages.1.log_interval: 0.2 ps does not divide the until.check_interval"),
+        (lasting(check_interval="1 fs"), "stages.1.until.check_interval: 0.001 ps is not a whole number of time steps"),
+        (lasting(n_independent=9), "stages.1.dynamics.until.n_independent: .* greater than or equal to 10, got 9"),
+        (
+            lasting(n_independent=11),
+            "stages.1.dynamics: log_interval: 0.2 ps makes 20 rows in 4 ps, half of which may be dropped; "
+            "until.n_independent asks for 11",
+        ),
+        (lasting(density="1 kg"), "stages.1.dynamics.until.density: unit 'kg'"),
+        (lasting(energy="1 kJ/mol"), "stages.1.dynamics.until.energy: unit 'kJ/mol'"),
+        (lasting(drift=1), "stages.1.dynamics.until.drift: unknown key"),
+        (stage(1, until={}), "stages.1.dynamics.until.minimum: missing"),
+        (both(lasting(), stage(1, ramp_to="400 K")), "stages.1.dynamics: until: nothing is in equilibrium while"),
+        (stage(2, until=UNTIL), "stages.2.dynamics: until: equilibrates; production has a fixed duration"),
+        (stage(0, until=UNTIL), "stages.0.minimize.until: unknown key"),
+        (umbrella(until=UNTIL), "stages.2.umbrella.until: unknown key"),
+        (stage(1, volume_of="equilibration"), "stages.1.dynamics: volume_of: is for constant volume; 'pressure'"),
+        (
+            stage(2, volume_of="warm-up"),
+            r"stages.2.volume_of: an earlier stage at constant pressure \(equilibration\), got warm-up",
+        ),
+        (
+            stage(2, volume_of="production"),
+            r"stages.2.volume_of: an earlier stage at constant pressure \(equilibration\), got production",
+        ),
+        (
+            both(stage(1, pressure=None), stage(2, volume_of="equilibration")),
+            r"stages.2.volume_of: an earlier stage at constant pressure \(there is none\), got equilibration",
+        ),
+        (
+            both(stage(1, temperature="300 K"), stage(2, volume_of="equilibration")),
+            "stages.2.volume_of: equilibration is not at 298.15 K all the time",
+        ),
+        (
+            both(stage(1, ramp_to="400 K"), stage(2, volume_of="equilibration")),
+            "stages.2.volume_of: equilibration is not at 298.15 K all the time",
+        ),
+        (stage(1, thermostat="nose_hoover"), "stages.1.dynamics: thermostat: nose_hoover is for .* 'pressure'"),
+        (umbrella(thermostat="nose_hoover"), "stages.2.umbrella.thermostat: unknown key"),
+        (stage(1, temperature="each"), "stages.1.temperature: each is for a file with 'temperatures'"),
+        (stage(1, ramp_to="each"), "stages.1.ramp_to: each is for a file with 'temperatures'"),
+        (top(temperatures=["300 K"]), "temperatures: no stage has 'temperature: each'"),
+        (
+            both(top(temperatures=["300 K", "310 K", "300.0 K"]), stage(1, temperature="each")),
+            "temperatures: all different, got 300K, 310K, 300K",
+        ),
+        (both(top(temperatures=[]), stage(1, temperature="each")), "temperatures: List should have at least 1 item"),
+        (both(top(temperatures=["27 C"]), stage(1, temperature="each")), "temperatures.0: unit 'C'"),
+        (
+            both(top(temperatures=["300 K"]), stage(1, temperature="each"), stage(2, volume_of="equilibration")),
+            "stages.2.volume_of: equilibration is not at 298.15 K all the time",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_field(
+    change: Callable[[dict[str, Any]], None], message: str, tmp_path: Path
+) -> None:
+    wrong = content()
+    change(wrong)
+    path = tmp_path / "here.yaml"
+    path.write_text(yaml.safe_dump(wrong))
+    with pytest.raises(InvalidInput, match=rf"here\.yaml: {message}"):
+        load_protocols(path)
+
+
+def test_a_series_makes_a_plain_protocol_for_each_temperature(tmp_path: Path) -> None:
+    wanted = content()
+    both(
+        top(temperatures=["310 K", "278.15 K", "300 K"]),
+        stage(1, temperature="400 K", ramp_to="each"),
+        stage(2, temperature="each"),
+    )(wanted)
+    path = tmp_path / "series.yaml"
+    path.write_text(yaml.safe_dump(wanted))
+    found = load_protocols(path)
+    assert list(found) == ["278.15K", "300K", "310K"]
+    for (folder, protocol), temperature in zip(found.items(), (278.15, 300.0, 310.0), strict=True):
+        equilibration = protocol.stages[1]
+        assert isinstance(equilibration, Dynamics)
+        assert (equilibration.temperature, equilibration.ramp_to) == (400.0, temperature)
+        assert protocol.production.temperature == temperature
+        (tmp_path / f"{folder}.yaml").write_text(to_yaml(protocol))
+        assert load_protocols(tmp_path / f"{folder}.yaml") == {None: protocol}
+    with pytest.raises(InvalidInput, match="a series of 3 temperatures, where one protocol is expected"):
+        load_protocol(path)
+
+
+def test_the_folders_of_a_series_are_those_that_are_found_again(tmp_path: Path) -> None:
+    for folder in load_protocols("temperatures"):
+        (tmp_path / str(folder)).mkdir()
+    assert list(temperatures_of(tmp_path)) == [278.15, 298.15, 318.15, 338.15, 358.15]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_times_survive_any_unit_and_being_written(seed: int, tmp_path: Path) -> None:
+    """Durations of 1 to 10^7 steps, in fs, ps, ns or us, are that many steps, before and after a round trip."""
+    rng = np.random.default_rng(seed)
+    timestep = float(rng.choice([0.5, 1.0, 2.0, 2.5, 4.0]))  # fs
+    log, frame = (int(10 ** rng.uniform(0, 3)) for _ in range(2))
+    steps = frame * int(10 ** rng.uniform(0, 4))
+    wanted = content() | {"timestep": f"{timestep} fs"}
+    for key, number in (("log_interval", log), ("frame_interval", frame), ("duration", steps)):
+        unit, factor = [("fs", 1.0), ("ps", 1e-3), ("ns", 1e-6), ("us", 1e-9)][rng.integers(4)]
+        wanted["stages"][2][key] = f"{number * timestep * factor:.12g} {unit}"
+    protocol = validate(Protocol, wanted, "here")
+    (tmp_path / "protocol.yaml").write_text(to_yaml(protocol))
+    again = load_protocol(tmp_path / "protocol.yaml")
+    assert again == protocol
+    for stage in (protocol.production, again.production):
+        found = [
+            steps_of(time, protocol.timestep) for time in (stage.log_interval, stage.frame_interval, stage.duration)
+        ]
+        assert found == [log, frame, steps]
 
 
 def test_a_protocol_that_is_not_there() -> None:
