@@ -483,14 +483,16 @@ def _parser() -> argparse.ArgumentParser:
         "run a box with a protocol; the same command resumes it",
         "solvshell run box --protocol standard --out run\n"
         "  solvshell run boxes --protocol standard --out runs    # all replicas in boxes, several at once\n"
+        "  solvshell run boxes --protocol temperatures --out series    # at each temperature\n"
         "  solvshell run box --protocol umbrella-quick --out pull    # then: solvshell analyze pull",
     )
     run.add_argument("box", type=Path, help="folder of a box, or of boxes replica-00, replica-01, ...")
     run.add_argument(
         "--protocol",
         required=True,
-        help="path of a protocol, or a shipped one: quick, demo, survey, standard, gel, network; for free energies "
-        "umbrella, desolvation, decouple, or for a CPU umbrella-quick, desolvation-quick, decouple-quick",
+        help="path of a protocol, or a shipped one: quick, demo, survey, standard, long, anneal, gel, network; "
+        "dynamics for physical times, temperatures for a series; for free energies umbrella, desolvation, decouple; for a CPU "
+        "the last five with -quick, as in umbrella-quick",
     )
     run.add_argument("--out", type=Path, required=True, help="folder of the run; resumed if it exists")
     run.add_argument("--platform", help="CUDA, HIP, OpenCL, CPU or Reference; the fastest that works if left out")
