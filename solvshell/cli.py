@@ -491,8 +491,8 @@ def _parser() -> argparse.ArgumentParser:
         "--protocol",
         required=True,
         help="path of a protocol, or a shipped one: quick, demo, survey, standard, long, anneal, gel, network; "
-        "dynamics for physical times, temperatures for a series; for free energies umbrella, desolvation, decouple; for a CPU "
-        "the last five with -quick, as in umbrella-quick",
+        "dynamics for physical times, temperatures for a series; for free energies umbrella, desolvation, decouple; "
+        "for a CPU the last five with -quick, as in umbrella-quick",
     )
     run.add_argument("--out", type=Path, required=True, help="folder of the run; resumed if it exists")
     run.add_argument("--platform", help="CUDA, HIP, OpenCL, CPU or Reference; the fastest that works if left out")
