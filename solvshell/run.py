@@ -165,14 +165,14 @@ def input_records(record: Mapping[str, Any]) -> dict[str, FileRecord]:
 def output_hashes(run: Run) -> dict[str, dict[str, Any]]:
     """Return ``{"bytes": n, "sha256": text}`` of every file that a run has written, by its path in the folder.
 
-    These are the trajectories, the log, what windows have recorded, the record of starts, and of the last checkpoint
-    the portable state; ``done.json`` keeps them, so that `solvshell verify` can tell whether a file is still that one.
+    These are the trajectories, the log, what windows have recorded, and the last checkpoint; ``done.json`` keeps them,
+    so that `solvshell verify` can tell whether a file is still that one.
     """
     windows = run.protocol.windows
-    written = [run.equilibration_path, run.trajectory_path, run.log_path, run.path / RECORD]
+    written = [run.equilibration_path, run.trajectory_path, run.log_path]
     written += [] if windows is None else [run.path / f"{windows.kind}.{kind}" for kind in ("csv", "json")]
-    states = [path for path in run.checkpoint_path.glob("*/state.xml") if path.parent.name.isdigit()]
-    written += sorted(states, key=lambda path: int(path.parent.name))[-1:]
+    checkpoints = [path for path in run.checkpoint_path.iterdir() if path.name.isdigit()]
+    written += sorted(max(checkpoints, key=lambda path: int(path.name)).iterdir())
     return {str(path.relative_to(run.path)): file_record(path) for path in written if path.is_file()}
 
 

@@ -11,15 +11,14 @@ from solvshell.run import Run
 from solvshell.verify.recorded import Record, open_record
 
 
-def _environment(what: str, record: Record) -> Iterator[str]:
+def _environment(record: Record) -> Iterator[str]:
     """Yield what has to be installed."""
-    versions = record.get("versions", {})
-    checkout = record.get("checkout", {})
-    yield f"# {what}: {record.get('date', 'date not recorded')}, Python {versions.get('python', 'of unknown version')}"
+    versions, checkout = record.get("versions", {}), record.get("checkout", {})
+    yield f"# with Python {versions.get('python', 'of unknown version')}"
     if checkout:
-        if checkout.get("is_changed"):
-            yield "# the checkout differed from this commit, so that it alone may not make the same"
         yield f"git checkout {shlex.quote(str(checkout.get('commit')))}  # in a clone of the repository"
+    if checkout.get("is_changed"):
+        yield "# what made it differed from this commit, which alone may not make the same"
     own = "." if checkout else f"solvshell=={versions.get('solvshell', '')}".removesuffix("==")
     others = (f"{name}=={version}" for name, version in versions.items() if name not in ("python", "solvshell"))
     yield shlex.join(["pip", "install", own, *others])
@@ -32,14 +31,13 @@ def _threads(settings: object) -> list[str]:
 
 
 def _build(folder: Path, record: Record, out: Path) -> Iterator[str]:
-    yield from _environment("the box", record)
+    yield from _environment(record)
     recipe, seed = (folder / "recipe.yaml").resolve(), record.get("seed", "?")
     command = ["solvshell", "build", str(recipe), "--seed", str(seed), "--out", str(out)]
     yield shlex.join([*_threads(record.get("settings")), *command])
 
 
 def _run(run: Run, record: Record, box: Path, out: Path) -> Iterator[str]:
-    yield from _environment("the run", record)
     starts = record.get("starts") or [{}]
     if len(starts) > 1:
         yield f"# it was started {len(starts)} times; in one go it takes another path from the second start on"
@@ -64,6 +62,8 @@ def remake_commands(path: Path, out: Path = Path("remade")) -> Iterator[str]:
     if (path / "protocol.yaml").is_file():
         box, _ = open_record(path / "box" / RECORD)
         yield from _build(path / "box", box, out / "box")
+        if list(_environment(record)) != list(_environment(box)):
+            yield from _environment(record)
         yield from _run(Run(path), record, out / "box", out / "run")
     elif (path / "recipe.yaml").is_file():
         yield from _build(path, record, out / "box")

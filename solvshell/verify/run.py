@@ -25,7 +25,9 @@ def _inputs(run: Run, record: Record) -> Iterator[Finding]:
         yield Finding(run.path / RECORD, "changed", str(error).partition("\n")[0])
         records = {}
     yield from became_of_all(run.path, records, ("protocol.yaml", *(f"box/{name}" for name in (*CONTENT, RECORD))))
-    box_record, _ = open_record(run.path / "box" / RECORD)
+    box_record, opened = open_record(run.path / "box" / RECORD)
+    if opened.is_bad and f"box/{RECORD}" not in records:
+        yield opened
     yield from of_force_field(run.path / "box" / RECORD, box_record)
 
 
@@ -95,7 +97,8 @@ def verify_run(run: Run) -> Iterator[Finding]:
     try:
         _ = run.protocol
     except InvalidInput as error:
-        yield Finding(run.path / "protocol.yaml", "changed", str(error).partition("\n")[0])
+        if (run.path / "protocol.yaml").is_file():  # else it is told already
+            yield Finding(run.path / "protocol.yaml", "changed", str(error).partition("\n")[0])
         return
     yield from _outputs(run)
     for folder in folders_of_tables(run.path):
