@@ -119,7 +119,7 @@ def is_network(system: openmm.System) -> bool:
 
 
 def refuse_rigid_network(system: openmm.System, protocol: Protocol) -> None:
-    """Refuse rigid bonds for a network at constant pressure.
+    """Refuse rigid bonds for a network at constant pressure, and a volume to move its molecules to.
 
     The barostat scales the atoms of a network one by one; rigid bonds would be scaled with them although they can take
     up no volume: an ideal gas of rigid dimers gets twice its volume.
@@ -134,6 +134,12 @@ def refuse_rigid_network(system: openmm.System, protocol: Protocol) -> None:
         raise InvalidInput(
             f"constraints: {protocol.constraints} is not possible at constant pressure with a periodic network, whose "
             "atoms the barostat scales one by one; take 'none' and a shorter time step (protocol 'network')"
+        )
+    moved = [stage.name for stage in protocol.stages if getattr(stage, "volume_of", None) is not None]
+    if moved and is_network(system):
+        raise InvalidInput(
+            f"volume_of: of stage {moved[0]}: a periodic network has no molecules that could be moved to another "
+            "volume; leave it out"
         )
 
 

@@ -10,9 +10,11 @@ from solvshell.engine import (
     degrees_of_freedom,
     make_context,
     minimize,
+    refuse_rigid_network,
     snapshot,
 )
 from solvshell.errors import InvalidInput
+from solvshell.protocol import load_protocol
 
 
 def oscillator(k: float = 1000.0) -> tuple[openmm.System, openmm.Context]:
@@ -65,3 +67,12 @@ def test_an_explosion_is_an_error() -> None:
     advance(context, 5000)
     with pytest.raises(UnstableSimulation, match="the energy is"):
         snapshot(context, 6)
+
+
+def test_a_network_is_not_moved_to_a_mean_volume_which_is_said_before_it_runs() -> None:
+    protocol = load_protocol("dynamics").model_copy(update={"constraints": "none"})
+    system, _ = oscillator()
+    refuse_rigid_network(system, protocol)
+    system.getForce(0).setUsesPeriodicBoundaryConditions(True)
+    with pytest.raises(InvalidInput, match=r"^volume_of: of stage fixed-volume: a periodic network has no molecules"):
+        refuse_rigid_network(system, protocol)

@@ -1,5 +1,6 @@
 """A protocol is read whole, or refused with the name of the field that is wrong."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from solvshell.data import protocol_directory
 from solvshell.errors import InvalidInput
 from solvshell.files import to_yaml, validate
 from solvshell.folders import temperatures_of
 from solvshell.protocol import Protocol, load_protocol, load_protocols
-from solvshell.stages import Dynamics, Minimize, Umbrella, steps_of
+from solvshell.stages import Dynamics, Minimize, Umbrella, Until, steps_of
 
 SHIPPED = sorted(path.stem for path in protocol_directory().glob("*.yaml"))
 
@@ -404,3 +406,28 @@ def test_a_protocol_file_that_is_empty(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text(yaml.safe_dump(None))
     with pytest.raises(InvalidInput, match=r"empty.yaml: Input should be a valid dictionary .*, got None"):
         load_protocol(tmp_path / "empty.yaml")
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "protocols.md"
+
+
+def test_the_page_of_protocols_names_all_that_are_shipped() -> None:
+    text = PAGE.read_text()
+    families = {name.removesuffix("-quick") for name in SHIPPED}
+    assert not {name for name in families if f"| `{name}`" not in text and f", `{name}`" not in text}
+
+
+@pytest.mark.parametrize("model", [Protocol, Minimize, Dynamics, Until])
+def test_the_page_of_protocols_tells_every_key(model: type[BaseModel]) -> None:
+    tables = PAGE.read_text().partition("## Every key")[2]
+    told = {
+        key for row in re.findall(r"^\| (`.*?) \|", tables, flags=re.MULTILINE) for key in re.findall(r"`(\w+)`", row)
+    }
+    assert set(model.model_fields) - {"kind"} <= told
+
+
+def test_the_example_of_the_page_is_a_protocol() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    protocol = validate(Protocol, yaml.safe_load(example), "docs/protocols.md")
+    assert protocol.name == "mine"
+    assert protocol.production.duration == 1000

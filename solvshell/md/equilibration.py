@@ -129,6 +129,8 @@ class _Quantity:
 
     def objection(self, n_needed: int) -> str | None:
         """Return what speaks against a stationary series, in words, or None."""
+        if len(self.values) < n_needed:
+            return f"{self.name}: {len(self.values)} rows of the log, fewer than {n_needed} samples"
         # A drift makes a series look correlated: its error is that of what fluctuates about the straight line.
         rows = np.arange(len(self.values))
         rest = self.values - np.polyval(np.polyfit(rows, self.values, 1), rows)

@@ -145,6 +145,14 @@ def test_too_few_independent_samples_do_not_pass_however_quiet() -> None:
     assert "independent samples of 50" in found.words
 
 
+@pytest.mark.parametrize("n_rows", [1, 3, 49])
+def test_a_look_before_there_are_rows_enough_is_no_pass(n_rows: int) -> None:
+    density, energy = steady()
+    found = judge(UNTIL, log_of(density[:n_rows], energy[:n_rows]))
+    assert not found.is_equilibrated
+    assert "of the log, fewer than 50 samples" in found.words
+
+
 def test_at_constant_volume_the_energy_alone_is_judged() -> None:
     _, energy = steady()
     found = judge(UNTIL, log_of(np.full(len(energy), 1.22), energy))
