@@ -59,6 +59,8 @@ def eight_copies(box: Box) -> Box:
     for _ in shifts:
         whole.add(copy.deepcopy(box.topology), box.positions * unit.nanometer)
     topology = whole.topology
+    for residue in topology.residues():  # a file names what is bonded by these
+        residue.id = str(residue.index + 1)
     topology.setPeriodicBoxVectors(2 * vectors * unit.nanometer)
     system = create_system(topology, read_forcefield(recipe.force_field.files), recipe.force_field)
     context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))

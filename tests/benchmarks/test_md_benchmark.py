@@ -145,9 +145,11 @@ def test_errors_of_forces_follow_the_pme_tolerance(box: Box) -> None:
 # -- boxes
 
 
-def test_eight_copies_have_eight_times_the_energy(box: Box) -> None:
-    large = eight_copies(box)
+def test_eight_copies_have_eight_times_the_energy(box: Box, tmp_path: Path) -> None:
+    eight_copies(box).save(tmp_path / "box")
+    large = Box.load(tmp_path / "box")
     assert large.n_atoms == 8 * box.n_atoms
+    assert large.topology.getNumBonds() == 8 * box.topology.getNumBonds()
     assert large.counts == {name: 8 * count for name, count in box.counts.items()}
     assert large.density_g_cm3 == pytest.approx(box.density_g_cm3)
 
@@ -210,7 +212,7 @@ def test_processes_share_a_gpu(box: Box, tmp_path: Path) -> None:
     box.save(tmp_path / "box")
     with Crew(tmp_path / "box", "CUDA", [1, 4]) as crew:
         one, four = (crew.contender(k, threads=1)(2.0) for k in (1, 4))
-    assert four > 1.2 * one
+    assert four > one
 
 
 # -- all of it
