@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import os
 import platform
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -155,11 +156,12 @@ def read_record(path: Path) -> dict[str, Any]:
     return content
 
 
-def record_tables(folder: Path, *patterns: str, **details: Any) -> None:
-    """Write into a folder of tables what made them, and what each file is that one of the patterns finds.
+def record_tables(folder: Path, *patterns: str, made_from: Iterable[Path] = ()) -> None:
+    """Write into a folder of tables what made them, what each file is that one of the patterns finds, and of what.
 
-    To be called last; `solvshell verify` reads it.
+    To be called last; `solvshell verify` reads it. Where a trajectory is what they were made from, their summary tells.
     """
     files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
     records = {str(path.relative_to(folder)): file_record(path) for path in files}
-    write_record(folder / RECORD, provenance(files=records, **details))
+    sources = {os.path.relpath(path, folder): file_record(path) for path in made_from}
+    write_record(folder / RECORD, provenance(files=records, made_from=sources))

@@ -19,6 +19,7 @@ from solvshell.files import write_atomically, write_json
 from solvshell.joined.limits import limits_of
 from solvshell.joined.recount import CUTOFF_STEP_ANGSTROM, Recount, recount
 from solvshell.joined.systems import System
+from solvshell.provenance import record_tables
 from solvshell.report import page_template, save_and_embed
 from solvshell.snapshot import plot_snapshot
 from solvshell.study import CITATION, ENERGY_CLAIM, REMARK
@@ -216,4 +217,6 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Comparison:
     addresses = _draw(found, recounts, found.centers, out)
     write_json(out / "summary.json", summary)
     write_atomically(out / "index.html", _page(found, addresses, summary))
+    made_from = [replica.folder / "summary.json" for system in systems for replica in system.replicas]
+    record_tables(out, "*.csv", "summary.json", "index.html", "figures/*", "runs/**/*.csv", made_from=made_from)
     return found

@@ -8,15 +8,14 @@ from solvshell.free_energy.decoupling_tables import decoupling_lines, write_deco
 from solvshell.free_energy.umbrella import umbrella_of_run
 from solvshell.free_energy.umbrella_tables import umbrella_lines, write_umbrella
 from solvshell.md.windows import file_name
-from solvshell.provenance import file_record, record_tables
+from solvshell.provenance import record_tables
 from solvshell.run import Run
 from solvshell.stages import Decouple, Umbrella, Windows
 
 
 def _record(run: Run, stage: Windows, folder: Path) -> None:
-    sampled = file_name(stage)
-    made_from = {sampled: file_record(run.path / sampled)}
-    record_tables(folder, f"{stage.kind}*.csv", "summary.json", f"{stage.kind}.json", made_from=made_from)
+    sampled = run.path / file_name(stage)
+    record_tables(folder, f"{stage.kind}*.csv", "summary.json", f"{stage.kind}.json", made_from=[sampled])
 
 
 def analyze_windows(run: Run, folder: Path) -> list[str]:

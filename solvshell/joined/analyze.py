@@ -63,7 +63,7 @@ def _analyze_each(folder: Path, runs: Sequence[Run], say: Say, **settings: Any) 
             failed[run.path.name] = str(error)
     used = [run for run in done if run.path.name not in failed]
     if not used:
-        raise WorkFailed(f"{folder}: no run could be analyzed: {next(iter(failed.values()))}")
+        raise WorkFailed(f"{folder}: none of its finished runs could be analyzed: {next(iter(failed.values()))}")
     return _Analyzed(used, left_out | failed, failed)
 
 
@@ -85,26 +85,25 @@ def _joined(folder: Path, runs: Sequence[Run], say: Say, **settings: Any) -> Joi
 def _series(folder: Path, temperatures: dict[float, Path], say: Say, **settings: Any) -> TemperatureSeries:
     """Return the joined tables of each temperature, within cutoffs common to all, and what changes with it."""
     of_temperatures = {kelvin: _checked(runs_of(inner)) for kelvin, inner in temperatures.items()}
-    check_recipes = [runs[0] for runs in of_temperatures.values()]
-    for run in check_recipes[1:]:
-        if run.box.recipe != check_recipes[0].box.recipe:
-            raise InvalidInput(f"{run.path}: holds another recipe than {check_recipes[0].path}; a series has one")
+    first, *others = [runs[0] for runs in of_temperatures.values()]
+    for run in others:
+        if run.box.recipe != first.box.recipe:
+            raise InvalidInput(f"{run.path}: holds another recipe than {first.path}; a series has one")
     systems: dict[float, System] = {}
-    failed: dict[str, dict[str, str]] = {}
+    failed: dict[float, dict[str, str]] = {}
     left_out: dict[str, str] = {}
     for kelvin, runs in of_temperatures.items():
         inner = temperatures[kelvin]
-        try:
-            found = _analyze_each(inner, runs, say, **settings)
-        except (InvalidInput, WorkFailed) as error:
-            left_out[inner.name] = str(error)
+        if not any(run.is_done for run in runs):
+            left_out[inner.name] = UNFINISHED
             continue
+        found = _analyze_each(inner, runs, say, **settings)
         systems[kelvin] = replace(system_of(inner, found.used, found.left_out), name=inner.name)
-        failed[inner.name] = found.failed
+        failed[kelvin] = found.failed
     if not systems:
-        raise InvalidInput(f"{folder}: no temperature has a finished run: {next(iter(left_out.values()))}")
+        raise InvalidInput(f"{folder}: no temperature has a finished run; 'solvshell run' goes on with them")
     cutoffs, recounts = recount(list(systems.values()))
-    joined = {k: join(one, cutoffs, recounts[one.name], failed[one.name]) for k, one in systems.items()}
+    joined = {kelvin: join(one, cutoffs, recounts[one.name], failed[kelvin]) for kelvin, one in systems.items()}
     return temperature_series(folder, joined, recounts, left_out)
 
 

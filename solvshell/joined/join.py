@@ -31,7 +31,7 @@ from solvshell.joined.tables import (
     joined_shells,
     joined_speciation,
 )
-from solvshell.provenance import file_record, record_tables
+from solvshell.provenance import record_tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +76,7 @@ class JoinedAnalysis(JoinedTables):
         for name in JOINED_TABLES:
             write_table(directory / f"{name}.csv", getattr(self, name))
         write_json(directory / "summary.json", self.summary)
-        made_from = {
-            str(replica.folder): file_record(replica.folder / "summary.json") for replica in self.system.replicas
-        }
+        made_from = [replica.folder / "summary.json" for replica in self.system.replicas]
         record_tables(directory, *(f"{name}.csv" for name in JOINED_TABLES), "summary.json", made_from=made_from)
 
 

@@ -18,7 +18,7 @@ from solvshell.joined.averages import from_series
 from solvshell.joined.join import JoinedAnalysis, write_table
 from solvshell.joined.recount import Recount
 from solvshell.joined.tables import joined_columns
-from solvshell.provenance import file_record, record_tables
+from solvshell.provenance import record_tables
 
 RESIDENCE, EXCHANGE = "residence_time_ps", "exchange_free_energy_kt"
 TEMPERATURE_COLUMNS = [
@@ -141,8 +141,7 @@ class TemperatureSeries:
     @property
     def failed(self) -> dict[str, str]:
         """By folder why an analysis failed."""
-        inside = {f"{one.system.name}/{name}": why for one in self.joined.values() for name, why in one.failed.items()}
-        return self.left_out | inside
+        return {f"{one.system.name}/{name}": why for one in self.joined.values() for name, why in one.failed.items()}
 
     def headline(self) -> Iterator[str]:
         """Yield the lines to see first."""
@@ -158,12 +157,12 @@ class TemperatureSeries:
 
     def write(self, directory: Path) -> None:
         """Write the tables of the series, and of each temperature that has replicas its own into its folder."""
-        made_from = {}
+        made_from = []
         for one in self.joined.values():
             own = one.system.folder / "analysis"
             if not (one.system.folder / "protocol.yaml").is_file():
                 one.write(own)
-            made_from[str(own)] = file_record(own / "summary.json")
+            made_from.append(own / "summary.json")
         directory.mkdir(parents=True, exist_ok=True)
         write_table(directory / "temperatures.csv", self.temperatures)
         write_table(directory / "arrhenius.csv", self.arrhenius)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from solvshell.errors import InvalidInput
 from solvshell.folders import replicas_of, temperatures_of
-from solvshell.provenance import RECORD
+from solvshell.provenance import RECORD, recorded_files
 from solvshell.run import Run, trajectory_record
 from solvshell.verify.recorded import Finding, Record, became, files_of, open_record
 
@@ -35,11 +36,19 @@ def _of_trajectory(folder: Path, run: Run | None) -> Iterator[Finding]:
         yield Finding(folder, "changed", f"made from another {name}: {found.words or found.verdict}")
 
 
-def _of_other_files(folder: Path, record: Record, run: Run) -> Iterator[Finding]:
-    """Yield what changed of the other files of a run that tables were made from."""
-    for found in files_of(run.path / RECORD, record, "made_from"):
-        if found.is_bad:
-            yield Finding(folder, "changed", f"made from another {found.path.name}: {found.words or found.verdict}")
+def _of_other_files(folder: Path, record: Record) -> Iterator[Finding]:
+    """Yield what became of the other files that tables were made from, which may lie anywhere."""
+    try:
+        known = recorded_files(record.get("made_from", {}), "made_from")
+    except InvalidInput as error:
+        yield Finding(folder / RECORD, "changed", str(error).partition("\n")[0])
+        return
+    for name, file in known.items():
+        found = became(folder / name, file)
+        if found.verdict == "missing":
+            yield Finding(folder, "note", f"made from {name}, which is not there")
+        elif found.is_bad:
+            yield Finding(folder, "changed", f"made from another {name}: {found.words}")
 
 
 def is_tables(folder: Path) -> bool:
@@ -70,6 +79,5 @@ def verify_tables(folder: Path, run: Run | None = None) -> Iterator[Finding]:
         found = [sealed, *files_of(path, record, "files")]
         bad = [one for one in found if one.is_bad]
         yield from bad or [Finding(folder, "ok", f"{len(found)} files")]
-        if run is not None:
-            yield from _of_other_files(folder, record, run)
+        yield from _of_other_files(folder, record)
     yield from _of_trajectory(folder, run)
