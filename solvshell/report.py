@@ -15,7 +15,7 @@ from solvshell.analysis.exchange import WINDOW_PS
 from solvshell.analysis.typical.export import FOLDER
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
-from solvshell.folders import is_folder_of_several
+from solvshell.folders import is_folder_of_several, runs_of
 from solvshell.shown import Shown, is_outdated, read_analyzed
 
 
@@ -165,11 +165,19 @@ def _section(shown: Shown) -> dict[str, Any]:
     }
 
 
+def _each(path: Path) -> list[Path]:
+    """Return the runs of a folder if they end in windows, which have no joined tables; else what is given."""
+    if not is_folder_of_several(path):
+        return [path]
+    runs = runs_of(path)
+    return [run.path for run in runs] if any(run.protocol.windows for run in runs) else [path]
+
+
 def _sections(paths: Sequence[Path | str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return what the page says of each run, and the transfer free energies between those that decoupled molecules."""
     sections: list[dict[str, Any]] = []
     of_windows = []
-    for path in map(Path, paths):
+    for path in (path for given in paths for path in _each(Path(given))):
         if is_folder_of_several(path):
             for section, drawn in report_joined.joined_sections(path):
                 sections.append(section | {"figures": _draw(drawn, section["folder"] / "figures")})

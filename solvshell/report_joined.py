@@ -59,8 +59,9 @@ def _label(quantity: str, center: str, of: str) -> str:
         return known
     if quantity in ("shell", "state"):
         return f"{known} {of} of {center}"
-    pair = figures.pair_name(center, partner, site) if partner else f"all around {center}"
-    return f"{known} {pair if not quantity.startswith('energy') else center}"
+    if quantity.startswith("energy"):
+        return f"{known}, {center}"
+    return f"{known} {figures.pair_name(center, partner, site) if partner else f'all around {center}'}"
 
 
 def _labelled(table: pd.DataFrame) -> pd.DataFrame:

@@ -52,11 +52,11 @@ def _analyze_each(folder: Path, runs: Sequence[Run], say: Say, **settings: Any) 
     if not done:
         raise InvalidInput(f"{folder}: none of its {len(runs)} runs is finished; 'solvshell run' goes on with them")
     failed: dict[str, str] = {}
-    for run in done:
+    for place, run in enumerate(done, 1):
         if is_analyzed(run, **settings):
             say(f"{run.path}: analyzed already")
             continue
-        say(f"{run.path}: is being analyzed")
+        say(f"{run.path}: is being analyzed, {place} of {len(done)}")
         try:
             analyze_run(run, **settings)
         except (InvalidInput, WorkFailed, OSError) as error:
