@@ -2,10 +2,10 @@
 
     python benchmarks/convergence.py sample --out convergence-runs                 # all boxes, one after the other
     python benchmarks/convergence.py sample n_salt-08/replica-00 --out convergence-runs
-    python benchmarks/convergence.py sizes --out convergence-runs                  # each makes one table
+    python benchmarks/convergence.py sizes --out convergence-runs                  # each makes one table anew
     python benchmarks/convergence.py cutoffs --out convergence-runs
     python benchmarks/convergence.py tolerances --out convergence-runs
-    python benchmarks/convergence.py page --out convergence-runs                   # docs/results/convergence.md
+    python benchmarks/convergence.py page --out convergence-runs                   # of these: docs/results/convergence.md
 
 What is there already is kept, and what was stopped goes on. GROMACS samples the exported boxes; the analysis is that of
 `solvshell analyze`; forces and energies by other settings are OpenMM's, on configurations of the boxes of 16 salt.
@@ -188,18 +188,25 @@ The shipped tolerance is 5e-4. Relative to {tolerance:g}; Reference platform (do
 {tolerances}"""
 
 
+TEXTS = {"sizes": sizes_text, "cutoffs": cutoffs_text, "tolerances": tolerances_text}
+
+
+def make(what: str, out: Path) -> str:
+    """Return a table, which is kept in a file of its name."""
+    text = TEXTS[what](out)
+    (out / f"{what}.md").write_text(text)
+    return text
+
+
 def page(out: Path) -> str:
-    """Return the page."""
+    """Return the page of the tables that have been made; those that have not are made."""
+    texts = {what: path.read_text() if (path := out / f"{what}.md").exists() else make(what, out) for what in TEXTS}
     shells = {f"{radius:g} Å ({site})" for (_, _, site), radius in SHELLS.items()}
     return _PAGE.format(
         date=date.today(), version=__version__, openmm=openmm.version.version,
         gromacs=Gromacs(out).version(), hot=HOT_PS, hot_k=HOT_K, cool=COOL_PS, temperature=TEMPERATURE,
-        shells=" and ".join(sorted(shells)), sizes=sizes_text(out), widest=WIDEST, cutoffs=cutoffs_text(out),
-        tolerance=TOLERANCE_REFERENCE.tolerance, tolerances=tolerances_text(out),
+        shells=" and ".join(sorted(shells)), widest=WIDEST, tolerance=TOLERANCE_REFERENCE.tolerance, **texts,
     )  # fmt: skip
-
-
-TEXTS = {"sizes": sizes_text, "cutoffs": cutoffs_text, "tolerances": tolerances_text}
 
 
 def main() -> None:
@@ -215,7 +222,7 @@ def main() -> None:
     if arguments.what == "page":
         PAGE.write_text(page(arguments.out))
     elif arguments.what in TEXTS:
-        print(TEXTS[arguments.what](arguments.out))
+        print(make(arguments.what, arguments.out))
     else:
         for name, size, seed in boxes():
             if not arguments.box or name in arguments.box:
