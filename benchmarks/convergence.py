@@ -5,7 +5,7 @@
     python benchmarks/convergence.py sizes --out convergence-runs                  # each makes one table anew
     python benchmarks/convergence.py cutoffs --out convergence-runs
     python benchmarks/convergence.py tolerances --out convergence-runs
-    python benchmarks/convergence.py page --out convergence-runs                   # of these: docs/results/convergence.md
+    python benchmarks/convergence.py page --out convergence-runs          # of these: docs/results/convergence.md
 
 What is there already is kept, and what was stopped goes on. GROMACS samples the exported boxes; the analysis is that of
 `solvshell analyze`; forces and energies by other settings are OpenMM's, on configurations of the boxes of 16 salt.
