@@ -8,15 +8,15 @@ from itertools import pairwise
 
 import numpy as np
 import physical_validation as pv
-from ensemble_samples import LOG_PS, Samples, how
+from ensemble_look import bodies, rigid_bonds, squared_forces_and_laplacians
+from ensemble_samples import LOG_PS, Samples, masses_of, system_of
 from numpy.typing import NDArray
 from physical_validation.util import ensemble as pv_ensemble
 from physical_validation.util import trajectory as pv_trajectory
 from pymbar.timeseries import statistical_inefficiency
 
 from solvshell.box import Box
-from solvshell.md.dynamics import stage_system
-from solvshell.units import AVOGADRO, BOLTZMANN_KJ_MOL_K, DALTON_PER_NM3, kT_kj_mol
+from solvshell.units import AVOGADRO, BOLTZMANN_KJ_MOL_K, kT_kj_mol
 
 #: kJ/mol of one bar nm^3
 BAR_NM3 = 1e-25 * AVOGADRO
@@ -91,9 +91,9 @@ def kinetic(seen: Samples, values: NDArray[np.float64]) -> Kinetic:
     )
 
 
-def configurational_temperature(seen: Samples) -> Estimate:
-    """Return T in K from forces alone, over the atoms without rigid bonds; see `Looker`."""
-    force, laplacian = seen.squared_force, seen.laplacian
+def configurational_temperature(seen: Samples, box: Box, whole_molecules: bool) -> Estimate:
+    """Return T in K from forces alone: on whole molecules, or on the atoms without rigid bonds."""
+    force, laplacian = squared_forces_and_laplacians(seen, box, bodies(box, whole_molecules))
     ratio = force.mean() / laplacian.mean()
     _, error = mean(force - ratio * laplacian)
     return float(ratio / BOLTZMANN_KJ_MOL_K), float(error / laplacian.mean() / BOLTZMANN_KJ_MOL_K)
@@ -117,7 +117,11 @@ def _quantity(seen: Samples, by_pressure: bool) -> NDArray[np.float64]:
 
 
 def pair(one: Samples, two: Samples) -> Pair:
-    """Compare the distributions of two samples that differ in temperature or in pressure."""
+    """Compare the distributions of two samples that differ in temperature or in pressure.
+
+    By the maximum likelihood of `physical_validation`. Its `ensemble.check` returns no slope, thins the rows out, which
+    is as if half of them had not been sampled, and draws histograms, for which there are too few then.
+    """
     by_pressure = one.case.temperature == two.case.temperature
     suggested = pv.ensemble.estimate_interval(data(one), verbosity=0)
     kT = kT_kj_mol(one.case.temperature)
@@ -127,30 +131,26 @@ def pair(one: Samples, two: Samples) -> Pair:
     else:
         exact = 1 / kT - 1 / kT_kj_mol(two.case.temperature)
         between, advice = f"{one.case.temperature:g} and {two.case.temperature:g} K", f"{suggested['dT']:.0f} K"
-    prepared = [pv_trajectory.prepare(_quantity(seen, by_pressure), cut=0.001, verbosity=0) for seen in (one, two)]
-    first, second, _, _ = pv_trajectory.overlap(traj1=prepared[0], traj2=prepared[1])
+    first, second = (pv_trajectory.equilibrate(_quantity(seen, by_pressure)) for seen in (one, two))
+    inefficiency = [statistical_inefficiency(values) for values in (first, second)]
     offset = pv_ensemble.pymbar_bar(-exact * first, exact * second)["Delta_f"]
     fitted, errors = pv_ensemble.do_max_likelihood_fit(
-        first, second, 1.0, 1.0, init_params=np.array([offset, exact]), verbose=False
+        first, second, *inefficiency, init_params=np.array([offset, exact]), verbose=False
     )
-    with redirect_stdout(StringIO()):  # it prints an empty line
-        (sigmas,) = pv.ensemble.check(data(one), data(two), verbosity=0, bootstrap_error=True, bootstrap_seed=1)
     ratio = (float(fitted[1] / exact), float(abs(errors[1] / exact)))
-    return Pair(between, advice, (len(prepared[0]), len(prepared[1])), ratio, float(sigmas))
+    n = (round(len(first) / inefficiency[0]), round(len(second) / inefficiency[1]))
+    return Pair(between, advice, n, ratio, abs(ratio[0] - 1) / ratio[1])
 
 
 def equipartition(seen: Samples, box: Box) -> Iterator[tuple[str, list[Estimate], float]]:
     """Yield each species, its temperatures by translation, rotation and inner motion, and the farthest one in sigma."""
-    protocol = how(seen.case)
-    system = stage_system(box.system, protocol, protocol.production, seed=1)
+    system = system_of(box, seen.case)
     residues = list(box.topology.residues())
     first = [next(residue.atoms()).index for residue in residues]
-    rigid = np.array([system.getConstraintParameters(i)[0] for i in range(system.getNumConstraints())])
-    per_molecule = np.histogram(rigid, [*first, box.n_atoms])[0]
     simulation = data(seen)
-    simulation.system.mass = np.array([system.getParticleMass(i)._value for i in range(box.n_atoms)])
+    simulation.system.mass = masses_of(system)
     simulation.system.molecule_idx = np.array(first)
-    simulation.system.nconstraints_per_molecule = per_molecule
+    simulation.system.nconstraints_per_molecule = np.histogram(rigid_bonds(system)[:, 0], [*first, box.n_atoms])[0]
     simulation.trajectory = pv.data.TrajectoryData(seen.positions, seen.velocities)
     names = [residue.name for residue in residues]
     species = list(dict.fromkeys(names))
@@ -184,60 +184,3 @@ def drift(seen: Samples) -> tuple[Estimate, float]:
     rest = energy - slope * time - offset
     error = rest.std(ddof=2) / (time.std() * np.sqrt(len(time) / statistical_inefficiency(rest)))
     return (float(slope), float(error)), float(rest.std())
-
-
-def density(seen: Samples, box: Box) -> Estimate:
-    """Return g/cm3."""
-    return mean(box.mass * DALTON_PER_NM3 / seen.volume)
-
-
-def energy_per_molecule(seen: Samples, box: Box) -> Estimate:
-    """Return the potential energy per molecule in kJ/mol."""
-    return mean(seen.potential / box.topology.getNumResidues())
-
-
-def peak(seen: Samples, box: Box, n_blocks: int = 8) -> Estimate:
-    """Return where g(r) of Li+ and the carbonyl O of EC is highest, in Å: cubic fit to ln g, as in the analysis."""
-    lithium = [atom.index for atom in box.topology.atoms() if atom.residue.name == "LI"]
-    oxygens = _carbonyl_oxygens(box, "EC")
-    edges = np.arange(1.5, 3.0, 0.01)
-    counts = np.array([_distances(frame, volume, lithium, oxygens, edges) for frame, volume in _frames(seen)])
-    blocks = np.array([block.sum(axis=0) for block in np.array_split(counts, n_blocks)])
-    draws = np.random.default_rng(1).integers(n_blocks, size=(200, n_blocks))
-    return _top(counts.sum(axis=0), edges), float(np.std([_top(blocks[draw].sum(axis=0), edges) for draw in draws]))
-
-
-def _frames(seen: Samples) -> Iterator[tuple[NDArray[np.float32], float]]:
-    every = len(seen.volume) // len(seen.positions)
-    return zip(seen.positions, seen.volume[every - 1 :: every], strict=True)
-
-
-def _carbonyl_oxygens(box: Box, species: str) -> list[int]:
-    """Return the O with one bond of a species."""
-    ends = [atom.index for bond in box.topology.bonds() for atom in bond]
-    return [
-        atom.index
-        for atom in box.topology.atoms()
-        if atom.residue.name == species and atom.element.symbol == "O" and ends.count(atom.index) == 1
-    ]
-
-
-def _distances(
-    frame: NDArray[np.float32], volume: float, one: list[int], two: list[int], edges: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """Return the histogram of distances in Å in a cubic cell."""
-    side = volume ** (1 / 3)
-    apart = frame[one][:, None] - frame[two][None]
-    apart -= side * np.round(apart / side)
-    return np.histogram(10 * np.linalg.norm(apart, axis=-1), edges)[0]
-
-
-def _top(counts: NDArray[np.int64], edges: NDArray[np.float64]) -> float:
-    r = (edges[1:] + edges[:-1]) / 2
-    g = counts / r**2
-    near = np.abs(r - r[np.argmax(g)]) < 0.101
-    near &= counts > 0
-    center = r[near].mean()
-    cubic = np.polyfit(r[near] - center, np.log(g[near]), 3, w=np.sqrt(counts[near]))
-    tops = [root.real for root in np.roots(np.polyder(cubic)) if np.polyval(np.polyder(cubic, 2), root.real) < 0]
-    return float(center + tops[0])

@@ -130,58 +130,15 @@ def system_of(box: Box, case: Case) -> openmm.System:
     return system
 
 
+def masses_of(system: openmm.System) -> NDArray[np.float64]:
+    """Return the mass of each atom in dalton."""
+    return np.array([system.getParticleMass(i)._value for i in range(system.getNumParticles())])
+
+
 def _context(box: Box, case: Case, seed: int) -> openmm.Context:
     protocol = how(case)
     integrator = stage_integrator(protocol, protocol.production, seed)
     return make_context(system_of(box, case), integrator, choose_platform("CPU"))
-
-
-class Looker:
-    """Sees in positions and velocities what the integrator does not report.
-
-    Attributes
-    ----------
-    free : ndarray of int
-        Atoms without a rigid bond: they can be moved one by one.
-    """
-
-    def __init__(self, box: Box, case: Case) -> None:
-        # Verlet reports the kinetic energy at whole steps, half a kick further than the velocities it is given.
-        self._system = system_of(box, Case(case.timestep_fs, case.hydrogen_mass, "none", pressure=None))
-        self._context = make_context(
-            self._system, openmm.VerletIntegrator(case.timestep_fs / 1000), choose_platform("CPU")
-        )
-        rigid = [self._system.getConstraintParameters(i)[:2] for i in range(self._system.getNumConstraints())]
-        self.free = np.setdiff1d(np.arange(box.n_atoms), np.array(rigid, dtype=int).reshape(-1))
-        self.masses = np.array([self._system.getParticleMass(i)._value for i in range(box.n_atoms)])
-        self._random = np.random.default_rng(1)
-
-    def _forces(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
-        self._context.setPositions(positions)
-        return self._context.getState(forces=True).getForces(asNumpy=True)._value[self.free]
-
-    def _squared_force_and_laplacian(self, positions: NDArray[np.float64]) -> tuple[float, float]:
-        """Return |grad U|^2 and the Laplacian of U over the free atoms, the latter by one random direction.
-
-        kT = <|grad U|^2> / <Laplacian of U> at any time step, whatever the velocities are (Rugh, Phys. Rev. Lett. 78,
-        772 (1997); Jepps et al., Phys. Rev. E 62, 4757 (2000)). z H z with random signs z has the mean trace(H).
-        """
-        step = 2e-4  # nm
-        signs = np.zeros_like(positions)
-        signs[self.free] = self._random.choice([-1.0, 1.0], size=(len(self.free), 3))
-        there, back = self._forces(positions + step * signs), self._forces(positions - step * signs)
-        laplacian = -float(((there - back) * signs[self.free]).sum()) / (2 * step)
-        return float((self._forces(positions) ** 2).sum()), laplacian
-
-    def look(self, state: openmm.State) -> tuple[float, float, float, float]:
-        """Return kinetic energy at half and at whole steps, |grad U|^2 and Laplacian of the free atoms."""
-        positions, velocities = (values(asNumpy=True)._value for values in (state.getPositions, state.getVelocities))
-        self._context.setPeriodicBoxVectors(*state.getPeriodicBoxVectors())
-        squared, laplacian = self._squared_force_and_laplacian(positions)
-        self._context.setVelocities(velocities)  # the positions are the plain ones again
-        whole = self._context.getState(energy=True).getKineticEnergy()._value
-        half = float((self.masses[:, None] * velocities**2).sum() / 2)
-        return half, whole, squared, laplacian
 
 
 def _equilibrated(box: Box, folder: Path) -> tuple[openmm.State, float]:
@@ -215,9 +172,9 @@ def _begin(box: Box, case: Case, folder: Path, context: openmm.Context, masses: 
     context.applyVelocityConstraints(1e-6)
 
 
-def _piece(context: openmm.Context, case: Case, looker: Looker) -> dict[str, NDArray[np.float64]]:
-    """Advance by one piece and return its rows: U, K and V often, what the looker sees seldom."""
-    rows, looks, positions, velocities = [], [], [], []
+def _piece(context: openmm.Context, case: Case) -> dict[str, NDArray[np.float64]]:
+    """Advance by one piece and return its rows: U, K and V often, positions and velocities seldom."""
+    rows, positions, velocities = [], [], []
     for row in range(1, round(PIECE_PS / LOG_PS) + 1):
         advance(context, case.steps_of_log)
         state = context.getState(positions=True, velocities=True, energy=True)
@@ -225,12 +182,10 @@ def _piece(context: openmm.Context, case: Case, looker: Looker) -> dict[str, NDA
             [state.getPotentialEnergy()._value, state.getKineticEnergy()._value, state.getPeriodicBoxVolume()._value]
         )
         if row % round(LOOK_PS / LOG_PS) == 0:
-            looks.append(looker.look(state))
             positions.append(state.getPositions(asNumpy=True)._value.astype(np.float32))
             velocities.append(state.getVelocities(asNumpy=True)._value.astype(np.float32))
     return {
         "rows": np.array(rows),
-        "looks": np.array(looks),
         "positions": np.array(positions),
         "velocities": np.array(velocities),
     }
@@ -241,14 +196,13 @@ def sample(box_name: str, case_name: str, out: Path, ps: float) -> None:
     box, case = box_of(box_name, out), CASES[box_name][case_name]
     folder = out / box_name / case_name
     folder.mkdir(parents=True, exist_ok=True)
-    looker = Looker(box, case)
     while (n_pieces := len(list(folder.glob("piece-*.npz")))) * PIECE_PS < ps:
         context = _context(box, case, seed=n_pieces + 1)
         if n_pieces == 0:
-            _begin(box, case, folder, context, looker.masses)
+            _begin(box, case, folder, context, masses_of(context.getSystem()))
         else:
             context.setState(read_openmm_xml(folder / "state.xml", "State"))
-        piece = _piece(context, case, looker)
+        piece = _piece(context, case)
         state = context.getState(positions=True, velocities=True, integratorParameters=True)
         with open(folder / ".piece", "wb") as file:
             np.savez_compressed(file, **piece)
@@ -265,10 +219,8 @@ class Samples:
     ----------
     potential, kinetic, volume : ndarray
         Every `LOG_PS`: kJ/mol, kJ/mol (as OpenMM reports it), nm^3.
-    half, whole, squared_force, laplacian : ndarray
-        Every `LOOK_PS`: kinetic energy at half and whole steps, and what makes the configurational temperature.
     positions, velocities : ndarray, shape (n, n_atoms, 3)
-        Every `LOOK_PS`.
+        Every `LOOK_PS`; nm and nm/ps.
     """
 
     case: Case
@@ -276,10 +228,6 @@ class Samples:
     potential: NDArray[np.float64]
     kinetic: NDArray[np.float64]
     volume: NDArray[np.float64]
-    half: NDArray[np.float64]
-    whole: NDArray[np.float64]
-    squared_force: NDArray[np.float64]
-    laplacian: NDArray[np.float64]
     positions: NDArray[np.float32]
     velocities: NDArray[np.float32]
 
@@ -290,7 +238,7 @@ def samples(box_name: str, case_name: str, out: Path) -> Samples | None:
     if not paths:
         return None
     pieces = [np.load(path) for path in paths]
-    joined = {key: np.concatenate([piece[key] for piece in pieces]) for key in pieces[0]}
+    joined = {key: np.concatenate([piece[key] for piece in pieces]) for key in ("rows", "positions", "velocities")}
     case = CASES[box_name][case_name]
     degrees = degrees_of_freedom(system_of(box_of(box_name, out), case))
-    return Samples(case, degrees, *joined["rows"].T, *joined["looks"].T, joined["positions"], joined["velocities"])
+    return Samples(case, degrees, *joined["rows"].T, joined["positions"], joined["velocities"])

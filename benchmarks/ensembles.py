@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import isnan
 from pathlib import Path
 
 from ensemble_samples import CASES, LOG_PS, LOOK_PS, Samples, box_of, sample, samples
@@ -19,6 +20,10 @@ from ensemble_samples import CASES, LOG_PS, LOOK_PS, Samples, box_of, sample, sa
 logging.disable(logging.WARNING)  # pymbar tells of JAX
 
 import ensemble_checks as checks  # noqa: E402
+import ensemble_liquid as liquid  # noqa: E402
+from ensemble_look import kinetic_energies  # noqa: E402
+
+from solvshell.box import Box  # noqa: E402
 
 PAIRS = {
     "enthalpy, two T at 1 bar": ("npt", "npt-warm"),
@@ -38,35 +43,36 @@ def _table(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> 
 
 
 def _shown(value: float, error: float, digits: int) -> str:
+    if isnan(value):
+        return "-"
     return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
-def _temperatures(found: dict[str, Samples]) -> Iterator[str]:
+def _temperatures(found: dict[str, Samples], box: Box) -> Iterator[str]:
     """Yield the table of kinetic and configurational temperatures."""
     rows = []
     for name in ("npt", "npt-2fs", "npt-1fs", "nvt", "nose-hoover"):
         if name not in found:
             continue
         seen = found[name]
-        half, whole = (checks.kinetic(seen, values) for values in (seen.half, seen.whole))
+        half, whole = (checks.kinetic(seen, values) for values in kinetic_energies(seen, box))
         rows.append(
             (
                 name,
                 f"{seen.case.timestep_fs:g} fs",
-                *(_shown(*estimate.mean, 1) for estimate in (half, whole)),
-                *(_shown(*estimate.width, 1) for estimate in (half, whole)),
-                *(f"{estimate.off[0]:.1f}, {estimate.off[1]:.1f}" for estimate in (half, whole)),
-                _shown(*checks.configurational_temperature(seen), 1),
+                *(text for k in (half, whole) for text in (_shown(*k.mean, 1), f"{k.off[0]:.1f}")),
+                *(text for k in (half, whole) for text in (_shown(*k.width, 0), f"{k.off[1]:.1f}")),
+                *(_shown(*checks.configurational_temperature(seen, box, whole), 1) for whole in (True, False)),
             )
         )
     header = (
-        "case", "time step", "T from mean K, half steps", "T from mean K, whole steps", "T from width, half steps",
-        "T from width, whole steps", "σ off (mean, width), half", "σ off, whole", "configurational T",
+        "case", "time step", "mean K, half steps", "σ off", "mean K, whole steps", "σ off", "width of K, half steps",
+        "σ off", "width of K, whole steps", "σ off", "forces on molecules", "forces on atoms without rigid bonds",
     )  # fmt: skip
-    return _table("Temperatures in K; 298.15 K is asked for", header, rows)
+    return _table("Temperatures in K from ...; 298.15 K is asked for", header, rows)
 
 
-def _pairs(box: str, found: dict[str, Samples]) -> Iterator[str]:
+def _pairs(found: dict[str, Samples]) -> Iterator[str]:
     rows = []
     for what, (one, two) in PAIRS.items():
         if one not in found or two not in found:
@@ -82,27 +88,27 @@ def _pairs(box: str, found: dict[str, Samples]) -> Iterator[str]:
     header = (
         "distribution", "between", "interval suggested", "ps", "independent values", "slope / exact slope", "σ off",
     )  # fmt: skip
-    return _table(f"Pairs of distributions, {box}", header, rows)
+    return _table("Pairs of distributions", header, rows)
 
 
-def _equipartition(box: str, found: dict[str, Samples], out: Path) -> Iterator[str]:
+def _equipartition(found: dict[str, Samples], box: Box) -> Iterator[str]:
     if "npt" not in found:
         return iter(())
     rows = [
         (species, *(_shown(*temperature, 1) for temperature in kinds), f"{worst:.1f}")
-        for species, kinds, worst in checks.equipartition(found["npt"], box_of(box, out))
+        for species, kinds, worst in checks.equipartition(found["npt"], box)
     ]
     header = ("molecules", "translation", "rotation", "internal", "most σ off")
-    return _table(f"Temperatures in K by kind of motion, {box}, 4 fs, half steps", header, rows)
+    return _table("Temperatures in K by kind of motion, case npt, half steps", header, rows)
 
 
-def _drifts(found: dict[str, Samples]) -> Iterator[str]:
+def _drifts(found: dict[str, Samples], box: Box) -> Iterator[str]:
     rows = []
     for name in ("nve-4fs", "nve-2fs", "nve-1fs"):
         if name in found:
             seen = found[name]
             slope, spread = checks.drift(seen)
-            half, whole = (checks.kinetic(seen, values).mean for values in (seen.half, seen.whole))
+            half, whole = (checks.kinetic(seen, values).mean for values in kinetic_energies(seen, box))
             rows.append(
                 (
                     f"{seen.case.timestep_fs:g} fs, hydrogen {seen.case.hydrogen_mass or 'real'}",
@@ -120,37 +126,37 @@ def _drifts(found: dict[str, Samples]) -> Iterator[str]:
     return _table("Constant energy", header, rows)
 
 
-def _liquid(box: str, found: dict[str, Samples], out: Path) -> Iterator[str]:
+def _liquid(found: dict[str, Samples], box: Box) -> Iterator[str]:
     """Yield the table of what must not depend on time step and barostat."""
     rows = []
     for name in ("npt", "npt-2fs", "npt-1fs", "npt-often", "npt-rarely"):
         if name in found:
             seen = found[name]
-            where = box_of(box, out)
             rows.append(
                 (
                     name, f"{seen.case.timestep_fs:g} fs", f"{seen.case.barostat_every}",
-                    f"{len(seen.volume) * LOG_PS:.0f}", _shown(*checks.density(seen, where), 4),
-                    _shown(*checks.energy_per_molecule(seen, where), 2), _shown(*checks.peak(seen, where), 3),
+                    f"{len(seen.volume) * LOG_PS:.0f}", _shown(*liquid.density(seen, box), 4),
+                    _shown(*liquid.energy_per_molecule(seen, box), 2), _shown(*liquid.peak(seen, box), 3),
                 )
             )  # fmt: skip
     header = ("case", "time step", "barostat every", "ps", "density, g/cm³", "U per molecule, kJ/mol", "Li-O(EC), Å")
-    return _table(f"What must not change, {box}", header, rows)
+    return _table("What must not change", header, rows)
 
 
 def tables(out: Path) -> Iterator[str]:
     """Yield Markdown lines of all that has been sampled."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("openmm", "physical_validation", "pymbar"))
     yield f"{datetime.now(UTC):%d %B %Y}, CPU platform, one thread, {versions}; rows every {LOG_PS} and {LOOK_PS} ps."
-    for box, cases in CASES.items():
-        found = {name: seen for name in cases if (seen := samples(box, name, out)) is not None}
+    for name, cases in CASES.items():
+        found = {case: seen for case in cases if (seen := samples(name, case, out)) is not None}
         if found:
-            yield f"\n### {box}: {box_of(box, out).n_atoms} atoms"
-            yield from _temperatures(found)
-            yield from _pairs(box, found)
-            yield from _equipartition(box, found, out)
-            yield from _drifts(found)
-            yield from _liquid(box, found, out)
+            box = box_of(name, out)
+            yield f"\n### {name}: {box.n_atoms} atoms"
+            yield from _temperatures(found, box)
+            yield from _pairs(found)
+            yield from _equipartition(found, box)
+            yield from _drifts(found, box)
+            yield from _liquid(found, box)
 
 
 def main() -> None:
