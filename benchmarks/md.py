@@ -9,6 +9,7 @@ some seconds at a time, and ratios are taken within a round.
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -156,7 +157,7 @@ def described(bench: Bench, remark: str) -> dict[str, Any]:
     if bench.has_gromacs:
         versions["GROMACS"] = bench.gromacs(bench.smallest, context).runs.version().removeprefix("GROMACS ")
     return {
-        "command": " ".join(["python benchmarks/md.py", *sys.argv[1:]]),
+        "command": shlex.join(["python", "benchmarks/md.py", *sys.argv[1:]]),
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
         "platform": bench.platform.getName(),
         "device": device_of(context),

@@ -130,7 +130,7 @@ def gromacs_error(timing: GromacsTiming, exact: NDArray[np.float64]) -> float:
     inputs = ("-f", "force.mdp", "-c", "conf.gro", "-p", "heavy.top", "-o", "force.tpr", "-po", "force-used.mdp")
     runs.gmx("grompp", *inputs, "-maxwarn", "2")
     runs.gmx("mdrun", "-deffnm", "force", "-ntmpi", "1", "-ntomp", "1", "-nb", "cpu", "-notunepme")
-    frame = mda.coordinates.TRR.TRRReader(str(Path(folder) / "force.trr"), convert_units=False).ts
+    frame = mda.coordinates.TRR.TRRReader(str(Path(folder) / "force.trr"), convert_units=False, refresh_offsets=True).ts
     return rms_error_percent(np.asarray(frame.forces, dtype=float), exact)
 
 
