@@ -42,7 +42,7 @@ def draw_arrhenius(axes: Axes, times: pd.DataFrame, fits: pd.DataFrame) -> Axes:
             1000 / rows.temperature_k, rows.value, yerr=rows.stderr.fillna(0), fmt="o", markersize=4, color=color,
             capsize=2, label=pair_name(*key),
         )  # fmt: skip
-        for fit in fits[(fits[PAIR] == key).all(axis=1)].dropna(subset=["energy_kj_mol"]).itertuples():
+        for fit in fits[(fits[PAIR] == list(key)).all(axis=1)].dropna(subset=["energy_kj_mol"]).itertuples():
             kelvin = np.linspace(fit.lowest_k, fit.highest_k, 50)
             kT = np.array([kT_kj_mol(one) for one in kelvin])
             line = np.exp(fit.energy_kj_mol / kT - fit.intercept)

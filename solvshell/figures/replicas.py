@@ -70,8 +70,8 @@ def plot_replica_rdfs(rdf: pd.DataFrame, own: Mapping[str, pd.DataFrame], coordi
         for axes in panels.flat[len(pairs) :]:
             axes.set_axis_off()
         for axes, key in zip(panels.flat, pairs, strict=False):
-            of_pair = {name: table[(table[PAIR] == key).all(axis=1)] for name, table in own.items()}
-            draw_replica_rdfs(axes, rdf[(rdf[PAIR] == key).all(axis=1)], of_pair, colors[key[1]])
+            of_pair = {name: table[(table[PAIR] == list(key)).all(axis=1)] for name, table in own.items()}
+            draw_replica_rdfs(axes, rdf[(rdf[PAIR] == list(key)).all(axis=1)], of_pair, colors[key[1]])
             axes.set_title(pair_name(*key))
         for axes in panels[-1]:
             axes.set_xlabel("r / Å")

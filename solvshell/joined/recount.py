@@ -10,7 +10,7 @@ from MDAnalysis.analysis.results import Results
 
 from solvshell.analysis.coordination import coordination_table, total_coordination
 from solvshell.analysis.cutoffs import Cutoff, Key, cutoff_matrix, cutoff_of
-from solvshell.analysis.geometry import SolvationGeometry
+from solvshell.analysis.geometry import CAPTURE_ANGSTROM, SolvationGeometry
 from solvshell.analysis.peaks import Shell, first_shell
 from solvshell.analysis.rdf import PairCounts, fine_counts
 from solvshell.analysis.reading.frames import open_trajectory
@@ -26,6 +26,8 @@ from solvshell.species import select_species
 
 #: How far a cutoff is moved to show what hangs on it, in Å.
 CUTOFF_STEP_ANGSTROM = 0.2
+#: The common cutoff hardly lies farther behind the longest one of a run, in Å; if it does, runs are read once more.
+_CAPTURE_MARGIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,13 @@ def _longest(cutoffs: Iterable[Cutoff]) -> float:
     return max((cutoff.angstrom or 0.0 for cutoff in cutoffs), default=0.0)
 
 
+def _capture(replicas: Iterable[Shown]) -> float:
+    """Return up to where contacts are kept, in Å: those of all runs are in memory at once."""
+    own = [float(replica.tables["peaks"].cutoff_angstrom.max()) for replica in replicas]
+    longest = max((cutoff for cutoff in own if not np.isnan(cutoff)), default=CAPTURE_ANGSTROM)
+    return longest + _CAPTURE_MARGIN
+
+
 def recount(systems: Sequence[System]) -> tuple[dict[Key, Cutoff], dict[str, list[Recount]]]:
     """Return the common cutoffs, and by name of the system the first shells of each replica within them.
 
@@ -198,7 +207,7 @@ def recount(systems: Sequence[System]) -> tuple[dict[Key, Cutoff], dict[str, lis
         If a trajectory is not the one that was analyzed.
     """
     replicas = [(system.name, replica) for system in systems for replica in system.replicas]
-    capture = max(replica.summary["settings"]["capture_radius_angstrom"] for _, replica in replicas)
+    capture = _capture(replica for _, replica in replicas)
     passes = [_read(name, replica, capture) for name, replica in replicas]
     cutoffs = common_cutoffs(passes)
     if _longest(cutoffs.values()) > capture:

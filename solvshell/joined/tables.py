@@ -65,7 +65,7 @@ def _own_errors(passes: Sequence[Pass], tables: Sequence[pd.DataFrame], key: Key
         ("g_stderr", [pair.density.sum() for pair in pairs]),
         ("n_stderr", [pair.n_center_frames for pair in pairs]),
     ):
-        own = [table[(table[list(_PAIR)] == key).all(axis=1)][error].to_numpy(float)[:n_bins] for table in tables]
+        own = [table[(table[list(_PAIR)] == list(key)).all(axis=1)][error].to_numpy(float)[:n_bins] for table in tables]
         found.append(np.linalg.norm([part / sum(parts) * one for part, one in zip(parts, own, strict=True)], axis=0))
     return found[0], found[1]
 
