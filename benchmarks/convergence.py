@@ -47,6 +47,8 @@ from solvshell.figures import number
 
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "convergence.md"
 LARGEST = SIZES[-1].n_salt
+#: The bound of a difference between sizes, relative to the value, below which it is called near.
+NEAR = 0.07
 
 
 def _markdown(head: list[str], rows: list[list[str]]) -> str:
@@ -107,10 +109,30 @@ def _resolved(found: Mapping[str, Sizes]) -> str:
     )
 
 
+def _bounds(found: Mapping[str, Sizes]) -> str:
+    """Return which quantities of the smallest box are surely near those of the largest, and which may be far."""
+    near, far = [], []
+    smallest = SIZES[0].n_salt
+    for quantity, sizes in found.items():
+        if {smallest, LARGEST} <= set(sizes.levels):
+            value, half = sizes.difference(smallest, LARGEST)
+            bound = (abs(value) + half) / abs(sizes.levels[LARGEST].value)
+            name = quantity.removesuffix(", kJ/mol").removesuffix(", g/cm³").removesuffix(", Å")
+            (near if bound < NEAR else far).append(f"{name} ({100 * bound:.2g} %)")
+    return (
+        f"With {smallest} salt instead of {LARGEST}, these differ by less than {100 * NEAR:.0f} % (bound at 95 %): "
+        f"{'; '.join(near) or 'none'}. For these the bound is wider, so that such boxes say nothing on how they depend "
+        f"on size: {'; '.join(far) or 'none'}.\n"
+    )
+
+
 def sizes_text(out: Path) -> str:
     """Return the tables of the sizes."""
-    found = by_size(measured(out))
-    return "\n".join([_runs(out), _sizes(found), _resolved(found)])
+    table = measured(out)
+    found = by_size(table)
+    left_out = "; ".join(quantity for quantity in table["quantity"].unique() if quantity not in found)
+    said = f"Found in too few packings to be compared: {left_out}.\n" if left_out else ""
+    return "\n".join([_runs(out), _sizes(found), _resolved(found), _bounds(found), said])
 
 
 def _effects(

@@ -96,12 +96,13 @@ def measured(out: Path) -> pd.DataFrame:
 
 
 def by_size(table: pd.DataFrame) -> dict[str, Sizes]:
-    """Return each quantity at each size, in the order of the table."""
+    """Return each quantity at each size, in the order of the table; without those that too few packings have."""
     found = {}
     for quantity, rows in table.groupby("quantity", sort=False):
         several = {
             int(n): [Found(value, stderr) for value, stderr in zip(some["value"], some["stderr"], strict=True)]
             for n, some in rows.groupby("n_salt")
         }
-        found[str(quantity)] = compare_sizes(several)
+        if rows.dropna(subset="value").groupby("n_salt").size().gt(1).any():
+            found[str(quantity)] = compare_sizes(several)
     return found
