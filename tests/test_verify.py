@@ -309,6 +309,18 @@ def test_a_folder_of_replicas_is_looked_through(finished: Path, tmp_path: Path) 
     assert set(bad(tmp_path)) == {"replica-01/log.csv", "analysis/peaks.csv"}
 
 
+def test_tables_of_a_trajectory_of_somebody_else_are_checked_without_it(tmp_path: Path) -> None:
+    source = {"trajectory": "md.xtc", "run": "foreign", "trajectory_bytes": "3", "trajectory_sha256": "0" * 64}
+    write_json(tmp_path / "summary.json", {"source": source})
+    (tmp_path / "rdf.csv").write_text("r,g\n")
+    assert told(tmp_path, "not recorded") == [". tables of an older version"]
+    record_tables(tmp_path, "*.csv", "summary.json")
+    assert told(tmp_path, "ok") == [". 3 files"]
+    assert f". made from md.xtc, not looked for; its SHA-256: {'0' * 64}" in told(tmp_path, "note")
+    flip(tmp_path / "rdf.csv")
+    assert set(bad(tmp_path)) == {"rdf.csv"}
+
+
 def test_a_run_whose_box_or_protocol_was_changed_is_neither_resumed_nor_analyzed(
     run_path: Path, finished: Path
 ) -> None:
