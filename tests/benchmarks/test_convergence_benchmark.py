@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import convergence
 import cutoffs
 import numpy as np
 import openmm
 import packings
+import pandas as pd
 import pytest
 import shifts
+import size_table
 from cutoffs import Setting
 from packings import Found
 
@@ -43,6 +46,18 @@ def test_the_error_of_a_size_by_hand() -> None:
     assert within.levels[8].stderr == pytest.approx(5.0)
     with pytest.raises(ValueError, match="scatter is unknown"):
         packings.compare_sizes({8: [Found(1.0)], 50: [Found(2.0)]})
+
+
+def test_what_too_few_packings_have_is_left_out_and_a_resolved_difference_is_bold() -> None:
+    rows = [("near", 8, "a", 10.0, 0.01), ("near", 8, "b", 10.2, 0.01), ("near", 50, "c", 20.0, 0.01)]
+    rows += [("rare", 8, "a", 1.0, 0.1), ("rare", 8, "b", np.nan, np.nan), ("rare", 50, "c", 1.0, 0.1)]
+    found = size_table.by_size(pd.DataFrame(rows, columns=size_table.COLUMNS))
+    assert set(found) == {"near"}
+    # s^2 = 8 (0.1² + 0.1²) = 0.16; errors 0.4/4 and 0.4/sqrt(50); t of one degree of freedom
+    assert found["near"].difference(8, 50) == pytest.approx((-9.9, 12.706 * np.hypot(0.1, 0.4 / np.sqrt(50))), rel=1e-3)
+    (line,) = (line for line in convergence._sizes(found).splitlines() if "near" in line)
+    assert "**−9.9 ± 1.5**" in line
+    assert "near (57 %)" in convergence._bounds(found)
 
 
 def test_a_spring_that_is_pulled_moves_as_far_as_foretold() -> None:
