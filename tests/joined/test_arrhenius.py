@@ -50,6 +50,7 @@ def test_residence_times_give_an_activation_energy_and_say_whose_time_it_is() ->
     (row,) = arrhenius_table(table(RESIDENCE, times, 0.1 * times), SAMPLING).to_dict("records")
     assert (row["energy_kj_mol"], row["meaning"], row["status"]) == (pytest.approx(25.0), "activation energy", "fitted")
     assert row["intercept"] == pytest.approx(-np.log(0.02))
+    assert row["stderr_kj_mol"] == pytest.approx(arrhenius_fit(KELVIN, -np.log(times), np.full(4, 0.1)).stderr_kj_mol)
     assert "not physical time" in row["note"]
     (physical,) = arrhenius_table(table(RESIDENCE, times, 0.1 * times), "no thermostat, real masses").to_dict("records")
     assert physical["note"] == ""
