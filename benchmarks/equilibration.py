@@ -4,7 +4,7 @@
 
 Density and energy relax exponentially under fluctuations that remember, as in boxes of LB-003; the criterion is that of
 the equilibration of the shipped protocol `standard`. Runs given are judged by the same criterion. Prints a Markdown
-page, and writes it with ``--out``. About ten minutes on one core.
+page, and writes it with ``--out``. Five minutes on one core.
 """
 
 import argparse
@@ -165,7 +165,8 @@ def page(n_series: int, runs: Sequence[Path]) -> str:
     lines = [
         "# When does `until` end a stage?",
         "",
-        f"`python benchmarks/equilibration.py --series {n_series}`, {date.today():%d %B %Y}, numpy {np.__version__}.",
+        f"`python benchmarks/equilibration.py --series {n_series}{' RUN ...' if runs else ''}`, "
+        f"{date.today():%d %B %Y}, numpy {np.__version__}.",
         "",
         f"Made-up logs: density and energy start off by {DEVIATION:g} tolerances (of {UNTIL.density:g} g/cm³ and "
         f"{UNTIL.energy:g} J/g) and relax exponentially under Gaussian fluctuations with C(t) = exp(-t / "
