@@ -1,8 +1,9 @@
 """What a choice of settings costs and gains: speed beside the error of the forces; and where a step's time goes."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import MDAnalysis as mda
@@ -53,6 +54,11 @@ def barostat_every(steps: int) -> Change:
     return change
 
 
+def clock_of(platform: openmm.Platform) -> Callable[[], float]:
+    """Return the clock for single settings: on a CPU processor time, which other work on the machine changes little."""
+    return time.process_time if platform.getName() == "CPU" else time.perf_counter
+
+
 @dataclass(frozen=True)
 class Choice:
     """A setting that differs from the shipped ones at constant volume; `accuracy` says where its error is shown."""
@@ -70,8 +76,7 @@ class Choice:
 
     def contender(self, box: Box, platform: openmm.Platform, threads: int) -> Contender:
         """Return what gives its ns/day."""
-        context = self.context(box, platform, threads)
-        return lambda seconds: timed(context, seconds)
+        return partial(timed, self.context(box, platform, threads), clock=clock_of(platform))
 
 
 SHIPPED = "as shipped"
@@ -134,9 +139,9 @@ def gromacs_error(timing: GromacsTiming, exact: NDArray[np.float64]) -> float:
     return rms_error_percent(np.asarray(frame.forces, dtype=float), exact)
 
 
-def _forces_ms(context: openmm.Context, parts: Iterable[str], seconds: float, clock: Callable[[], float]) -> float:
-    """Return ms for the forces of some parts at one configuration, for which no new pair list is made."""
-    groups = sum(1 << _GROUPS[part] for part in parts)
+def _forces_ms(context: openmm.Context, part: str, seconds: float, clock: Callable[[], float]) -> float:
+    """Return ms for the forces of a part at one configuration."""
+    groups = 1 << _GROUPS[part]
     context.getState(forces=True, groups=groups)
     began, n_calls = clock(), 0
     while clock() - began < seconds:
@@ -148,8 +153,8 @@ def _forces_ms(context: openmm.Context, parts: Iterable[str], seconds: float, cl
 def openmm_parts(box: Box, platform: openmm.Platform, threads: int, seconds: float) -> dict[str, float]:
     """Return ms per step of the parts of a step.
 
-    Forces are timed at one configuration, which leaves the pair list as it is; integration and constraints in a run
-    with bonded forces alone; the pair list is what is then missing in the whole.
+    Forces of the mesh and of bonds are timed at one configuration, integration and constraints in a run with bonded
+    forces alone; the direct sum with its pair list is the rest of the whole.
     """
 
     def grouped(system: openmm.System) -> None:
@@ -158,19 +163,16 @@ def openmm_parts(box: Box, platform: openmm.Platform, threads: int, seconds: flo
         nonbonded_of(system).setForceGroup(_GROUPS["direct"])
         nonbonded_of(system).setReciprocalSpaceForceGroup(_GROUPS["mesh"])
 
-    # On one thread of a CPU processor time is what a machine of its own would take.
-    clock = time.process_time if platform.getName() == "CPU" else time.perf_counter
+    clock = clock_of(platform)
     context = make_moving(box, HEAVY, platform, threads, change=grouped)
     whole = 86400 * HEAVY.timestep / timed(context, seconds, clock)
-    forces = {part: _forces_ms(context, [part], seconds / 2, clock) for part in _GROUPS}
-    together = _forces_ms(context, _GROUPS, seconds / 2, clock)
+    mesh, bonded = (_forces_ms(context, part, seconds / 2, clock) for part in ("mesh", "bonded"))
     context.getIntegrator().setIntegrationForceGroups(1 << _GROUPS["bonded"])
-    free = 86400 * HEAVY.timestep / timed(context, seconds / 2, clock) - forces["bonded"]
+    free = 86400 * HEAVY.timestep / timed(context, seconds / 2, clock) - bonded
     return {
-        "direct sum": together - forces["mesh"] - forces["bonded"],
-        "pair list": whole - together - free,
-        "PME": forces["mesh"],
-        "bonded": forces["bonded"],
+        "direct sum with pair list": whole - mesh - bonded - free,
+        "PME": mesh,
+        "bonded": bonded,
         "integration and constraints": free,
         "Total": whole,
     }

@@ -2,6 +2,7 @@
 
 import math
 import re
+import resource
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -77,8 +78,12 @@ class GromacsTiming:
         return performance(self._log(threads, seconds, number))
 
     def parts(self, threads: int, seconds: float) -> dict[str, float]:
-        """Return ms per step of the parts that GROMACS counts."""
-        return counted_parts(self._log(threads, seconds))
+        """Return ms of processor time per step of the parts that GROMACS counts."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        parts, n_steps = counted_parts(self._log(threads, seconds))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return {name: part / parts["Total"] * 1000 * spent / n_steps for name, part in parts.items()}
 
     def together(self, n_together: int, threads: int) -> Contender:
         """Return what gives the ns/day of several processes together."""
@@ -95,9 +100,9 @@ def performance(log: str) -> float:
     return float(re.findall(r"^Performance:\s+([\d.]+)", log, re.MULTILINE)[-1])
 
 
-def counted_parts(log: str) -> dict[str, float]:
-    """Return ms per step of each part in the cycle accounting of a log of GROMACS, and of ``Total``."""
+def counted_parts(log: str) -> tuple[dict[str, float], int]:
+    """Return the seconds of each part in the cycle accounting of a log of GROMACS and of ``Total``, and the steps."""
     rows = re.findall(r"^ ([A-Z][\w /.()-]*?) +\d+ +\d+(?: +\d+)? +([\d.]+) +[\d.]+ +[\d.]+ *$", log, re.MULTILINE)
     rest = re.findall(r"^ (Rest|Total) +([\d.]+) +[\d.]+ +[\d.]+ *$", log, re.MULTILINE)
-    n_steps = float(re.findall(r"^ Force +\d+ +\d+ +(\d+)", log, re.MULTILINE)[-1])
-    return {name: 1000 * float(seconds) / n_steps for name, seconds in [*rows, *rest]}
+    n_steps = int(re.findall(r"^ Force +\d+ +\d+ +(\d+)", log, re.MULTILINE)[-1])
+    return {name: float(seconds) for name, seconds in [*rows, *rest]}, n_steps

@@ -104,6 +104,7 @@ class Layer:
         profile = cProfile.Profile()
 
         def profiled(run: Run) -> None:
+            assert run.box.mass > 0  # summed once in a run, however long
             with profile:
                 simulate(run, self.platform.getName(), Clock())
 

@@ -17,8 +17,7 @@ _GROMACS = (
 )
 
 _COUNTED_BY_GROMACS = {
-    "direct sum": ("Force", "NB X/F buffer ops."),
-    "pair list": ("Neighbor search",),
+    "direct sum with pair list": ("Neighbor search", "Force", "NB X/F buffer ops."),
     "PME": ("PME mesh",),
     "bonded": (),
     "integration and constraints": ("Update", "Constraints"),
@@ -124,6 +123,8 @@ def _choices(found: Mapping[str, Any]) -> str:
         "precision with a PME tolerance of 1e-6, over the root-mean-square force, on one configuration. That of "
         "another cutoff or switch is how much the model changes."
     )
+    if found["threads"]:
+        words = "One thread; ns in a day of processor time, which other work changes little. " + words
     if "GROMACS" in errors:
         words += f" GROMACS with its settings of the first table: {errors['GROMACS']:.3f} %."
     head = ["setting", "ns/day", "of shipped", "error of forces"]
@@ -142,9 +143,8 @@ def _parts(found: Mapping[str, Any]) -> str:
     head = ["part", "OpenMM, ms", "GROMACS, ms", "ratio"][: len(rows[0])]
     on = ", one thread" if found["threads"] else ""
     words = (
-        "OpenMM: forces at one configuration, integration from a run with bonded forces alone, the pair list from what "
-        "is then missing in the whole; processor time, which other work changes little. GROMACS: as it counts, in wall "
-        "time."
+        "Processor time, which other work changes little. OpenMM: forces of PME and of bonds at one configuration, "
+        "integration from a run with bonded forces alone, the rest is the direct sum. GROMACS: as it counts."
     )
     return _section(f"A step in parts, {found['atoms']:,} atoms, 4 fs{on}", words if theirs else "", table(head, rows))
 
