@@ -74,10 +74,11 @@ def _check_size(recipe: Recipe, masses: Masses, counts: Counts, chain: Mapping[s
 
 def _check_packed_size(recipe: Recipe, length: float) -> None:
     cutoff, density = recipe.force_field.cutoff, recipe.packing.density
-    if length < LEAST_WIDTH * cutoff:
+    least = LEAST_WIDTH * cutoff
+    if length < least:
         raise InvalidInput(
             f"packing.density: {density:g} g/cm3 makes a box of {length:.2f} nm, less than {LEAST_WIDTH:g} times the "
-            f"cutoff of {cutoff:g} nm; at most {density * (length / (LEAST_WIDTH * cutoff)) ** 3:.3f} g/cm3 at this size"
+            f"cutoff of {cutoff:g} nm; at most {density * (length / least) ** 3:.3f} g/cm3 at this size"
         )
 
 
