@@ -80,7 +80,7 @@ def test_summary_says_how_it_was_made_and_what_it_cannot_say(exchanging):
 def test_tables_have_the_columns_of_the_contract(exchanging, tmp_path):
     write_tables(exchanging, tmp_path / "tables")
     assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(
-        [*(f"{n}.csv" for n in COLUMNS), "summary.json"]
+        [*(f"{n}.csv" for n in COLUMNS), "provenance.json", "summary.json"]
     )
     for name, columns in COLUMNS.items():
         assert (tmp_path / "tables" / f"{name}.csv").read_text().splitlines()[0] == columns
