@@ -104,8 +104,10 @@ def arrhenius_table(temperatures: pd.DataFrame, dynamics: str) -> pd.DataFrame:
             rows.append(row | {"status": "too_few_temperatures"})
             continue
         kelvin, value, stderr = (known[name].to_numpy(float) for name in ("temperature_k", "value", "stderr"))
-        fit = arrhenius_fit(kelvin, *_logarithms(key[0], value, stderr))
+        is_scatter = known.basis.to_numpy() == "replicas"
+        fit = arrhenius_fit(kelvin, *_logarithms(key[0], value, stderr), known.n_replicas.to_numpy(float), is_scatter)
         row |= {"lowest_k": kelvin.min(), "highest_k": kelvin.max()}
+        row |= {"basis": "replicas" if is_scatter.any() else "one run"}
         rows.append(row | vars(fit) | {"status": "fitted" if fit.is_straight else "not_straight"})
     return pd.DataFrame(rows).reindex(columns=ARRHENIUS_COLUMNS)
 
@@ -116,9 +118,9 @@ def fit_words(row: Mapping[str, Any]) -> str:
     if row["status"] == "too_few_temperatures":
         there = f"{row['n_temperatures']} of {FEWEST_TEMPERATURES} temperatures with an error"
         return f"{row['meaning']} of {pair}: not fitted, {there}"
-    bent = "" if row["status"] == "fitted" else ", no straight line"
-    fit = f"chi2 {row['chi2']:.1f} for {row['df']:.0f} degrees of freedom{bent}"
-    return f"{row['meaning']} of {pair}: {row['energy_kj_mol']:.1f} +- {row['stderr_kj_mol']:.1f} kJ/mol ({fit})"
+    interval = f"(95 %: {row['ci95_low']:.1f} to {row['ci95_high']:.1f})"
+    bent = "" if row["status"] == "fitted" else f"; no straight line, p = {row['p_value']:.2g}"
+    return f"{row['meaning']} of {pair}: {row['energy_kj_mol']:.1f} kJ/mol {interval}{bent}"
 
 
 @dataclass(frozen=True, repr=False)

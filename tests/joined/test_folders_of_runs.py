@@ -194,7 +194,7 @@ def test_a_series_of_temperatures(series: Path, tmp_path: Path, capsys: pytest.C
     assert not (series / "280K" / "analysis" / "replicas.csv").exists()  # that is the run's own
     fits = read_table(series / "analysis" / "arrhenius.csv")
     fit = fits[(fits.partner == "EC") & (fits.quantity == "residence_time_ps")].iloc[0]
-    assert (fit.n_temperatures, fit.df, fit.meaning) == (3, 1, "activation energy")
+    assert (fit.n_temperatures, fit.basis, fit.meaning) == (3, "one run", "activation energy")
     assert "not physical time" in fit.note
     page = tmp_path / "page.html"
     assert main(["report", str(series), "--out", str(page)]) == 0
