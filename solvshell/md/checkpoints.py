@@ -14,7 +14,8 @@ from solvshell.errors import InvalidInput
 from solvshell.files import read_openmm_xml, sync_folder, validate, write_atomically
 from solvshell.provenance import SEAL, read_record, seal_of, write_record
 
-_KEPT = 3
+#: the newest so many checkpoints stay; no run goes back further by itself
+KEPT = 3
 
 _STATE, _BINARY, _PROGRESS = "state.xml", "context.chk", "progress.json"
 
@@ -35,10 +36,10 @@ class Finished(_Record):
 class Checkpoint(_Record):
     """A place to continue from: at `step` of stage `stage`, with the outputs as long as `lengths` says (bytes).
 
-    `signature` is the OpenMM version and platform; where it is the same, the binary checkpoint continues the very same
-    noise, elsewhere the portable state goes on with fresh noise, which `restarts` counts. Of the barostat its random
-    numbers go on, its learned size of volume steps does not: at constant pressure a resumed run samples the same
-    ensemble on another path. Until step `halved_until` half the time step is used.
+    `signature` is the OpenMM version, platform, device and precision; where it is the same, the binary checkpoint
+    continues the very same noise, elsewhere the portable state goes on with fresh noise, which `restarts` counts. Of
+    the barostat its random numbers go on, its learned size of volume steps does not: at constant pressure a resumed run
+    samples the same ensemble on another path. Until step `halved_until` half the time step is used.
     """
 
     stage: NonNegativeInt
@@ -81,8 +82,8 @@ def numbered(folder: Path) -> list[Path]:
     return sorted(paths, key=lambda path: int(path.name))
 
 
-def _remove(path: Path) -> None:
-    # Renamed first: a kill in the middle of the removal leaves nothing that looks like a checkpoint.
+def remove_checkpoint(path: Path) -> None:
+    """Remove the folder of a checkpoint; a kill in the middle leaves nothing that looks like one."""
     dead = path.with_name(f".dead-{path.name}")
     os.replace(path, dead)
     shutil.rmtree(dead, ignore_errors=True)
@@ -110,13 +111,13 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, state: openmm.State, b
     sync_folder(temporary)
     os.replace(temporary, folder / f"{number:06d}")
     sync_folder(folder)
-    for path in before[: 1 - _KEPT]:
+    for path in before[: 1 - KEPT]:
         try:
             is_first_of_stage = read_checkpoint(path).step == 0
         except Unusable:
             is_first_of_stage = False
         if not is_first_of_stage:
-            _remove(path)
+            remove_checkpoint(path)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -73,7 +73,8 @@ def stage_system(plain: openmm.System, protocol: Protocol, stage: Dynamics | Win
         barostat.setScaleMoleculesAsRigid(not is_network(plain))
         system.addForce(barostat)
     if stage.thermostat != "langevin_middle":
-        # Rounded forces do not sum to zero; and OpenMM's Nose-Hoover takes away the three degrees of freedom only so.
+        # Its first step takes away what a stage before has left. Rounded forces do not sum to zero; and OpenMM's
+        # Nose-Hoover takes away the three degrees of freedom only so.
         system.addForce(openmm.CMMotionRemover(1))
     return system
 
@@ -101,11 +102,6 @@ def set_temperature(context: openmm.Context, temperature: float) -> None:
     context.getIntegrator().setTemperature(temperature)
     if openmm.MonteCarloBarostat.Temperature() in context.getParameters():
         context.setParameter(openmm.MonteCarloBarostat.Temperature(), temperature)
-
-
-def without_drift(velocities: NDArray[np.float64], masses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return velocities, shape (n_atoms, 3), less the one that all share: the total momentum is zero."""
-    return velocities - masses @ velocities / masses.sum()
 
 
 def _molecule_of_each_atom(system: openmm.System) -> NDArray[np.int64]:

@@ -14,15 +14,10 @@ from solvshell.units import DALTON_PER_NM3
 _EQUILIBRATION, _TRAJECTORY, _LOG = "equilibration.xtc", "trajectory.xtc", "log.csv"
 
 
-def last_outputs(run: Run) -> tuple[str, ...]:
-    """Return the names of the files that only the last stage writes."""
-    windows = run.protocol.windows
-    return (_TRAJECTORY,) if windows is None else (_TRAJECTORY, file_name(windows))
-
-
 def output_names(run: Run) -> tuple[str, ...]:
     """Return the names of the files that grow while a run advances."""
-    return (_EQUILIBRATION, _LOG, *last_outputs(run))
+    windows = run.protocol.windows
+    return (_EQUILIBRATION, _LOG, _TRAJECTORY, *(() if windows is None else (file_name(windows),)))
 
 
 class Outputs(AbstractContextManager["Outputs"]):

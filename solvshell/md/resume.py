@@ -1,15 +1,15 @@
 """Where a run stands: the newest checkpoint that can be gone on from, and never the beginning in place of one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import NoReturn
 
 from solvshell.errors import InvalidInput
-from solvshell.md.checkpoints import Checkpoint, Position, Unusable, load_position, numbered
-from solvshell.md.outputs import last_outputs
+from solvshell.md.checkpoints import KEPT, Checkpoint, Position, Unusable, load_position, numbered, remove_checkpoint
 from solvshell.run import Run
 
 
-def _beginning(run: Run, outputs: Sequence[str], signature: str) -> Position:
+def _beginning(run: Run, outputs: Sequence[str]) -> Position:
     """Return the box as the place to start from; refuse if there are outputs that no checkpoint knows."""
     written = [name for name in outputs if (path := run.path / name).exists() and path.stat().st_size > 0]
     if written:
@@ -19,40 +19,47 @@ def _beginning(run: Run, outputs: Sequence[str], signature: str) -> Position:
         )
     lengths = dict.fromkeys(outputs, 0)
     start = Checkpoint(
-        stage=0, step=0, finished=(), lengths=lengths, n_frames=0, signature=signature, restarts=0, halved_until=0,
-        hashes={},
+        stage=0, step=0, finished=(), lengths=lengths, n_frames=0, signature="", restarts=0, halved_until=0, hashes={},
     )  # fmt: skip
     return Position(start, run.box.state, None)
 
 
-def _loses_a_stage(run: Run, at: Checkpoint) -> bool:
-    """Return whether going back to a checkpoint would start anew, or drop production that has begun."""
-    has_produced = any((run.path / name).exists() and (run.path / name).stat().st_size for name in last_outputs(run))
-    return at.is_beginning or (has_produced and at.stage < len(run.protocol.stages) - 1)
+def _place(run: Run, at: Checkpoint) -> str:
+    return f"{at.step * run.protocol.timestep:g} ps of stage {run.protocol.stages[at.stage].name}"
+
+
+def _refuse(run: Run, bad: Mapping[str, str], last_good: tuple[str, Checkpoint] | None) -> NoReturn:
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in bad.items())
+    by_hand = ""
+    if last_good is not None:
+        name, at = last_good
+        by_hand = f"; or remove {', '.join(bad)} to lose all since {name}, at {_place(run, at)}, and go on from there"
+    raise InvalidInput(
+        f"{run.checkpoint_path}: none of the newest checkpoints can be used ({reasons}); nothing was changed. Put the "
+        f"files back from a copy, or give another --out to start anew{by_hand}"
+    )
 
 
 def _newest_usable(run: Run, note: Callable[[str], None]) -> Position:
-    """Return the newest checkpoint that is good; say which ones are not.
+    """Return the newest checkpoint that is good; remove the damaged ones after it, and say so.
 
-    One of long before is none: what was written since would be lost without a question.
+    They must not stay: outputs that are cut now and grow again would fit them one day, with other content. The
+    beginning, or one of long before, is not taken: much that is good would be lost without a question.
     """
-    problems: list[str] = []
-    for path in reversed(numbered(run.checkpoint_path)):
+    paths, bad = numbered(run.checkpoint_path), {}
+    for path in reversed(paths):
         try:
             found = load_position(path, run.path)
         except Unusable as error:
-            problems.append(f"{path.name}: {error}")
+            bad[path.name] = str(error)
             continue
-        if problems and _loses_a_stage(run, found.at):
-            problems.append(f"{path.name}: is good, but of stage {run.protocol.stages[found.at.stage].name}")
-            break
-        for problem in problems:
-            note(f"checkpoint {problem}; taking one before it")
+        if bad and (found.at.is_beginning or int(path.name) <= int(paths[-1].name) - KEPT):
+            _refuse(run, bad, (path.name, found.at))
+        for name, reason in bad.items():
+            note(f"checkpoint {name}: {reason}; removed, taking one before it")
+            remove_checkpoint(run.checkpoint_path / name)
         return found
-    raise InvalidInput(
-        f"{run.checkpoint_path}: no checkpoint can be used without losing a stage ({'; '.join(problems)}); nothing was "
-        "changed. Put the files back from a copy, or give another --out to start anew"
-    )
+    _refuse(run, bad, None)
 
 
 def _failures_from(run: Run, at: Checkpoint) -> int:
@@ -61,46 +68,40 @@ def _failures_from(run: Run, at: Checkpoint) -> int:
     return sum(known.items() >= start.items() for known in run.provenance.get("rollbacks", []))
 
 
-def _why_fresh_noise(found: Position, signature: str, n_failures: int) -> str | None:
+def _why_fresh_noise(found: Position, n_failures: int) -> str | None:
     """Return why the noise of a checkpoint cannot or should not go on, or None; a stage begins with its own."""
     if n_failures:
         return "led to an explosion"
-    if found.at.step == 0:
-        return None
-    if found.at.signature != signature:
-        return f"was written by {found.at.signature}, this is {signature}"
-    if found.binary is None:
+    if found.binary is None and found.at.step > 0:
         return "has no binary part that is as it was written"
     return None
 
 
-def find_position(run: Run, outputs: Sequence[str], signature: str, note: Callable[[str], None]) -> Position:
-    """Return where a run stands.
+def find_position(run: Run, outputs: Sequence[str], note: Callable[[str], None]) -> Position:
+    """Return where a run stands; what is damaged of its newest checkpoints is removed.
 
     Parameters
     ----------
     run : Run
     outputs : sequence of str
         Names of the files that grow.
-    signature : str
-        OpenMM version and platform: of another one only the portable state is used.
     note : callable
         Shows a line.
 
     Raises
     ------
     InvalidInput
-        If something was written, and no checkpoint of it can be used.
+        If something was written, and none of its newest checkpoints can be used; nothing is changed then.
     """
     if not numbered(run.checkpoint_path):
-        return _beginning(run, outputs, signature)
+        return _beginning(run, outputs)
     found = _newest_usable(run, note)
     at = found.at
     if at.stage == len(run.protocol.stages):
         return found
-    note(f"resuming at {at.step * run.protocol.timestep:g} ps of stage {run.protocol.stages[at.stage].name}")
+    note(f"resuming at {_place(run, at)}")
     n_failures = _failures_from(run, at)
-    why = _why_fresh_noise(found, signature, n_failures)
+    why = _why_fresh_noise(found, n_failures)
     if why is None:
         return found
     note(f"the checkpoint {why}: going on from its portable state, with fresh noise")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import openmm
 
-from solvshell.engine import UnstableSimulation, device_of
+from solvshell.engine import UnstableSimulation, device_of, precision_of
 from solvshell.md.checkpoints import Finished, Position, numbered, save_checkpoint
 from solvshell.md.outputs import Outputs
 from solvshell.progress import Silent
@@ -15,9 +15,11 @@ from solvshell.provenance import RECORD, platform_settings, provenance, write_re
 from solvshell.run import Run
 
 
-def signature_of(platform: openmm.Platform) -> str:
-    """Return what a binary checkpoint depends on, apart from the device, which OpenMM checks."""
-    return f"OpenMM {openmm.version.version} {platform.getName()}"
+def _signature_of(context: openmm.Context) -> str:
+    """Return what a binary checkpoint depends on: OpenMM reads one of another device wrongly, without a word."""
+    platform = context.getPlatform()
+    parts = (platform.getName(), device_of(context), *precision_of(platform).values())
+    return f"OpenMM {openmm.version.version} {', '.join(dict.fromkeys(parts))}"
 
 
 class Session:
@@ -29,6 +31,8 @@ class Session:
         Where the run stands now.
     saved : Position
         Where it stood at the last checkpoint.
+    signature : str
+        What its binary checkpoints depend on; empty as long as nothing has been computed.
     """
 
     def __init__(
@@ -43,7 +47,7 @@ class Session:
         self.run, self.protocol, self.box = run, run.protocol, run.box
         self.platform, self.progress, self.stop, self.outputs = platform, progress, stop, outputs
         self.at, self.saved = position.at, position
-        self.device = ""
+        self.device = self.signature = ""
         self._seed = int(run.provenance["seed"])
         if not numbered(run.checkpoint_path):
             self.save(position.state, None)
@@ -72,7 +76,7 @@ class Session:
 
     def save(self, state: openmm.State, binary: bytes | None) -> None:
         """Write a checkpoint of the present step."""
-        self.move(lengths=self.outputs.sync(), signature=signature_of(self.platform))
+        self.move(lengths=self.outputs.sync(), signature=self.signature)
         save_checkpoint(self.run.checkpoint_path, self.at, state, binary)
         self.saved = Position(self.at, state, binary)
 
@@ -90,7 +94,7 @@ class Session:
         """Show and record, once for each start, what the run runs on."""
         if self.device:
             return
-        self.device = device_of(context)
+        self.device, self.signature = device_of(context), _signature_of(context)
         self.progress.note(
             f"platform {self.platform.getName()} ({self.device}), {self.box.n_atoms} atoms, "
             f"protocol {self.protocol.name}"
@@ -119,6 +123,7 @@ class Session:
         entry = {"stage": self.stage_name, "from_step": here.step, "to_step": next_save, "reason": str(error)}
         self._record("rollbacks", entry)
         self.outputs.cut(here.lengths)
+        self.outputs.begin_log()
         self.at = here.model_copy(update={"halved_until": next_save})
         self.without_binary()
 

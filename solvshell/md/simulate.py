@@ -11,7 +11,7 @@ from solvshell.md.checkpoints import Finished
 from solvshell.md.guards import locked, stop_requests
 from solvshell.md.outputs import Outputs, output_names
 from solvshell.md.resume import find_position
-from solvshell.md.session import Session, signature_of
+from solvshell.md.session import Session
 from solvshell.md.stage import StageLoop
 from solvshell.progress import Silent
 from solvshell.provenance import write_record
@@ -83,7 +83,7 @@ def _write_done(session: Session) -> None:
 
 def _bring_to_its_end(run: Run, platform: openmm.Platform, shown: Silent, stack: ExitStack) -> None:
     stop = stack.enter_context(stop_requests())
-    position = find_position(run, output_names(run), signature_of(platform), shown.note)
+    position = find_position(run, output_names(run), shown.note)
     outputs = stack.enter_context(Outputs(run, position.at.lengths))
     session = Session(run, platform, shown, stop, outputs, position)
     try:

@@ -2,14 +2,12 @@
 
 import time
 
-import numpy as np
 import openmm
-from openmm import unit
 
 from solvshell.engine import Snapshot, UnstableSimulation, advance, degrees_of_freedom, make_context, snapshot
 from solvshell.errors import Interrupted
 from solvshell.md.checkpoints import Finished
-from solvshell.md.dynamics import scaled_to, set_temperature, stage_integrator, stage_system, without_drift
+from solvshell.md.dynamics import scaled_to, set_temperature, stage_integrator, stage_system
 from solvshell.md.equilibration import Verdict, judge, mean_volume, read_stage
 from solvshell.md.grid import grid_of
 from solvshell.md.session import Session
@@ -32,26 +30,17 @@ def _set_velocities(context: openmm.Context, state: openmm.State, stage: Dynamic
         context.setVelocitiesToTemperature(stage.temperature, seed)
 
 
-def _remove_drift(context: openmm.Context) -> None:
-    system = context.getSystem()
-    masses = np.array([system.getParticleMass(i).value_in_unit(unit.dalton) for i in range(system.getNumParticles())])
-    velocities = context.getState(velocities=True).getVelocities(asNumpy=True)
-    context.setVelocities(without_drift(velocities.value_in_unit(unit.nanometer / unit.picosecond), masses))
-
-
 def _place(session: Session, stage: Dynamics | Windows, context: openmm.Context, seed: int) -> None:
     """Set cell, positions and velocities from the portable state; at the start of a stage as the stage wants them."""
-    state, is_new = session.saved.state, session.at.step == 0
+    state = session.saved.state
     positions, cell = state.getPositions(), state.getPeriodicBoxVectors()
-    if is_new and isinstance(stage, Dynamics) and stage.volume_of is not None:
+    if session.at.step == 0 and isinstance(stage, Dynamics) and stage.volume_of is not None:
         volume_nm3 = mean_volume(read_stage(session.run.log_path, stage.volume_of))
         session.progress.note(f"  {stage.name}: at {volume_nm3:.4f} nm3, the mean of {stage.volume_of}")
         positions, cell = scaled_to(session.box, state, volume_nm3)
     context.setPeriodicBoxVectors(*cell)
     context.setPositions(positions)
     _set_velocities(context, state, stage, seed)
-    if is_new and stage.thermostat != "langevin_middle":
-        _remove_drift(context)
     context.setStepCount(session.at.step)
     context.setTime(session.at.step * session.protocol.timestep)
 
@@ -65,13 +54,15 @@ def _start_context(session: Session, stage: Dynamics | Windows, plain: openmm.Sy
     if session.saved.binary is None:
         _place(session, stage, context, velocities)
         return context
-    try:
+    if (written_by := session.saved.at.signature) == session.signature:
         context.loadCheckpoint(session.saved.binary)
         return context
-    except openmm.OpenMMException:
-        session.progress.note("  the binary checkpoint is of another device; going on from the portable state")
-        session.without_binary()
-        return _start_context(session, stage, plain)
+    session.progress.note(
+        f"the checkpoint was written by {written_by}, this is {session.signature}: going on from its portable state, "
+        "with fresh noise"
+    )
+    session.without_binary()
+    return _start_context(session, stage, plain)
 
 
 class StageLoop:

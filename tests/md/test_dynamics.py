@@ -9,7 +9,7 @@ import small_boxes
 from solvshell.box import Box
 from solvshell.engine import advance, choose_platform, degrees_of_freedom, make_context
 from solvshell.errors import InvalidInput
-from solvshell.md.dynamics import scaled_to, set_temperature, stage_integrator, stage_system, without_drift
+from solvshell.md.dynamics import scaled_to, set_temperature, stage_integrator, stage_system
 from solvshell.protocol import Protocol, load_protocol
 from solvshell.stages import Dynamics
 from solvshell.units import kT_kj_mol
@@ -257,18 +257,14 @@ def test_the_whole_stays_at_rest_and_counts_three_degrees_less(box: Box, thermos
     context.applyConstraints(1e-6)
     context.setVelocitiesToTemperature(298.15, 1)
     masses = np.array([system.getParticleMass(i)._value for i in range(system.getNumParticles())])
-    start = without_drift(context.getState(velocities=True).getVelocities(asNumpy=True)._value, masses)
-    context.setVelocities(start)
-    advance(context, 50)
-    momentum = masses @ context.getState(velocities=True).getVelocities(asNumpy=True)._value
-    assert np.abs(momentum).max() < 1e-2  # one atom of carbon alone has about 6 dalton nm/ps
 
+    def momentum() -> float:  # one atom of carbon alone has about 6 dalton nm/ps
+        return float(np.abs(masses @ context.getState(velocities=True).getVelocities(asNumpy=True)._value).max())
 
-def test_without_drift_leaves_the_velocities_relative_to_each_other() -> None:
-    velocities, masses = np.random.default_rng(1).normal(size=(5, 3)), np.array([1.0, 2.0, 12.0, 16.0, 3.0])
-    found = without_drift(velocities, masses)
-    assert masses @ found == pytest.approx(np.zeros(3), abs=1e-12)
-    assert np.diff(found, axis=0) == pytest.approx(np.diff(velocities, axis=0))
+    assert momentum() > 10
+    for n_steps in (1, 50):  # what a stage before has left goes with the first step
+        advance(context, n_steps)
+        assert momentum() < 1e-2
 
 
 @pytest.mark.physics

@@ -3,15 +3,17 @@
 import hashlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openmm
 import pytest
 from short_runs import Notes, assert_complete, short_protocol
 from small_boxes import liquid
@@ -45,6 +47,12 @@ def undone(finished: Run, tmp_path: Path) -> Run:
     (run.path / "done.json").unlink()
     shutil.rmtree(numbered(run.checkpoint_path)[-1])  # the one at the end
     return run
+
+
+def damage(run: Run, names: Sequence[str], n_bytes: int = 0) -> None:
+    """Cut the state of some checkpoints."""
+    for name in names:
+        os.truncate(run.checkpoint_path / name / "state.xml", n_bytes)
 
 
 class Fault(Notes):
@@ -165,7 +173,7 @@ def test_no_room_for_the_last_word_costs_no_step(undone: Run, finished: Run) -> 
 
 
 @pytest.mark.parametrize("name", ["trajectory.xtc", "log.csv"])
-@pytest.mark.parametrize("share", [0.999, 0.9, 0.6])
+@pytest.mark.parametrize("share", [0.999, 0.9, 0.76])
 def test_a_file_cut_anywhere_is_mended_to_the_byte(undone: Run, finished: Run, name: str, share: float) -> None:
     size = (undone.path / name).stat().st_size
     os.truncate(undone.path / name, int(share * size))
@@ -191,7 +199,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(undone: Run, finished:
     simulate(undone, "Reference", told := Notes())
     assert f"checkpoint {newest.name}: " in told.text
     assert name in told.text
-    assert "taking one before it" in told.text
+    assert "removed, taking one before it" in told.text
     assert_complete(undone)
     assert undone.trajectory_path.read_bytes() == finished.trajectory_path.read_bytes()
 
@@ -211,21 +219,51 @@ def test_a_damaged_binary_part_is_not_loaded(undone: Run, finished: Run) -> None
 
 
 def test_without_a_usable_checkpoint_nothing_is_touched(undone: Run) -> None:
-    for path in numbered(undone.checkpoint_path)[1:]:  # the first one is the box as it was built
-        (path / "state.xml").write_bytes(b"")
+    damage(undone, [path.name for path in numbered(undone.checkpoint_path)])
     before = contents(undone)
-    with pytest.raises(InvalidInput, match=r"no checkpoint can be used .*\(.*state\.xml.*another --out to start anew"):
+    with pytest.raises(InvalidInput, match=r"none of the newest .*\(.*state\.xml.*another --out to start anew$"):
         simulate(undone, "Reference")
     assert contents(undone) == before
 
 
-def test_production_is_not_dropped_for_a_checkpoint_of_equilibration(undone: Run) -> None:
-    """A log cut in the middle of equilibration: the trajectory is whole, and stays."""
-    os.truncate(undone.path / "log.csv", 500)
+def test_a_damaged_checkpoint_is_gone_before_the_outputs_grow_again(undone: Run) -> None:
+    """It knows lengths that they will have once more, with other content."""
+    names = [path.name for path in numbered(undone.checkpoint_path)]
+    damage(undone, names[-1:])
+    seen: list[str] = []
+    look = Fault(lambda: seen.extend(path.name for path in numbered(undone.checkpoint_path)), at_note="resuming")
+    simulate(undone, "Reference", look)
+    assert seen == names[:-1]
+
+
+@pytest.mark.parametrize("cut", ["trajectory.xtc", "log.csv", "state.xml"])
+def test_what_is_good_is_not_dropped_for_a_checkpoint_of_long_before(undone: Run, finished: Run, cut: str) -> None:
+    """The three newest are 7 (gone, here), 8 and 9; the one before is 5, of the start of production."""
+    if cut == "state.xml":
+        damage(undone, ["000008", "000009"])
+    else:
+        os.truncate(undone.path / cut, int(0.6 * (undone.path / cut).stat().st_size))
     before = contents(undone)
-    with pytest.raises(InvalidInput, match=r"without losing a stage .*is good, but of stage equilibration"):
+    by_hand = "remove 000009, 000008 to lose all since 000005, at 0 ps of stage production, and go on from there"
+    with pytest.raises(InvalidInput, match=rf"none of the newest .*{cut}.*{by_hand}"):
         simulate(undone, "Reference")
     assert contents(undone) == before
+    for name in ("000008", "000009"):
+        shutil.rmtree(undone.checkpoint_path / name)
+    simulate(undone, "Reference")
+    assert_complete(undone)
+    assert undone.trajectory_path.read_bytes() == finished.trajectory_path.read_bytes()
+
+
+def test_the_beginning_is_not_taken_in_place_of_a_checkpoint(small_box_path: Path, tmp_path: Path) -> None:
+    run = open_run(tmp_path / "run", small_box_path, short_protocol(), seed=4)
+    with pytest.raises(Interrupted):
+        simulate(run, "Reference", Fault(send(signal.SIGTERM), at_note="equilibration"))
+    damage(run, ["000002"])
+    before = contents(run)
+    with pytest.raises(InvalidInput, match="to lose all since 000001, at 0 ps of stage minimize"):
+        simulate(run, "Reference")
+    assert contents(run) == before
 
 
 def test_a_lost_folder_of_checkpoints_is_no_reason_to_start_anew(undone: Run) -> None:
@@ -253,12 +291,29 @@ def test_a_run_of_one_platform_is_resumed_on_another(small_box_path: Path, tmp_p
         simulate(run, "CPU", Fault(send(signal.SIGTERM), at_ps=0.1))
     before = run.trajectory_path.read_bytes()
     simulate(run, "Reference", told := Notes())
-    assert "CPU, this is OpenMM" in told.text
+    assert re.search(r"written by OpenMM \S+ CPU, \d+ threads, this is OpenMM \S+ Reference: going on", told.text)
     assert "fresh noise" in told.text
     done = assert_complete(run)
     assert done["restarts_with_fresh_noise"] == 1
     assert [start["platform"] for start in run.provenance["starts"]] == ["CPU", "Reference"]
     assert run.trajectory_path.read_bytes().startswith(before)
+
+
+def test_the_noise_of_another_number_of_threads_is_not_read(small_box_path: Path, tmp_path: Path) -> None:
+    """OpenMM would read it without a word, and wrongly: each thread, as each block of a GPU, has a state of its own."""
+    cpu = openmm.Platform.getPlatform("CPU")
+    before = cpu.getPropertyDefaultValue("Threads")
+    run = open_run(tmp_path / "run", small_box_path, short_protocol(), seed=4)
+    try:
+        cpu.setPropertyDefaultValue("Threads", "1")
+        with pytest.raises(Interrupted):
+            simulate(run, "CPU", Fault(send(signal.SIGTERM), at_ps=0.1))
+        cpu.setPropertyDefaultValue("Threads", "2")
+        simulate(run, "CPU", told := Notes())
+    finally:
+        cpu.setPropertyDefaultValue("Threads", before)
+    assert "CPU, 1 threads, this is OpenMM" in told.text
+    assert assert_complete(run)["restarts_with_fresh_noise"] == 1
 
 
 def test_another_version_of_openmm_goes_on_from_the_portable_state(undone: Run) -> None:

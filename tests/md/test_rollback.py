@@ -101,6 +101,18 @@ def test_times_run_on_where_steps_are_halved(
     ]
 
 
+def test_an_explosion_before_the_first_checkpoint_leaves_a_whole_log(
+    small_box_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run that begins with dynamics: it goes back to the beginning, where the log has not even its header."""
+    content = short_protocol().model_dump(mode="json")
+    content["stages"].pop(0)
+    run = open_run(tmp_path / "run", small_box_path, validate(Protocol, content, "test"), seed=4)
+    Collisions(monkeypatch, [0.02])
+    simulate(run, "Reference")
+    assert [known["from_step"] for known in assert_complete(run)["rollbacks"]] == [0]
+
+
 def test_a_second_explosion_on_the_way_is_the_end_and_the_run_can_be_resumed(
     small_box_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from solvshell.box import Box
 from solvshell.build import build_box
 from solvshell.engine import advance, choose_platform, degrees_of_freedom, make_context, minimize, snapshot
 from solvshell.files import validate
-from solvshell.md.dynamics import stage_integrator, stage_system, without_drift
+from solvshell.md.dynamics import stage_integrator, stage_system
 from solvshell.protocol import load_protocol
 from solvshell.recipe import Recipe, load_recipe
 from solvshell.units import kT_kj_mol
@@ -61,8 +61,7 @@ def drift(constraint_tolerance: float | None = None) -> float:
     context = make_context(system, integrator, choose_platform("CPU"))
     context.setPeriodicBoxVectors(*state.getPeriodicBoxVectors())
     context.setPositions(state.getPositions())
-    masses = np.array([system.getParticleMass(i)._value for i in range(box.n_atoms)])
-    context.setVelocities(without_drift(state.getVelocities(asNumpy=True)._value, masses))
+    context.setVelocities(state.getVelocities())
     degrees, totals = degrees_of_freedom(system), []
     for _ in range(200):
         advance(context, 12)
