@@ -64,5 +64,5 @@ def _top(counts: NDArray[np.int64], edges: NDArray[np.float64]) -> float:
     near &= counts > 0
     center = r[near].mean()
     cubic = np.polyfit(r[near] - center, np.log(g[near]), 3, w=np.sqrt(counts[near]))
-    tops = [root.real for root in np.roots(np.polyder(cubic)) if np.polyval(np.polyder(cubic, 2), root.real) < 0]
-    return float(center + tops[0])
+    fine = np.arange(-0.1, 0.1, 5e-4)
+    return float(center + fine[np.argmax(np.polyval(cubic, fine))])

@@ -161,14 +161,19 @@ def _equilibrated(box: Box, folder: Path) -> tuple[openmm.State, float]:
     return read_openmm_xml(path, "State"), json.loads((folder / "volume.json").read_text())
 
 
-def _begin(box: Box, case: Case, folder: Path, context: openmm.Context, masses: NDArray[np.float64]) -> None:
+def _begin(box: Box, case: Case, folder: Path, context: openmm.Context) -> None:
     """Bring a new context to the start of a case: molecules moved to the mean volume if it is to be constant."""
     state, volume = _equilibrated(box, folder.parent)
     positions, vectors = scaled_to(box, state, volume if case.pressure is None else state.getPeriodicBoxVolume()._value)
     context.setPeriodicBoxVectors(*vectors)
     context.setPositions(positions)
-    velocities = state.getVelocities(asNumpy=True)._value
-    context.setVelocities(velocities if case.thermostat == "langevin_middle" else without_drift(velocities, masses))
+    if case.hydrogen_mass == Case.hydrogen_mass:
+        context.setVelocities(state.getVelocities())
+    else:  # those of heavy hydrogens would be too slow
+        context.setVelocitiesToTemperature(case.temperature, 1)
+    if case.thermostat != "langevin_middle":
+        velocities = context.getState(velocities=True).getVelocities(asNumpy=True)._value
+        context.setVelocities(without_drift(velocities, masses_of(context.getSystem())))
     context.applyVelocityConstraints(1e-6)
 
 
@@ -199,7 +204,7 @@ def sample(box_name: str, case_name: str, out: Path, ps: float) -> None:
     while (n_pieces := len(list(folder.glob("piece-*.npz")))) * PIECE_PS < ps:
         context = _context(box, case, seed=n_pieces + 1)
         if n_pieces == 0:
-            _begin(box, case, folder, context, masses_of(context.getSystem()))
+            _begin(box, case, folder, context)
         else:
             context.setState(read_openmm_xml(folder / "state.xml", "State"))
         piece = _piece(context, case)

@@ -14,7 +14,8 @@ from solvshell.stages import Dynamics
 from solvshell.units import BOLTZMANN_KJ_MOL_K
 
 N_MOLECULES = 32
-N_ROWS = 3000
+#: at constant volume and at constant pressure, where they depend on each other for longer
+N_ROWS = (1500, 3000)
 
 UNITS = pv.data.UnitData(
     kb=BOLTZMANN_KJ_MOL_K,
@@ -112,7 +113,7 @@ def sampled(
     context.setVelocitiesToTemperature(temperature, 1)
     advance(context, 3000)
     rows = []
-    for _ in range(N_ROWS):
+    for _ in range(N_ROWS[pressure is not None]):
         advance(context, 10)
         rows.append(row_of(context))
         if meddle is not None:
