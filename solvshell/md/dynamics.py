@@ -83,7 +83,7 @@ def stage_integrator(protocol: Protocol, stage: Dynamics | Windows, seed: int) -
     """Return the integrator of a stage, with its random seed where it has noise.
 
     `friction` of the stage is the collision frequency of the Nose-Hoover chain (of three): what couples it to the
-    liquid weakly is a small one. A binary checkpoint holds the chain; a State if asked for with `integratorParameters`.
+    liquid weakly is a small one. A State holds the chain if asked for with `integratorParameters`.
     """
     integrator: openmm.Integrator
     if stage.thermostat == "none":

@@ -7,6 +7,7 @@ from typing import NoReturn
 from solvshell.errors import InvalidInput
 from solvshell.md.checkpoints import KEPT, Checkpoint, Position, Unusable, load_position, numbered, remove_checkpoint
 from solvshell.run import Run
+from solvshell.stages import steps_of
 
 
 def _beginning(run: Run, outputs: Sequence[str]) -> Position:
@@ -63,18 +64,19 @@ def _newest_usable(run: Run, note: Callable[[str], None]) -> Position:
 
 
 def _failures_from(run: Run, at: Checkpoint) -> int:
-    """Return how often the simulation has exploded between a checkpoint and the next."""
-    start = {"stage": run.protocol.stages[at.stage].name, "from_step": at.step}
-    return sum(known.items() >= start.items() for known in run.provenance.get("rollbacks", []))
+    """Return how often what comes after a checkpoint has exploded, or a process ended before the next checkpoint.
+
+    The first time it may have been killed for another reason. OpenMM can die of an explosion without an exception.
+    """
+    here = {"stage": run.protocol.stages[at.stage].name, "from_step": at.step}
+    explosions = sum(known.items() >= here.items() for known in run.provenance.get("rollbacks", []))
+    starts = sum((known["stage"], known["step"]) == (at.stage, at.step) for known in run.provenance["starts"])
+    return explosions + max(0, starts - 1)
 
 
-def _why_fresh_noise(found: Position, n_failures: int) -> str | None:
-    """Return why the noise of a checkpoint cannot or should not go on, or None; a stage begins with its own."""
-    if n_failures:
-        return "led to an explosion"
-    if found.binary is None and found.at.step > 0:
-        return "has no binary part that is as it was written"
-    return None
+def _next_save(run: Run, at: Checkpoint) -> int:
+    every = steps_of(run.protocol.checkpoint_interval, run.protocol.timestep)
+    return (at.step // every + 1) * every
 
 
 def find_position(run: Run, outputs: Sequence[str], note: Callable[[str], None]) -> Position:
@@ -100,9 +102,12 @@ def find_position(run: Run, outputs: Sequence[str], note: Callable[[str], None])
     if at.stage == len(run.protocol.stages):
         return found
     note(f"resuming at {_place(run, at)}")
-    n_failures = _failures_from(run, at)
-    why = _why_fresh_noise(found, n_failures)
-    if why is None:
+    if n_failures := _failures_from(run, at):
+        note("what followed it was lost before: going on from its portable state, with fresh noise and half the step")
+        changes = {"restarts": at.restarts + 1 + n_failures, "halved_until": _next_save(run, at)}
+    elif found.binary is None and at.step > 0:
+        note("it has no binary part that is as it was written: going on from its portable state, with fresh noise")
+        changes = {"restarts": at.restarts + 1}
+    else:
         return found
-    note(f"the checkpoint {why}: going on from its portable state, with fresh noise")
-    return replace(found, at=at.model_copy(update={"restarts": at.restarts + 1 + n_failures}), binary=None)
+    return replace(found, at=at.model_copy(update=changes), binary=None)

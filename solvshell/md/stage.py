@@ -41,6 +41,8 @@ def _place(session: Session, stage: Dynamics | Windows, context: openmm.Context,
     context.setPeriodicBoxVectors(*cell)
     context.setPositions(positions)
     _set_velocities(context, state, stage, seed)
+    if session.at.step > 0 and stage.thermostat == "nose_hoover":
+        context.setState(state)  # with the chain
     context.setStepCount(session.at.step)
     context.setTime(session.at.step * session.protocol.timestep)
 
@@ -149,7 +151,8 @@ class StageLoop:
                 session.outputs.log(self._stage.name, step, step * self._timestep, now, ns_per_day)
 
     def _save(self) -> None:
-        state = self._context.getState(positions=True, velocities=True)
+        has_chain = self._stage.thermostat == "nose_hoover"
+        state = self._context.getState(positions=True, velocities=True, integratorParameters=has_chain)
         self._session.save(state, self._context.createCheckpoint())
 
     def _stop_if_asked(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -148,9 +149,12 @@ def test_undisturbed_dynamics_start_at_the_mean_volume_and_resume_to_the_byte(
     stopped = open_run(tmp_path / "stopped", small_box_path, protocol, seed=1)
     with pytest.raises(Interrupted):
         simulate(stopped, "Reference", StopInProduction(0.03))
-    simulate(stopped, "Reference")
-    assert stopped.trajectory_path.read_bytes() == run.trajectory_path.read_bytes()
-    pd.testing.assert_frame_equal(without_speed(stopped), rows)
+    elsewhere = Run(shutil.copytree(stopped.path, tmp_path / "elsewhere"))
+    (numbered(elsewhere.checkpoint_path)[-1] / "context.chk").unlink()  # the portable state knows the chain as well
+    for resumed in (stopped, elsewhere):
+        simulate(resumed, "Reference")
+        assert resumed.trajectory_path.read_bytes() == run.trajectory_path.read_bytes()
+        pd.testing.assert_frame_equal(without_speed(resumed), rows)
 
 
 class StopInProduction(StopEvery):
