@@ -11,17 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from solvshell import __version__
+from solvshell.console import LastingConsole
 from solvshell.errors import Interrupted, InvalidInput, WorkFailed
 
 if TYPE_CHECKING:
     from solvshell.box import Box
     from solvshell.run import Run
 
-_OUT = Console(highlight=False, soft_wrap=True)
-_ERR = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+_OUT = LastingConsole(highlight=False, soft_wrap=True)
+_ERR = LastingConsole(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def _say(line: str) -> None:

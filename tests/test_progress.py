@@ -1,11 +1,14 @@
 """Many runs at once are shown together: their speeds add up, and what remains is the time that all of them need."""
 
 import io
+import os
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
 
-from solvshell.progress import Together
+from solvshell.console import LastingConsole
+from solvshell.progress import Together, progress_on
 
 
 def shown(is_terminal: bool) -> tuple[Console, io.StringIO]:
@@ -45,3 +48,19 @@ def test_without_a_console_nothing_is_shown(capsys: pytest.CaptureFixture[str]) 
         together.update("replica-00", "production", 1, 5)
         together.end("replica-00", is_done=True)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("connect", [os.openpty, os.pipe])
+def test_a_terminal_or_pipe_that_is_closed_ends_no_work(connect: Callable[[], tuple[int, int]]) -> None:
+    reader, writer = connect()
+    with os.fdopen(writer, "w") as file:
+        console = LastingConsole(file=file)
+        assert console.is_terminal == (connect is os.openpty)
+        with progress_on(console) as progress, Together({"replica-00": 1.0}, console) as together:
+            os.close(reader)
+            for done_ps in (5.0, 10.0):
+                progress.note("going on")
+                progress.start("production", 10.0)
+                progress.update(done_ps, 40.0)
+                together.update("replica-00", "production", done_ps / 10, 40.0)
+        assert console.quiet
