@@ -18,6 +18,9 @@ HEAVIEST_HYDROGEN = 3.5
 #: ps; beyond it C=O and P-F, which are flexible, are not integrated any more
 LONGEST_TIMESTEP = 0.005
 
+#: of one trajectory: XTC keeps the number of the step in 32 bits
+_MOST_STEPS = 2**31 - 1
+
 #: what a stage says in place of a temperature where the file has `temperatures`
 EACH = "each"
 
@@ -76,6 +79,17 @@ def _check_volume(stage: Dynamics, before: Sequence[Stage], field: str) -> None:
         raise ValueError(f"{field}.volume_of: {named.name} is not at {stage.temperature:g} K all the time, as this one")
 
 
+def _check_length(stages: Sequence[Stage], timestep: float) -> None:
+    """Refuse more steps than the frames of one trajectory can tell."""
+    for lasting, what in ((stages[:-1], "before the last stage"), (stages[-1:], "in the last stage")):
+        length = sum(stage.duration for stage in lasting if not isinstance(stage, Minimize))
+        if length / timestep > _MOST_STEPS:
+            raise ValueError(
+                f"stages: {length * 1e-6:.3g} us {what} are more steps than a trajectory can tell, whose most are "
+                f"{_MOST_STEPS * timestep * 1e-6:.3g} us at this time step"
+            )
+
+
 class Protocol(Part):
     """Stages and what they share. The last stage, and no other, is production: plain dynamics, or windows.
 
@@ -111,6 +125,7 @@ class Protocol(Part):
                 f"stages: the last one ({last.name}) must be dynamics with 'production: true', or windows "
                 "(umbrella, decouple)"
             )
+        _check_length(self.stages, self.timestep)
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise ValueError(f"stages: names must differ, got {', '.join(names)}")

@@ -241,6 +241,8 @@ def test_wrong_windows_are_refused_with_their_field(change: Callable[[dict[str, 
             "stages.2.dynamics.thermostat: Input should be 'langevin_middle', 'nose_hoover' or 'none'",
         ),
         (stage(2, friction="1 ps"), "stages.2.dynamics.friction: unit 'ps'"),
+        (stage(1, duration="5 us"), r"stages: 5 us before the last stage are more steps .* most are 4\.29 us at this"),
+        (stage(2, duration="4.3 us"), r"stages: 4\.3 us in the last stage are more steps than a trajectory can tell"),
     ],
 )
 def test_a_wrong_protocol_is_refused_with_its_field(change: Callable[[dict[str, Any]], None], message: str) -> None:
