@@ -94,7 +94,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, state: openmm.State, b
 
     The output files must be on the device already, up to the lengths that the checkpoint tells.
     """
-    folder.mkdir(exist_ok=True)
+    if not folder.exists():
+        folder.mkdir()
+        sync_folder(folder.parent)
     before = numbered(folder)
     number = int(before[-1].name) + 1 if before else 1
     for leftover in folder.glob(".[!.]*"):

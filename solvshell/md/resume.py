@@ -64,14 +64,9 @@ def _newest_usable(run: Run, note: Callable[[str], None]) -> Position:
 
 
 def _failures_from(run: Run, at: Checkpoint) -> int:
-    """Return how often what comes after a checkpoint has exploded, or a process ended before the next checkpoint.
-
-    The first time it may have been killed for another reason. OpenMM can die of an explosion without an exception.
-    """
+    """Return how often the simulation has exploded between a checkpoint and the next."""
     here = {"stage": run.protocol.stages[at.stage].name, "from_step": at.step}
-    explosions = sum(known.items() >= here.items() for known in run.provenance.get("rollbacks", []))
-    starts = sum((known["stage"], known["step"]) == (at.stage, at.step) for known in run.provenance["starts"])
-    return explosions + max(0, starts - 1)
+    return sum(known.items() >= here.items() for known in run.provenance.get("rollbacks", []))
 
 
 def _next_save(run: Run, at: Checkpoint) -> int:
@@ -103,7 +98,7 @@ def find_position(run: Run, outputs: Sequence[str], note: Callable[[str], None])
         return found
     note(f"resuming at {_place(run, at)}")
     if n_failures := _failures_from(run, at):
-        note("what followed it was lost before: going on from its portable state, with fresh noise and half the step")
+        note("it led to an explosion: going on from its portable state, with fresh noise and half the time step")
         changes = {"restarts": at.restarts + 1 + n_failures, "halved_until": _next_save(run, at)}
     elif found.binary is None and at.step > 0:
         note("it has no binary part that is as it was written: going on from its portable state, with fresh noise")

@@ -117,45 +117,24 @@ def test_a_second_explosion_on_the_way_is_the_end_and_the_run_can_be_resumed(
     small_box_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = open_run(tmp_path / "run", small_box_path, no_equilibration(), seed=4)
-    Collisions(monkeypatch, [0.1, 0.1])
+    collisions = Collisions(monkeypatch, [0.1, 0.1])
     with pytest.raises(UnstableSimulation, match=r"exploded in stage production.*half the time step did not get"):
         simulate(run, "Reference")
     kept = run.trajectory_path.read_bytes()
     known = json.loads((numbered(run.checkpoint_path)[-1] / "progress.json").read_text())
     assert (known["step"], known["n_frames"]) == (40, 5)
+    n_before = len(collisions.steps)
     simulate(run, "Reference", told := Notes())
-    assert "what followed it was lost before: going on" in told.text
+    assert "it led to an explosion: going on from its portable state, with fresh noise and half" in told.text
+    halved = {time for time, step in collisions.steps[n_before:] if step == 0.001}
+    assert min(halved) == pytest.approx(0.08)  # to 0.12 ps: as the record of the explosion tells
+    assert max(halved) < 0.12 - 1e-6
     done = assert_complete_production(run)
     assert done["restarts_with_fresh_noise"] == 2
     assert (
         run.trajectory_path.read_bytes()[: known["lengths"]["trajectory.xtc"]]
         == kept[: known["lengths"]["trajectory.xtc"]]
     )
-
-
-class Death(BaseException):
-    """The end of a process."""
-
-
-def test_a_place_where_processes_die_is_passed_with_half_the_time_step(
-    small_box_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An explosion can end OpenMM itself. At first it may have been a kill: the third start from there does it."""
-    run, real = open_run(tmp_path / "run", small_box_path, no_equilibration(), seed=4), stage_module.advance
-
-    def die(context: openmm.Context, n_steps: int) -> None:
-        is_full = context.getIntegrator().getStepSize()._value == 0.002
-        if is_full and context.getTime()._value == pytest.approx(0.1):
-            raise Death
-        real(context, n_steps)
-
-    monkeypatch.setattr(stage_module, "advance", die)
-    for _ in range(3):
-        with pytest.raises(Death):
-            simulate(run, "Reference")
-    simulate(run, "Reference", told := Notes())
-    assert "what followed it was lost before: going on from its portable state, with fresh noise and half" in told.text
-    assert assert_complete_production(run)["restarts_with_fresh_noise"] == 2
 
 
 def test_an_explosion_just_after_the_halved_stretch_is_the_end(
