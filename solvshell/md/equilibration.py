@@ -176,5 +176,5 @@ def judge(until: Until, log: StageLog) -> Verdict:
 
 
 def mean_volume(log: StageLog) -> float:
-    """Return the mean volume in nm3 of a stage without its start, which is dropped as in `judge`."""
+    """Return the mean volume in nm3 of a stage without its start, which is found as in `judge`, of the volume alone."""
     return float(log.volume_nm3[start_of_equilibrium(log.volume_nm3) :].mean())
