@@ -1,6 +1,10 @@
 """What ends a simulation that has gone wrong: atoms that fly apart, and a cell that has become too narrow."""
 
+from collections import deque
+
+import numpy as np
 import openmm
+from numpy.typing import NDArray
 from openmm import unit
 
 from solvshell.box import LEAST_WIDTH
@@ -11,6 +15,12 @@ from solvshell.units import BOLTZMANN_KJ_MOL_K
 
 #: times the target temperature: no liquid gets there, an exploding box passes it
 _EXPLOSION = 5.0
+
+#: looks; a cell breathes: the mean of so many is not to be narrower than `LEAST_WIDTH`
+_BREATH = 50
+
+#: cutoffs; no single look is to find it narrower, and OpenMM ends at 2
+_NARROWEST = 2.05
 
 
 def _cutoff_nm(system: openmm.System) -> float:
@@ -40,7 +50,8 @@ class Watch:
     def __init__(self, stage: Dynamics | Windows, system: openmm.System, degrees: int) -> None:
         self._hottest = _EXPLOSION * max(stage.temperature, stage.ramp_to or 0.0)
         self._largest_jump = self._hottest * degrees * BOLTZMANN_KJ_MOL_K / 2
-        self._narrowest = LEAST_WIDTH * _cutoff_nm(system) if stage.pressure is not None else 0.0
+        self._cutoff_nm = _cutoff_nm(system) if stage.pressure is not None else 0.0
+        self._widths: deque[NDArray[np.float64]] = deque(maxlen=_BREATH)
         self._potential: float | None = None
 
     def check(self, now: Snapshot) -> None:
@@ -63,11 +74,17 @@ class Watch:
         self._check_width(now)
 
     def _check_width(self, now: Snapshot) -> None:
-        width = float(now.widths_nm.min())
-        if width < self._narrowest:
-            axis = "abc"[int(now.widths_nm.argmin())]
+        self._widths.append(now.widths_nm)
+        self._refuse_narrower(_NARROWEST, now.widths_nm)
+        if len(self._widths) == _BREATH:
+            self._refuse_narrower(LEAST_WIDTH, np.mean(self._widths, axis=0))
+
+    def _refuse_narrower(self, cutoffs: float, widths_nm: NDArray[np.float64]) -> None:
+        width = float(widths_nm.min())
+        if width < cutoffs * self._cutoff_nm:
+            axis = "abc"[int(widths_nm.argmin())]
             raise WorkFailed(
-                f"the cell has become {width:.3f} nm wide along {axis}, less than {LEAST_WIDTH} cutoffs of "
-                f"{self._narrowest / LEAST_WIDTH:g} nm: molecules nearly meet themselves. Take a larger box (a larger "
-                "--n-salt of 'solvshell build')"
+                f"the cell has become {width:.3f} nm wide along {axis}, less than {cutoffs} cutoffs of "
+                f"{self._cutoff_nm:g} nm: molecules nearly meet themselves. Take a larger box (a larger --n-salt of "
+                "'solvshell build')"
             )
