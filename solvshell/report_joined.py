@@ -151,7 +151,7 @@ def joined_sections(path: Path) -> Iterator[tuple[Section, Drawn]]:
         yield _of_folder(path)
         return
     shown = _read(path, SERIES_TABLES)
-    for name in ("center", "partner", "site", "note", "basis"):
+    for name in ("center", "partner", "site", "note", "basis", "status", "limits"):
         for table in shown.tables.values():
             if name in table:
                 table[name] = table[name].fillna("")

@@ -21,7 +21,7 @@ def draw_arrhenius(axes: Axes, times: pd.DataFrame, fits: pd.DataFrame) -> Axes:
     ----------
     axes : matplotlib.axes.Axes
     times : pandas.DataFrame
-        Rows of ``temperatures.csv`` of residence times.
+        Rows of ``temperatures.csv`` of residence times; those that are in no fit are hollow.
     fits : pandas.DataFrame
         Rows of ``arrhenius.csv`` of residence times; those that are not fitted have no line.
 
@@ -38,10 +38,11 @@ def draw_arrhenius(axes: Axes, times: pd.DataFrame, fits: pd.DataFrame) -> Axes:
         return say_none(axes, "no residence times")
     for place, (key, rows) in enumerate(known.groupby(PAIR, sort=False)):
         color = COLORS[place % len(COLORS)]
-        axes.errorbar(
-            1000 / rows.temperature_k, rows.value, yerr=rows.stderr.fillna(0), fmt="o", markersize=4, color=color,
-            capsize=2, label=pair_name(*key),
-        )  # fmt: skip
+        for part, fill, label in ((rows[rows.fitted], color, pair_name(*key)), (rows[~rows.fitted], "white", None)):
+            axes.errorbar(
+                1000 / part.temperature_k, part.value, yerr=part.stderr.fillna(0), fmt="o", markersize=4, color=color,
+                markerfacecolor=fill, capsize=2, label=label,
+            )  # fmt: skip
         for fit in fits[(fits[PAIR] == list(key)).all(axis=1)].dropna(subset=["energy_kj_mol"]).itertuples():
             kelvin = np.linspace(fit.lowest_k, fit.highest_k, 50)
             kT = np.array([kT_kj_mol(one) for one in kelvin])

@@ -13,8 +13,8 @@ FEWEST_TEMPERATURES = 3
 SIGNIFICANCE = 0.05
 ARRHENIUS_COLUMNS = [
     "center", "partner", "site", "quantity", "meaning", "energy_kj_mol", "stderr_kj_mol", "ci95_low", "ci95_high", "df",
-    "intercept", "intercept_stderr", "lack_of_fit", "p_value", "n_temperatures", "lowest_k", "highest_k", "basis",
-    "status", "note",
+    "intercept", "intercept_stderr", "lack_of_fit", "p_value", "n_temperatures", "n_left_out", "lowest_k", "highest_k",
+    "basis", "status", "note",
 ]  # fmt: skip
 
 

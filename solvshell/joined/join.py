@@ -16,7 +16,7 @@ from solvshell.analysis.statistics import MIN_REPLICAS
 from solvshell.analysis.summary import plain
 from solvshell.files import write_atomically, write_json
 from solvshell.joined.energies import joined_energies
-from solvshell.joined.limits import limits_of
+from solvshell.joined.limits import AT_CEILING, began_at_ceiling, limits_of
 from solvshell.joined.numbers import total_numbers
 from solvshell.joined.recount import Recount, pooled_pair
 from solvshell.joined.replicas import between_replicas, replica_table, values_of_replicas
@@ -118,7 +118,8 @@ def _summary(system: System, tables: JoinedTables, cutoffs: Mapping[Key, Cutoff]
         "replicas": [_replica(system, place) for place in range(len(system.replicas))],
         "left_out": system.left_out,
         "basis": "replicas" if len(system.replicas) >= MIN_REPLICAS else "one run",
-        "flags": {name: any(bool(one[name]) for one in flags) for name in flags[0]},
+        "flags": {name: any(bool(one[name]) for one in flags) for name in flags[0]}
+        | {AT_CEILING: began_at_ceiling(system)},
         "notes": notes,
         "between_replicas": agreement,
         "cutoffs": [

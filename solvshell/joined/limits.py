@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
+from solvshell.analysis.limits import CEILING
 from solvshell.joined.systems import System
 from solvshell.shown import Shown, is_outdated
 
 _SMALL_BOX = "A chain reaches to its own periodic image, within the cutoff: a small-box artefact"
 _LEFT_OUT = "Replicas left out"
+#: of a system: a stage that was to last until it had equilibrated had not in one of its runs
+AT_CEILING = "at_ceiling"
 _LIMITS = {
     "demonstration": "A demonstration, not a measurement",
     "not_equilibrated": "Coordination and pairing not equilibrated: too short for the exchange of neighbours",
+    AT_CEILING: "Production began although a stage before it ended at its ceiling",
     "no_plateau": "No plateau found, the second half is used",
     "short_draws": "Intervals of peaks are lower bounds: the run is too short for blocks longer than its memory",
     "unresolved": "Not resolved, see the page of the run",
@@ -58,9 +62,16 @@ def has_short_draws(system: System) -> bool:
     return any(_is_limited(replica, "short_draws") for replica in system.replicas)
 
 
+def began_at_ceiling(system: System) -> bool:
+    """Return whether a run of a system went on from a stage that had not equilibrated."""
+    return any(_is_limited(replica, AT_CEILING) for replica in system.replicas)
+
+
 def _is_limited(replica: Shown, limit: str) -> bool:
     if limit == "unfinished":
         return replica.summary["source"].get("run") == "unfinished"
+    if limit == AT_CEILING:
+        return bool(replica.summary["source"].get(CEILING))
     if limit == "outdated":
         return is_outdated(replica)
     return bool(replica.summary["flags"][limit])

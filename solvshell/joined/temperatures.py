@@ -16,18 +16,23 @@ from solvshell.files import write_json
 from solvshell.joined.arrhenius import ARRHENIUS_COLUMNS, FEWEST_TEMPERATURES, arrhenius_fit
 from solvshell.joined.averages import from_series
 from solvshell.joined.join import JoinedAnalysis, write_table
+from solvshell.joined.limits import AT_CEILING
+from solvshell.joined.numbers import resolved
 from solvshell.joined.recount import Recount
 from solvshell.joined.tables import joined_columns
 from solvshell.provenance import record_tables
 
 RESIDENCE, EXCHANGE = "residence_time_ps", "exchange_free_energy_kt"
+_FITTED = (RESIDENCE, EXCHANGE)
 TEMPERATURE_COLUMNS = [
     "temperature_k", "quantity", "center", "partner", "site", "value", "stderr", "ci95_low", "ci95_high", "n_replicas",
-    "basis",
+    "basis", "status", "limits", "fitted",
 ]  # fmt: skip
 _KEY = ["quantity", "center", "partner", "site"]
 #: The tables of a series.
 SERIES_TABLES = ("temperatures", "arrhenius")
+#: What may speak against a temperature as a whole, of the flags of its runs.
+_LIMITS = ("not_equilibrated", AT_CEILING)
 _NOT_PHYSICAL = "not physical time"
 
 
@@ -53,7 +58,7 @@ def _rows_of_exchange(recounts: Sequence[Recount]) -> Iterator[dict[str, Any]]:
             from_series(row.delta_g_kt, row.delta_g_kt_stderr, row.n_independent, lowest=-np.inf)
             for row in rows.itertuples()
         ]
-        numbers = joined_columns(values)
+        numbers = joined_columns(values, resolved(rows.n_independent))
         yield {
             "quantity": EXCHANGE,
             "center": center,
@@ -63,15 +68,22 @@ def _rows_of_exchange(recounts: Sequence[Recount]) -> Iterator[dict[str, Any]]:
         }
 
 
+def _is_fitted(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows are points of a fit."""
+    known = rows.quantity.isin(_FITTED) & (rows.stderr > 0) & ((rows.value > 0) | (rows.quantity != RESIDENCE))
+    return known & (rows.status != "not_resolved") & ~rows.limits.str.contains(AT_CEILING)
+
+
 def _temperature_table(joined: Mapping[float, JoinedAnalysis], recounts: Mapping[str, list[Recount]]) -> pd.DataFrame:
     rows = [
-        {**row, "temperature_k": kelvin}
+        {**row, "temperature_k": kelvin, "limits": " ".join(name for name in _LIMITS if one.summary["flags"][name])}
         for kelvin, one in joined.items()
         for row in (*_rows_of_tables(one), *_rows_of_exchange(recounts[one.system.name]))
     ]
     table = pd.DataFrame(rows).reindex(columns=TEMPERATURE_COLUMNS)
-    table[_KEY] = table[_KEY].fillna("")
-    return table.astype(dict.fromkeys(["value", "stderr", "ci95_low", "ci95_high"], float))
+    table[[*_KEY, "status"]] = table[[*_KEY, "status"]].fillna("")
+    table = table.astype(dict.fromkeys(["value", "stderr", "ci95_low", "ci95_high"], float))
+    return table.assign(fitted=_is_fitted(table))
 
 
 def _logarithms(quantity: str, value: np.ndarray, stderr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +96,8 @@ def _logarithms(quantity: str, value: np.ndarray, stderr: np.ndarray) -> tuple[n
 def arrhenius_table(temperatures: pd.DataFrame, dynamics: str) -> pd.DataFrame:
     """Return a row for each fit of ln k (residence times) or ln K (exchange) against 1/T; see `arrhenius_fit`.
 
-    Values without an error have no weight and are left out; with fewer than three temperatures left nothing is fitted.
+    Values that are not resolved, have no error, or are of runs that went on from a stage without equilibrating are left
+    out; with fewer than three temperatures left nothing is fitted.
 
     Parameters
     ----------
@@ -94,10 +107,11 @@ def arrhenius_table(temperatures: pd.DataFrame, dynamics: str) -> pd.DataFrame:
         What moved the atoms; times of sampling dynamics are marked as such.
     """
     rows = []
-    fitted = temperatures[temperatures.quantity.isin([RESIDENCE, EXCHANGE])]
-    for key, found in fitted.groupby(_KEY, sort=False):
-        known = found[(found.stderr > 0) & ((found.value > 0) | (found.quantity != RESIDENCE))]
-        row = dict(zip(_KEY, key, strict=True)) | {"n_temperatures": len(known)}
+    of_fits = temperatures[temperatures.quantity.isin(_FITTED)]
+    for key, found in of_fits.groupby(_KEY, sort=False):
+        known = found[_is_fitted(found)]
+        row = dict(zip(_KEY, key, strict=True))
+        row |= {"n_temperatures": len(known), "n_left_out": len(found) - len(known)}
         row["meaning"] = "activation energy" if key[0] == RESIDENCE else "enthalpy"
         row["note"] = dynamics if key[0] == RESIDENCE and _NOT_PHYSICAL in dynamics else ""
         if len(known) < FEWEST_TEMPERATURES:
@@ -116,11 +130,12 @@ def fit_words(row: Mapping[str, Any]) -> str:
     """Return what a row of ``arrhenius.csv`` says."""
     pair = " ".join(part for part in (row["center"], row["partner"], row["site"]) if part)
     if row["status"] == "too_few_temperatures":
-        there = f"{row['n_temperatures']} of {FEWEST_TEMPERATURES} temperatures with an error"
+        there = f"{row['n_temperatures']} of {FEWEST_TEMPERATURES} temperatures with a resolved value"
         return f"{row['meaning']} of {pair}: not fitted, {there}"
     interval = f"(95 %: {row['ci95_low']:.1f} to {row['ci95_high']:.1f})"
     bent = "" if row["status"] == "fitted" else f"; no straight line, p = {row['p_value']:.2g}"
-    return f"{row['meaning']} of {pair}: {row['energy_kj_mol']:.1f} kJ/mol {interval}{bent}"
+    without = f"; {row['n_left_out']} temperatures left out" if row["n_left_out"] else ""
+    return f"{row['meaning']} of {pair}: {row['energy_kj_mol']:.1f} kJ/mol {interval}{bent}{without}"
 
 
 @dataclass(frozen=True, repr=False)

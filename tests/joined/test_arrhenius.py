@@ -67,7 +67,7 @@ def test_the_interval_of_few_replicas_holds_the_energy_as_often_as_said(n: int, 
 
 def table(quantity: str, values: np.ndarray, stderr: np.ndarray | float) -> pd.DataFrame:
     pair = {"quantity": quantity, "center": "Li", "partner": "EC", "site": "carbonyl_o"}
-    own = {"n_replicas": 1, "basis": "one run"}
+    own = {"n_replicas": 1, "basis": "one run", "status": "resolved", "limits": ""}
     return pd.DataFrame({"temperature_k": KELVIN, "value": values, "stderr": stderr, **pair, **own})
 
 
@@ -112,3 +112,15 @@ def test_a_bent_line_and_too_few_temperatures_are_called_so() -> None:
     assert (row["status"], row["n_temperatures"]) == ("too_few_temperatures", 2)
     assert np.isnan(row["energy_kj_mol"])
     assert "not fitted, 2 of 3 temperatures" in fit_words(row)
+
+
+def test_what_is_not_resolved_or_not_equilibrated_is_no_point_of_a_fit() -> None:
+    kT = np.array([kT_kj_mol(one) for one in KELVIN])
+    times = 0.02 * np.exp(25.0 / kT) * np.array([9.0, 1.0, 1.0, 1.0])
+    found = table(RESIDENCE, times, 0.1 * times)
+    for column, mark in (("status", "not_resolved"), ("limits", "not_equilibrated at_ceiling")):
+        marked = found.copy()
+        marked.loc[0, column] = mark
+        (row,) = arrhenius_table(marked, SAMPLING).to_dict("records")
+        assert (row["energy_kj_mol"], row["n_temperatures"], row["n_left_out"]) == (pytest.approx(25.0), 3, 1)
+        assert fit_words(row).endswith("; 1 temperatures left out")

@@ -203,7 +203,24 @@ def test_a_series_of_temperatures(series: Path, tmp_path: Path, capsys: pytest.C
     assert "2 replicas of" in html
     assert (series / "analysis" / "figures" / "temperatures.svg").stat().st_size > 1000
     assert isinstance(solvshell.analyze_runs(series, energies=False), TemperatureSeries)
+    assert temperatures.fitted[temperatures.quantity == "residence_time_ps"].any()
     # one box at two temperatures is no copy
     assert [one.name for one in open_systems([series / "280K", series / "320K"])] == ["lb003 (280K)", "lb003 (320K)"]
     assert main(["compare", str(series), str(series / "280K"), "--out", str(tmp_path / "none")]) == 2
     assert "holds several temperatures; give one of them" in errors(capsys)
+
+
+def test_a_temperature_that_began_at_a_ceiling_is_marked_and_not_fitted(series: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(series, tmp_path / "runs"))
+    assert main(["analyze", str(folder), "--no-energies"]) == 0
+    path = folder / "300K" / "replica-01" / "analysis" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["source"]["not_equilibrated"] = "equilibration: 3 independent samples of 20"
+    path.write_text(json.dumps(summary))
+    found = solvshell.analyze_runs(folder, energies=False)
+    assert isinstance(found, TemperatureSeries)
+    marked = found.temperatures.limits.str.contains("at_ceiling")
+    assert set(found.temperatures.temperature_k[marked]) == {300.0}
+    assert not found.temperatures.fitted[marked].any()
+    assert set(found.arrhenius.status) == {"too_few_temperatures"}
+    assert "began although a stage before it ended at its ceiling" in " ".join(found.joined[300.0].headline())
