@@ -30,7 +30,6 @@ PAIRS = {
     "volume, two P": ("npt", "npt-pressed"),
     "energy at fixed V, two T, LangevinMiddle": ("nvt", "nvt-warm"),
     "energy at fixed V, two T, Nose-Hoover": ("nose-hoover", "nose-hoover-warm"),
-    "volume, two P, barostat at 0.4 T on purpose": ("wrong", "wrong-pressed"),
 }
 
 
