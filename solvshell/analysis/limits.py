@@ -13,6 +13,8 @@ DEMONSTRATION_BELOW_CENTERS = 16
 RESIDENCE_TIMES_PER_RUN = 10
 #: of a source: stages that were to last until they had equilibrated, and had not
 CEILING = "not_equilibrated"
+#: of a source: what says that its frames are not those that the run wrote
+CHANGED = "changed"
 
 
 def _longest_stays(found: Findings, run_ps: float) -> list[str]:
@@ -143,6 +145,8 @@ def limits(
         "unresolved": _unresolved(thermodynamics, tables, found),
     }
     notes = _notes(sites, tables, found, flags, run_ps)
+    if CHANGED in settings.source:
+        notes.append(f"{settings.source[CHANGED]} ('solvshell verify' tells more)")
     if CEILING in settings.source:
         notes.append(f"production began although a stage before it ended at its ceiling: {settings.source[CEILING]}")
     return flags, notes

@@ -22,7 +22,7 @@ from solvshell.analysis.analyze import (
     write_tables,
 )
 from solvshell.analysis.energies.measure import MOST_FRAMES, EnergyModel, energy_model
-from solvshell.analysis.limits import CEILING
+from solvshell.analysis.limits import CEILING, CHANGED
 from solvshell.analysis.reading.find_species import find_species_in
 from solvshell.analysis.reading.frames import as_universe, open_trajectory
 from solvshell.analysis.typical.export import FOLDER, export_shells
@@ -235,6 +235,17 @@ def _equilibration(run: Run) -> dict[str, str]:
     return {CEILING: "; ".join(words)} if words else {}
 
 
+def _trajectory(run: Run, trajectory: Path) -> dict[str, str]:
+    """Return what the source of a summary says of the trajectory, and whether it is another than the run wrote."""
+    found = trajectory_source(trajectory)
+    done = read_record(run.path / "done.json") if run.is_done else {}
+    written = done.get("outputs", {}).get(run.trajectory_path.name, {}).get("sha256")
+    is_other = written is not None and written != found["trajectory_sha256"]
+    return found | (
+        {CHANGED: f"{run.trajectory_path.name} was changed after the run had written it"} if is_other else {}
+    )
+
+
 def analyze_run(
     run: Run,
     directory: Path | str | None = None,
@@ -267,7 +278,7 @@ def analyze_run(
         source = {
             "topology": run.topology_path.name,
             "trajectory": run.trajectory_path.name,
-            **trajectory_source(trajectory),
+            **_trajectory(run, trajectory),
             "run": "done" if run.is_done else "unfinished",
             **_equilibration(run),
             "asked": asked(energies=energies, energy_frames=energy_frames, **settings),

@@ -46,12 +46,13 @@ class _Analyzed:
     failed: dict[str, str]
 
 
-def _analyze_each(folder: Path, runs: Sequence[Run], say: Say, **settings: Any) -> _Analyzed:
+def _analyze_each(folder: Path, runs: Sequence[Run], broken: dict[str, str], say: Say, **settings: Any) -> _Analyzed:
     done = [run for run in runs if run.is_done]
     left_out = {run.path.name: UNFINISHED for run in runs if not run.is_done}
     if not done:
-        raise InvalidInput(f"{folder}: none of its {len(runs)} runs is finished; 'solvshell run' goes on with them")
-    failed: dict[str, str] = {}
+        why = next(iter(broken.values()), None) or "none of its runs is finished; 'solvshell run' goes on with them"
+        raise InvalidInput(f"{folder}: {why}")
+    failed = dict(broken)
     for place, run in enumerate(done, 1):
         if is_analyzed(run, **settings):
             say(f"{run.path}: analyzed already")
@@ -67,16 +68,24 @@ def _analyze_each(folder: Path, runs: Sequence[Run], say: Say, **settings: Any) 
     return _Analyzed(used, left_out | failed, failed)
 
 
-def _checked(runs: Sequence[Run]) -> Sequence[Run]:
+def _checked(runs: Sequence[Run]) -> tuple[list[Run], dict[str, str]]:
+    """Return the runs that are replicas of one system, and by name why others cannot be read."""
+    good, broken = [], {}
     for run in runs:
+        try:
+            _ = run.protocol, run.box
+        except InvalidInput as error:
+            broken[run.path.name] = str(error)
+            continue
         run.check_has_production()
-    check_alike(runs)
-    check_boxes(runs)
-    return runs
+        good.append(run)
+    check_alike(good)
+    check_boxes(good)
+    return good, broken
 
 
 def _joined(folder: Path, runs: Sequence[Run], say: Say, **settings: Any) -> JoinedAnalysis:
-    found = _analyze_each(folder, _checked(runs), say, **settings)
+    found = _analyze_each(folder, *_checked(runs), say, **settings)
     system = system_of(folder, found.used, found.left_out)
     cutoffs, recounts = recount([system])
     return join(system, cutoffs, recounts[system.name], found.failed)
@@ -85,19 +94,19 @@ def _joined(folder: Path, runs: Sequence[Run], say: Say, **settings: Any) -> Joi
 def _series(folder: Path, temperatures: dict[float, Path], say: Say, **settings: Any) -> TemperatureSeries:
     """Return the joined tables of each temperature, within cutoffs common to all, and what changes with it."""
     of_temperatures = {kelvin: _checked(runs_of(inner)) for kelvin, inner in temperatures.items()}
-    first, *others = [runs[0] for runs in of_temperatures.values()]
-    for run in others:
-        if run.box.recipe != first.box.recipe:
-            raise InvalidInput(f"{run.path}: holds another recipe than {first.path}; a series has one")
+    firsts = [runs[0] for runs, _ in of_temperatures.values() if runs]
+    for run in firsts[1:]:
+        if run.box.recipe != firsts[0].box.recipe:
+            raise InvalidInput(f"{run.path}: holds another recipe than {firsts[0].path}; a series has one")
     systems: dict[float, System] = {}
     failed: dict[float, dict[str, str]] = {}
     left_out: dict[str, str] = {}
-    for kelvin, runs in of_temperatures.items():
+    for kelvin, (runs, broken) in of_temperatures.items():
         inner = temperatures[kelvin]
         if not any(run.is_done for run in runs):
-            left_out[inner.name] = UNFINISHED
+            left_out[inner.name] = next(iter(broken.values()), UNFINISHED)
             continue
-        found = _analyze_each(inner, runs, say, **settings)
+        found = _analyze_each(inner, runs, broken, say, **settings)
         systems[kelvin] = replace(system_of(inner, found.used, found.left_out), name=inner.name)
         failed[kelvin] = found.failed
     if not systems:

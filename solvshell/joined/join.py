@@ -16,7 +16,7 @@ from solvshell.analysis.statistics import MIN_REPLICAS
 from solvshell.analysis.summary import plain
 from solvshell.files import write_atomically, write_json
 from solvshell.joined.energies import joined_energies
-from solvshell.joined.limits import AT_CEILING, began_at_ceiling, limits_of
+from solvshell.joined.limits import AT_CEILING, began_at_ceiling, notes_of
 from solvshell.joined.numbers import total_numbers
 from solvshell.joined.recount import Recount, pooled_pair
 from solvshell.joined.replicas import between_replicas, replica_table, values_of_replicas
@@ -110,7 +110,6 @@ def _summary(system: System, tables: JoinedTables, cutoffs: Mapping[Key, Cutoff]
     flags = [replica.summary["flags"] for replica in system.replicas]
     first = system.replicas[0].summary
     agreement = verdict(tables.between_replicas)
-    notes = [f"{text[0].lower()}{text[1:]}: {', '.join(names)}" for text, names in limits_of([system])]
     return {
         "version": version("solvshell"),
         "system": system.name,
@@ -120,7 +119,7 @@ def _summary(system: System, tables: JoinedTables, cutoffs: Mapping[Key, Cutoff]
         "basis": "replicas" if len(system.replicas) >= MIN_REPLICAS else "one run",
         "flags": {name: any(bool(one[name]) for one in flags) for name in flags[0]}
         | {AT_CEILING: began_at_ceiling(system)},
-        "notes": notes,
+        "notes": notes_of([system]),
         "between_replicas": agreement,
         "cutoffs": [
             dict(zip(("center", "partner", "site"), key, strict=True)) | vars(cutoff) for key, cutoff in cutoffs.items()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from solvshell.analysis.limits import CEILING
+from solvshell.analysis.limits import CEILING, CHANGED
 from solvshell.joined.systems import System
 from solvshell.shown import Shown, is_outdated
 
@@ -14,6 +14,7 @@ AT_CEILING = "at_ceiling"
 _LIMITS = {
     "demonstration": "A demonstration, not a measurement",
     "not_equilibrated": "Coordination and pairing not equilibrated: too short for the exchange of neighbours",
+    CHANGED: "The trajectory was changed after the run had written it: 'solvshell verify' tells more",
     AT_CEILING: "Production began although a stage before it ended at its ceiling",
     "no_plateau": "No plateau found, the second half is used",
     "short_draws": "Intervals of peaks are lower bounds: the run is too short for blocks longer than its memory",
@@ -50,6 +51,11 @@ def limits_of(systems: Sequence[System]) -> list[tuple[str, list[str]]]:
     return [(text, names) for text, names in notes.items() if names]
 
 
+def notes_of(systems: Sequence[System]) -> list[str]:
+    """Return the same as lines for a summary."""
+    return [f"{text[0].lower()}{text[1:]}: {', '.join(names)}" for text, names in limits_of(systems)]
+
+
 def _extent(polymer: dict[str, Any]) -> str:
     """Return how far the longest chain reaches, beside its box."""
     extents, length = polymer.get("extent_nm"), polymer.get("expected_length_nm")
@@ -70,8 +76,8 @@ def began_at_ceiling(system: System) -> bool:
 def _is_limited(replica: Shown, limit: str) -> bool:
     if limit == "unfinished":
         return replica.summary["source"].get("run") == "unfinished"
-    if limit == AT_CEILING:
-        return bool(replica.summary["source"].get(CEILING))
+    if limit in (AT_CEILING, CHANGED):
+        return bool(replica.summary["source"].get({AT_CEILING: CEILING}.get(limit, limit)))
     if limit == "outdated":
         return is_outdated(replica)
     return bool(replica.summary["flags"][limit])

@@ -87,6 +87,9 @@ def values_of_replicas(
         one = replace(system, replicas=(replica,))
         for name, value in _values(one, recount, cutoffs, residence):
             found.setdefault(name, {})[run.path.name] = value
+    for name, values in found.items():
+        if name[0] == "shell":  # a replica without it has none of it, as in the table of shells
+            found[name] = {run.path.name: values.get(run.path.name, Value(0.0)) for run in system.runs}
     return {
         name: values
         for name, values in found.items()

@@ -141,12 +141,12 @@ def system_of(folder: Path, runs: Sequence[Run], left_out: dict[str, str] | None
 
 
 def open_system(folder: Path) -> System:
-    """Return the system of a run, or of the replicas of a folder that are analyzed.
+    """Return the system of a run, or of the replicas of a folder that are finished; of all if none is.
 
     Raises
     ------
     InvalidInput
-        If the folder is neither, a run that is done is not analyzed, or replicas are not alike.
+        If the folder is neither, a run is not analyzed, or replicas are not alike.
     """
     if not folder.is_dir():
         raise InvalidInput(f"{folder}: no such folder; give a run, or a folder of replica runs")
@@ -155,9 +155,8 @@ def open_system(folder: Path) -> System:
         raise InvalidInput(f"{folder}: holds several temperatures; give one of them, such as {one}")
     inside = [] if (folder / "protocol.yaml").is_file() else replicas_of(folder)
     runs = [Run.load(path) for path in inside or [folder]]
-    unfinished = [run for run in runs if not run.is_done and not (run.analysis_path / "summary.json").is_file()]
-    used = [run for run in runs if run not in unfinished]
-    return system_of(folder, used or runs, {run.path.name: UNFINISHED for run in unfinished if used})
+    used = [run for run in runs if run.is_done] or runs
+    return system_of(folder, used, {run.path.name: UNFINISHED for run in runs if run not in used})
 
 
 def check_distinct(systems: Sequence[System]) -> None:

@@ -16,7 +16,7 @@ from solvshell.files import write_json
 from solvshell.joined.arrhenius import ARRHENIUS_COLUMNS, FEWEST_TEMPERATURES, arrhenius_fit
 from solvshell.joined.averages import from_series
 from solvshell.joined.join import JoinedAnalysis, write_table
-from solvshell.joined.limits import AT_CEILING
+from solvshell.joined.limits import AT_CEILING, notes_of
 from solvshell.joined.numbers import resolved
 from solvshell.joined.recount import Recount
 from solvshell.joined.tables import joined_columns
@@ -134,7 +134,7 @@ def fit_words(row: Mapping[str, Any]) -> str:
         return f"{row['meaning']} of {pair}: not fitted, {there}"
     interval = f"(95 %: {row['ci95_low']:.1f} to {row['ci95_high']:.1f})"
     bent = "" if row["status"] == "fitted" else f"; no straight line, p = {row['p_value']:.2g}"
-    without = f"; {row['n_left_out']} temperatures left out" if row["n_left_out"] else ""
+    without = f"; temperatures left out: {row['n_left_out']}" if row["n_left_out"] else ""
     return f"{row['meaning']} of {pair}: {row['energy_kj_mol']:.1f} kJ/mol {interval}{bent}{without}"
 
 
@@ -211,6 +211,7 @@ def temperature_series(
         "version": version("solvshell"),
         "temperatures": {f"{kelvin:g}": one.summary for kelvin, one in joined.items()},
         "left_out": left_out,
+        "notes": notes_of([one.system for one in joined.values()]),
         "residence_dynamics": dynamics,
         "arrhenius": arrhenius.to_dict("records"),
         "against_temperature": temperatures.to_dict("records"),

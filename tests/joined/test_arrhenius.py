@@ -123,4 +123,4 @@ def test_what_is_not_resolved_or_not_equilibrated_is_no_point_of_a_fit() -> None
         marked.loc[0, column] = mark
         (row,) = arrhenius_table(marked, SAMPLING).to_dict("records")
         assert (row["energy_kj_mol"], row["n_temperatures"], row["n_left_out"]) == (pytest.approx(25.0), 3, 1)
-        assert fit_words(row).endswith("; 1 temperatures left out")
+        assert fit_words(row).endswith("; temperatures left out: 1")

@@ -9,12 +9,15 @@ import pytest
 from runs_by_hand import fake_run, other_box
 
 import solvshell
+from solvshell.analysis import analyze_run
 from solvshell.analysis.sources import STOPPED
 from solvshell.cli import main
 from solvshell.comparison.systems import open_systems
 from solvshell.errors import InvalidInput
 from solvshell.joined import JoinedAnalysis, TemperatureSeries
 from solvshell.joined.analyze import is_analyzed
+from solvshell.joined.limits import notes_of
+from solvshell.joined.systems import open_system
 from solvshell.protocol import Protocol, load_protocol
 from solvshell.run import Run
 from solvshell.shown import read_table
@@ -158,6 +161,33 @@ def test_compare_leaves_out_what_is_not_finished(copied: Path, tmp_path: Path) -
     assert any(limit["limit"] == "Replicas left out" for limit in summary["limits"])
 
 
+def test_compare_leaves_out_what_is_not_finished_although_it_is_analyzed(copied: Path) -> None:
+    (copied / "replica-02" / "done.json").unlink()
+    system = open_system(copied)
+    assert [run.path.name for run in system.runs] == ["replica-00", "replica-01"]
+    assert system.left_out == {"replica-02": "not finished", "replica-03": "not finished"}
+
+
+def test_a_replica_that_cannot_be_read_does_not_stop_the_others(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system = copied / "replica-01" / "box" / "system.xml"
+    system.write_text(system.read_text()[:1000])
+    assert main(["analyze", str(copied)]) == 1
+    said = capsys.readouterr()
+    assert "2 replicas of lb003 joined: replica-00, replica-02" in said.out
+    assert "was changed after the run began" in re.sub(r"\s+", " ", said.err)
+
+
+def test_frames_that_are_not_those_of_the_run_are_noted(copied: Path) -> None:
+    run = Run.load(copied / "replica-00")
+    written = {"trajectory.xtc": {"bytes": 1, "sha256": "0" * 64}}
+    (run.path / "done.json").write_text(json.dumps({"outputs": written}))
+    noted = analyze_run(run, energies=False).summary["notes"]
+    assert "trajectory.xtc was changed after the run had written it ('solvshell verify' tells more)" in noted
+    assert any("(1 of 3 replicas)" in note for note in notes_of([open_system(copied)]) if "was changed after" in note)
+
+
 def at(kelvin: float) -> Protocol:
     """Return the quick protocol at a temperature."""
     protocol = load_protocol("quick")
@@ -200,6 +230,7 @@ def test_a_series_of_temperatures(series: Path, tmp_path: Path, capsys: pytest.C
     assert main(["report", str(series), "--out", str(page)]) == 0
     html = page.read_text()
     assert "Sampling dynamics, not physical time" in html
+    assert 0 < html.index("A demonstration, not a measurement: 280K (") < html.index("What changes with temperature")
     assert "2 replicas of" in html
     assert (series / "analysis" / "figures" / "temperatures.svg").stat().st_size > 1000
     assert isinstance(solvshell.analyze_runs(series, energies=False), TemperatureSeries)

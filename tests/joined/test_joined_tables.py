@@ -170,3 +170,11 @@ def test_a_replica_that_nobody_left_counts_with_its_time() -> None:
     nobody = departures_over_time([runs[2]] * 3)
     assert "mean" not in nobody
     assert nobody["lower_bound_ps"] == pytest.approx(900)
+
+
+def test_a_shell_has_one_share_in_all_tables(analyzed: Path) -> None:
+    """A replica that never had it counts as 0 in both."""
+    shares = read_table(analyzed / "analysis" / "shells.csv").set_index("composition").fraction
+    between = read_table(analyzed / "analysis" / "between_replicas.csv").query("quantity == 'shell'")
+    assert (between.n_replicas == 3).all()
+    assert list(between["mean"]) == pytest.approx(list(shares[between.of]), rel=1e-4)
