@@ -27,7 +27,7 @@ class Size:
     sample_ps: int
 
 
-SIZES = (Size(8, 2, 150, 300), Size(16, 2, 150, 200), Size(50, 1, 80, 120))
+SIZES = (Size(8, 3, 150, 300), Size(16, 2, 150, 200), Size(50, 1, 80, 120))
 
 
 def boxes() -> Iterator[tuple[str, Size, int]]:
