@@ -57,8 +57,10 @@ def _label(quantity: str, center: str, of: str) -> str:
     known = _QUANTITIES.get(quantity, quantity)
     if not center:
         return known
-    if quantity in ("shell", "state"):
-        return f"{known} {of} of {center}"
+    if quantity == "shell":
+        return f"share of {center} with {figures.shell_name(of)}"
+    if quantity == "state":
+        return f"share of {center} in {of.upper()}"
     if quantity.startswith("energy"):
         return f"{known}, {center}"
     return f"{known} {figures.pair_name(center, partner, site) if partner else f'all around {center}'}"

@@ -20,10 +20,10 @@ def sentences(found: Comparison) -> list[str]:
 
 
 def summary_lines(found: Comparison) -> Iterator[str]:
-    """Yield the lines to see first: what was lost and gained, and how far to trust it."""
-    for sentence in sentences(found):
-        yield f"  {sentence}"
+    """Yield the lines to see first: how far to trust it, and what was lost and gained."""
     if caveat(found):
         yield f"  {caveat(found)}"
+    for sentence in sentences(found):
+        yield f"  {sentence}"
     for text, names in limits_of(found.systems):
         yield f"  note: {text[0].lower()}{text[1:]}: {', '.join(names)}"

@@ -50,7 +50,7 @@ def draw_arrhenius(axes: Axes, times: pd.DataFrame, fits: pd.DataFrame) -> Axes:
             axes.plot(1000 / kelvin, line, color=color, linewidth=1.2, linestyle="-" if fit.status == "fitted" else ":")
     axes.set_yscale("log")
     axes.set(xlabel="1000 K / T", ylabel="residence time / ps")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return axes
 
 
@@ -79,11 +79,11 @@ def draw_against_temperature(axes: Axes, rows: pd.DataFrame, unit: str) -> Axes:
     for place, (key, found) in enumerate(known.groupby(PAIR, sort=False)):
         label = (pair_name(*key) if key[2] else f"{key[0]}: {key[1]}") if key[0] else None
         axes.errorbar(
-            found.temperature_k, found.value, yerr=found.stderr.fillna(0), fmt="o-", markersize=4, linewidth=1,
+            found.temperature_k, found.value, yerr=found.stderr.fillna(0), fmt="o:", markersize=4, linewidth=1,
             capsize=2, color=COLORS[place % len(COLORS)], label=label,
         )  # fmt: skip
     if known.center.ne("").any():
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     axes.set(xlabel="T / K", ylabel=unit)
     return axes
 

@@ -130,8 +130,8 @@ def fit_words(row: Mapping[str, Any]) -> str:
     """Return what a row of ``arrhenius.csv`` says."""
     pair = " ".join(part for part in (row["center"], row["partner"], row["site"]) if part)
     if row["status"] == "too_few_temperatures":
-        there = f"{row['n_temperatures']} of {FEWEST_TEMPERATURES} temperatures with a resolved value"
-        return f"{row['meaning']} of {pair}: not fitted, {there}"
+        needed = f"needs {FEWEST_TEMPERATURES} temperatures with a resolved value, has {row['n_temperatures']}"
+        return f"{row['meaning']} of {pair}: {needed}"
     interval = f"(95 %: {row['ci95_low']:.1f} to {row['ci95_high']:.1f})"
     bent = "" if row["status"] == "fitted" else f"; no straight line, p = {row['p_value']:.2g}"
     without = f"; temperatures left out: {row['n_left_out']}" if row["n_left_out"] else ""

@@ -111,7 +111,7 @@ def test_a_bent_line_and_too_few_temperatures_are_called_so() -> None:
     (row,) = arrhenius_table(few, SAMPLING).to_dict("records")
     assert (row["status"], row["n_temperatures"]) == ("too_few_temperatures", 2)
     assert np.isnan(row["energy_kj_mol"])
-    assert "not fitted, 2 of 3 temperatures" in fit_words(row)
+    assert "needs 3 temperatures with a resolved value, has 2" in fit_words(row)
 
 
 def test_what_is_not_resolved_or_not_equilibrated_is_no_point_of_a_fit() -> None:

@@ -255,3 +255,10 @@ def test_a_temperature_that_began_at_a_ceiling_is_marked_and_not_fitted(series: 
     assert not found.temperatures.fitted[marked].any()
     assert set(found.arrhenius.status) == {"too_few_temperatures"}
     assert "began although a stage before it ended at its ceiling" in " ".join(found.joined[300.0].headline())
+
+
+def test_replicas_beside_temperatures_are_refused(series: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(series, tmp_path / "runs"))
+    shutil.copytree(folder / "280K", folder / "replica-00")
+    with pytest.raises(InvalidInput, match="holds replicas beside temperatures; move replica-00 elsewhere"):
+        solvshell.analyze_runs(folder)
