@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from solvshell.box import box_hash
 from solvshell.errors import InvalidInput
 from solvshell.protocol import Protocol
 from solvshell.run import Run, check_run, make_run
@@ -48,8 +49,18 @@ def replicas_of(path: Path) -> list[Path]:
 
 
 def temperatures_of(path: Path) -> dict[float, Path]:
-    """Return the folders of temperatures inside a folder by temperature in K, ascending; none if there are none."""
-    return _numbered(path, _TEMPERATURE)
+    """Return the folders of temperatures inside a folder by temperature in K, ascending; none if there are none.
+
+    Raises
+    ------
+    InvalidInput
+        If there are replicas beside them, which belong to none of the temperatures.
+    """
+    found, replicas = _numbered(path, _TEMPERATURE), replicas_of(path)
+    if found and replicas:
+        first = next(iter(found.values())).name
+        raise InvalidInput(f"{path}: holds {replicas[0].name} beside {first}; give each kind a folder of its own")
+    return found
 
 
 def is_folder_of_several(path: Path) -> bool:
@@ -70,11 +81,14 @@ def boxes_of(path: Path) -> list[Path]:
     if (path / "topology.cif").is_file():
         return [path]
     boxes = replicas_of(path)
+    for folder in (path, *boxes, *temperatures_of(path).values()):
+        if (folder / "protocol.yaml").is_file():
+            raise InvalidInput(f"{folder}: is a run, not a box; give the folder of what 'solvshell build' made")
     if not boxes:
         raise InvalidInput(f"{path}: neither a box nor a folder of replicas (make one with 'solvshell build')")
     for box in boxes:
         if not (box / "topology.cif").is_file():
-            raise InvalidInput(f"{box}: not a box; build the replicas of {path} again, or remove this folder")
+            raise InvalidInput(f"{box}: not a box; the 'solvshell build' that made {path} makes it where it is missing")
     return boxes
 
 
@@ -86,9 +100,9 @@ def runs_of(path: Path) -> list[Run]:
     Raises
     ------
     InvalidInput
-        If the folder is none of them, or a folder inside is no run.
+        If the folder is none of them or mixes them, or a folder inside is no run.
     """
-    inside = replicas_of(path) or list(temperatures_of(path).values())
+    inside = list(temperatures_of(path).values()) or replicas_of(path)
     if (path / "protocol.yaml").is_file() or not inside:
         return [Run.load(path)]
     return [run for inner in inside for run in runs_of(inner)]
@@ -116,8 +130,20 @@ def _places(out: Path, box_path: Path, protocols: Mapping[str | None, Protocol],
     return places
 
 
+def _check_copies(boxes: list[Path]) -> None:
+    """Refuse a box that is a copy of another: its run would be no second measurement."""
+    known: dict[str, Path] = {}
+    for box in boxes:
+        first = known.setdefault(box_hash(box), box)
+        if first != box:
+            raise InvalidInput(f"{box}: is a copy of {first}, which is no replica; build one with another --seed")
+
+
 def _check_layout(out: Path, places: list[_Place], is_series: bool) -> None:
-    """Refuse to put runs into a run, and temperatures beside replicas that have none."""
+    """Refuse to put runs into boxes or into a run, and temperatures beside replicas that have none."""
+    for place in places:
+        if (place.path / "topology.cif").is_file():
+            raise InvalidInput(f"--out: {place.path} is a box; give another folder for what is run")
     for folder in {parent for place in places for parent in place.path.parents if parent.is_relative_to(out)}:
         if (folder / "protocol.yaml").is_file():
             raise InvalidInput(f"{folder}: is one run; give another --out for {len(places)} runs in folders")
@@ -155,4 +181,5 @@ def open_runs(
     _check_layout(out, places, is_series=None not in protocols)
     for place in places:
         check_run(place.path, place.box_path, place.protocol, None if seed is None else place.seed)
+    _check_copies(boxes_of(box_path))
     return [make_run(place.path, place.box_path, place.protocol, place.seed) for place in places]

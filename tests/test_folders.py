@@ -50,6 +50,22 @@ def test_a_box_is_a_list_of_one(tmp_path: Path) -> None:
         boxes_of(tmp_path / "replica-00")
 
 
+def test_a_run_in_the_place_of_a_box_is_told_to_be_one(tmp_path: Path) -> None:
+    several, series = tmp_path / "several", tmp_path / "series"
+    make(several / "replica-00", series / "278.15K")
+    for path, run in ((several, "several/replica-00"), (several / "replica-00", "replica-00"), (series, "278.15K")):
+        with pytest.raises(InvalidInput, match=f"{run}: is a run, not a box; give the folder") as refused:
+            boxes_of(path)
+        assert "remove" not in str(refused.value)
+
+
+def test_replicas_beside_temperatures_are_refused(tmp_path: Path) -> None:
+    make(tmp_path / "replica-00", tmp_path / "338.15K")
+    for read in (runs_of, temperatures_of, boxes_of):
+        with pytest.raises(InvalidInput, match=r"holds replica-00 beside 338.15K; give each kind a folder"):
+            read(tmp_path)
+
+
 def test_runs_come_flat_and_in_order(tmp_path: Path) -> None:
     single, several, series = tmp_path / "single", tmp_path / "several", tmp_path / "series"
     of_series = [series / kelvin / replica_name(index) for kelvin in ("98K", "278.15K") for index in range(2)]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -231,6 +232,17 @@ def test_a_wrong_request_starts_and_makes_nothing(
         open_runs(tmp_path / "series", boxes, {"278.15K": make_protocol(10)})
     with pytest.raises(InvalidInput, match="at_once: at least 1, got -1"):
         run_all(runs_of(out), at_once=-1)
+
+
+def test_copies_of_a_box_and_a_place_among_boxes_are_refused(boxes: Path, tmp_path: Path) -> None:
+    copies = Path(shutil.copytree(boxes, tmp_path / "copies"))
+    shutil.copytree(copies / "replica-00", copies / "replica-02")
+    with pytest.raises(InvalidInput, match=r"replica-02: is a copy of .*replica-00, which is no replica"):
+        open_runs(tmp_path / "runs", copies, {None: make_protocol(10)})
+    assert not (tmp_path / "runs").exists()
+    for path in (boxes, boxes / "replica-00"):
+        with pytest.raises(InvalidInput, match=r"--out: .*replica-00 is a box; give another folder"):
+            open_runs(path, path, {None: make_protocol(10)})
 
 
 def test_a_series_of_temperatures_has_a_folder_and_a_seed_for_each(boxes: Path, tmp_path: Path) -> None:
