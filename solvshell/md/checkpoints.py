@@ -94,7 +94,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, state: openmm.State, b
 
     The output files must be on the device already, up to the lengths that the checkpoint tells.
     """
-    if not folder.exists():
+    if not folder.is_dir():
         folder.mkdir()
         sync_folder(folder.parent)
     before = numbered(folder)
