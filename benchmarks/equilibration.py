@@ -17,7 +17,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from solvshell.files import write_atomically
-from solvshell.md.equilibration import StageLog, judge, read_stage
+from solvshell.md.equilibration import StageLog, judge, mean_volume, read_stage
 from solvshell.protocol import load_protocol
 from solvshell.run import Run
 from solvshell.stages import Dynamics, Until
@@ -35,9 +35,7 @@ def equilibration_stage() -> tuple[Dynamics, Until]:
 STAGE, UNTIL = equilibration_stage()
 #: no tolerance at all: what is left is that no drift is seen
 BLIND = UNTIL.model_copy(update={"density": 1e6, "energy": 1e6})
-#: in tolerances, at time 0
-DEVIATION = 10.0
-DENSITY, ENERGY = 1.22, -1040.0
+DENSITY, ENERGY, MASS = 1.22, -1040.0, 10000.0
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,11 @@ class Liquid:
 
 #: of demonstrations and of free-energy runs of a ns with boxes of 8 LiPF6 at 298 K; those of 50 by the root of the size
 LIQUIDS = (Liquid("8 LiPF₆", 0.014, 11.0, 3.5), Liquid("50 LiPF₆", 0.0055, 4.4, 3.5))
-#: ps; 0 is a liquid in equilibrium from the start
-RELAXATIONS = (0.0, 100.0, 500.0, 2000.0, 10000.0)
+#: how far off at time 0, in tolerances, and how fast it relaxes, in ps; a tight box at first, and a small rest
+STARTS = (
+    (0.0, 1.0), (10.0, 100.0), (10.0, 500.0), (10.0, 2000.0), (10.0, 10000.0),
+    (2.0, 500.0), (2.0, 2000.0), (2.0, 5000.0),
+)  # fmt: skip
 
 
 def autoregressive(rng: np.random.Generator, n_rows: int, memory: float) -> np.ndarray:
@@ -64,16 +65,15 @@ def autoregressive(rng: np.random.Generator, n_rows: int, memory: float) -> np.n
     return lfilter([1], [1, -kept], noise)
 
 
-def made_up_log(rng: np.random.Generator, liquid: Liquid, relaxation: float) -> StageLog:
-    """Return a log up to the ceiling, whose density is too low and whose energy is too high by `DEVIATION` at first."""
+def made_up_log(rng: np.random.Generator, liquid: Liquid, deviation: float, relaxation: float) -> StageLog:
+    """Return a log up to the ceiling, whose density is too low and energy too high by some tolerances at first."""
     time = np.arange(1, round(STAGE.duration / STAGE.log_interval) + 1) * STAGE.log_interval
-    rest = DEVIATION * np.exp(-time / relaxation) if relaxation else np.zeros_like(time)
+    rest = deviation * np.exp(-time / relaxation)
     memory = liquid.memory / STAGE.log_interval
     density = DENSITY - rest * UNTIL.density + liquid.density * autoregressive(rng, len(time), memory)
     energy = ENERGY + rest * UNTIL.energy + liquid.energy * autoregressive(rng, len(time), memory)
-    mass = 10000.0
-    volume = mass * DALTON_PER_NM3 / density
-    return StageLog(time, density, volume, energy * mass / 1000)
+    volume = MASS * DALTON_PER_NM3 / density
+    return StageLog(time, density, volume, energy * MASS / 1000)
 
 
 def first_rows(log: StageLog, n_rows: int) -> StageLog:
@@ -91,9 +91,11 @@ def end_ps(until: Until, log: StageLog) -> float | None:
 
 @dataclass(frozen=True)
 class Ends:
-    """When stages ended, in ps (nan: not at all), of a liquid that relaxes in `relaxation`."""
+    """When stages ended, in ps (nan: not at all), and the mean volume in nm3 that `volume_of` would take from each."""
 
     times: np.ndarray
+    volumes: np.ndarray
+    deviation: float
     relaxation: float
 
     @property
@@ -104,9 +106,13 @@ class Ends:
     @property
     def too_early(self) -> float:
         """Share that ended while the mean was still off by more than the tolerance."""
-        if not self.relaxation:
-            return 0.0
-        return float((DEVIATION * np.exp(-self.times / self.relaxation) > 1).mean())  # of nan: False
+        return float((self.deviation * np.exp(-self.times / self.relaxation) > 1).mean())  # of nan: False
+
+    @property
+    def volume_off(self) -> str:
+        """How much too large the mean volume is on average, in %, with its standard error."""
+        off = 100 * (self.volumes * DENSITY / (MASS * DALTON_PER_NM3) - 1)
+        return f"{off.mean():.2f} ± {off.std(ddof=1) / np.sqrt(len(off)):.2f}"
 
     @property
     def median(self) -> str:
@@ -114,21 +120,28 @@ class Ends:
         return "" if self.never > 0.5 else f"{np.nanmedian(self.times) / 1000:.1f}"
 
 
-def ends_of(until: Until, liquid: Liquid, relaxation: float, n_series: int, seed: int = 1) -> Ends:
+def ends_of(until: Until, liquid: Liquid, deviation: float, relaxation: float, n_series: int) -> Ends:
     """Return when `n_series` made-up stages end."""
-    rng = np.random.default_rng(seed)
-    times = [end_ps(until, made_up_log(rng, liquid, relaxation)) for _ in range(n_series)]
-    return Ends(np.array([np.nan if time is None else time for time in times]), relaxation)
+    rng = np.random.default_rng(1)
+    times, volumes = [], []
+    for _ in range(n_series):
+        log = made_up_log(rng, liquid, deviation, relaxation)
+        time = end_ps(until, log)
+        times.append(np.nan if time is None else time)
+        volumes.append(mean_volume(first_rows(log, round((time or STAGE.duration) / STAGE.log_interval))))
+    return Ends(np.array(times), np.array(volumes), deviation, relaxation)
 
 
 COLUMNS = (
     "box",
+    "off at first, tolerances",
     "relaxes in, ns",
     "within the tolerance after, ns",
     "ends after, ns",
     "too early",
     "not by the ceiling",
     "too early without tolerances",
+    "mean volume too large, %",
 )
 
 
@@ -142,12 +155,12 @@ def table(n_series: int) -> Iterator[str]:
     yield row(*COLUMNS)
     yield row(*["---"] * len(COLUMNS))
     for liquid in LIQUIDS:
-        for relaxation in RELAXATIONS:
-            ends, blind = (ends_of(until, liquid, relaxation, n_series) for until in (UNTIL, BLIND))
-            early = [f"{100 * found.too_early:.0f} %" if relaxation else "" for found in (ends, blind)]
-            settled = f"{relaxation * np.log(DEVIATION) / 1000:.1f}"
+        for start in STARTS:
+            ends, blind = (ends_of(until, liquid, *start, n_series) for until in (UNTIL, BLIND))
+            early = [f"{100 * found.too_early:.0f} %" if start[0] else "" for found in (ends, blind)]
+            relaxes = [f"{start[1] / 1000:g}", f"{start[1] * np.log(start[0]) / 1000:.1f}"] if start[0] else ["", ""]
             never = f"{100 * ends.never:.0f} %"
-            yield row(liquid.name, f"{relaxation / 1000:g}", settled, ends.median, early[0], never, early[1])
+            yield row(liquid.name, f"{start[0]:g}", *relaxes, ends.median, early[0], never, early[1], ends.volume_off)
 
 
 def verdicts(paths: Sequence[Path]) -> Iterator[str]:
@@ -168,7 +181,7 @@ def page(n_series: int, runs: Sequence[Path]) -> str:
         f"`python benchmarks/equilibration.py --series {n_series}{' RUN ...' if runs else ''}`, "
         f"{date.today():%d %B %Y}, numpy {np.__version__}.",
         "",
-        f"Made-up logs: density and energy start off by {DEVIATION:g} tolerances (of {UNTIL.density:g} g/cm³ and "
+        f"Made-up logs: density and energy start off by some tolerances (of {UNTIL.density:g} g/cm³ and "
         f"{UNTIL.energy:g} J/g) and relax exponentially under Gaussian fluctuations with C(t) = exp(-t / "
         f"{LIQUIDS[0].memory:g} ps), of standard deviations {spreads}. Looked at after {UNTIL.minimum / 1000:g} ns, "
         f"then every {UNTIL.check_interval / 1000:g} ns, to a ceiling of {STAGE.duration / 1000:g} ns; {n_series} "
@@ -178,7 +191,9 @@ def page(n_series: int, runs: Sequence[Path]) -> str:
         "",
         "*Ends after* is the median, where half of them end. *Too early* is the share of stages that ended while the "
         "mean was still off by more than a tolerance. *Without tolerances* is the same for a rule that asks only that "
-        "no drift be seen, as a test for significance does: it passes where errors are large.",
+        "no drift be seen, as a test for significance does: it passes where errors are large. *Mean volume* is that "
+        "which `volume_of` takes from the stage, whether it ended by itself or at the ceiling. Where none of "
+        f"{n_series} logs is too early, up to {300 / n_series:.0f} % may be (95 %).",
     ]
     if runs:
         lines += ["", "Real runs, their production by the same criterion:", "", *verdicts(runs)]
