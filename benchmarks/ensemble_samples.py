@@ -14,7 +14,7 @@ from solvshell.box import Box
 from solvshell.build import build_box
 from solvshell.engine import advance, choose_platform, degrees_of_freedom, make_context, minimize
 from solvshell.files import read_openmm_xml, validate, write_atomically
-from solvshell.md.dynamics import scaled_to, stage_integrator, stage_system, without_drift
+from solvshell.md.dynamics import scaled_to, stage_integrator, stage_system
 from solvshell.protocol import Protocol
 from solvshell.recipe import Recipe, load_recipe
 
@@ -166,9 +166,6 @@ def _begin(box: Box, case: Case, folder: Path, context: openmm.Context) -> None:
         context.setVelocities(state.getVelocities())
     else:  # those of heavy hydrogens would be too slow
         context.setVelocitiesToTemperature(case.temperature, 1)
-    if case.thermostat != "langevin_middle":
-        velocities = context.getState(velocities=True).getVelocities(asNumpy=True)._value
-        context.setVelocities(without_drift(velocities, masses_of(context.getSystem())))
     context.applyVelocityConstraints(1e-6)
 
 
