@@ -68,7 +68,7 @@ def _temperatures(found: dict[str, Samples], box: Box) -> Iterator[str]:
         "case", "time step", "mean K, half steps", "σ off", "mean K, whole steps", "σ off", "width of K, half steps",
         "σ off", "width of K, whole steps", "σ off", "forces on molecules", "forces on atoms without rigid bonds",
     )  # fmt: skip
-    return _table("Temperatures in K from ...; 298.15 K is asked for", header, rows)
+    return _table("Temperatures in K, by what they are taken from; 298.15 K is asked for", header, rows)
 
 
 def _pairs(found: dict[str, Samples]) -> Iterator[str]:
