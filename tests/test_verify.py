@@ -321,6 +321,22 @@ def test_tables_of_a_trajectory_of_somebody_else_are_checked_without_it(tmp_path
     assert set(bad(tmp_path)) == {"rdf.csv"}
 
 
+def test_replicas_that_vanished_are_missing(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("replica-00", "replica-01", "replica-02"):
+        shutil.copytree(finished.parent / "box", tmp_path / name)
+    assert not bad(tmp_path)
+    shutil.rmtree(tmp_path / "replica-01")
+    assert bad(tmp_path)["replica-01"].words == "though later ones are there"
+    (tmp_path / "replica-01").mkdir()
+    assert bad(tmp_path)["replica-01"].words == "holds nothing that the commands make"
+    made_from = Path(shutil.copy(finished / "analysis" / "summary.json", tmp_path / "replica-02"))
+    (tmp_path / "analysis").mkdir()
+    record_tables(tmp_path / "analysis", "*.csv", made_from=[made_from])
+    shutil.rmtree(tmp_path / "replica-02")  # the last one
+    assert main(["verify", str(tmp_path)]) == 1
+    assert f"replica-02: though {tmp_path / 'analysis'} was made from it" in capsys.readouterr().out
+
+
 def test_a_run_whose_box_or_protocol_was_changed_is_neither_resumed_nor_analyzed(
     run_path: Path, finished: Path
 ) -> None:
@@ -343,7 +359,9 @@ def test_the_commands_that_are_printed_make_the_same_again(
     assert main(["verify", "--remake", str(finished)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines == list(remake_commands(finished))
-    assert any(line.startswith("pip install ") and "openmm==" in line for line in lines)
+    (install,) = [line for line in lines if line.startswith("pip install ")]
+    assert "openmm==" in install
+    assert "solvshell" not in install  # which is on no index of packages
     commands = [
         line.replace("solvshell ", "-m solvshell.cli ", 1)
         for line in lines
@@ -362,6 +380,30 @@ def test_the_commands_that_are_printed_make_the_same_again(
     for name in ("trajectory.xtc", "equilibration.xtc", "protocol.yaml"):
         assert (made / "run" / name).read_bytes() == (finished / name).read_bytes()
     assert not bad(made / "run")
+
+
+def test_what_is_made_again_lies_as_the_commands_take_it(finished: Path, tmp_path: Path) -> None:
+    places = [f"{kelvin}/replica-0{index}" for kelvin in ("278.15K", "298.15K") for index in range(2)]
+    for place in places:
+        shutil.copytree(finished, tmp_path / place)
+    lines = list(remake_commands(tmp_path))
+    outs = [line.partition("--out ")[2] for line in lines if "--out " in line]
+    boxes = {f"remade/boxes/replica-0{index}" for index in range(2)}
+    assert sorted(outs) == sorted(boxes | {f"remade/runs/{place}" for place in places})
+    assert sum(line.startswith("pip install ") for line in lines) == 1
+    assert list(remake_commands(finished.parent / "box"))[-1].endswith("--out remade/box")
+
+
+@pytest.mark.parametrize("known", [{}, {"commit": "abc", "is_changed": False}])
+def test_solvshell_is_installed_from_a_clone(known: dict[str, Any], finished: Path, tmp_path: Path) -> None:
+    box = Path(shutil.copytree(finished.parent / "box", tmp_path / "box"))
+    change(box / "provenance.json", checkout=known, versions={"python": "3.12.1", "solvshell": "0.1.0", "numpy": "2.0"})
+    lines = list(remake_commands(box))[:-1]
+    if known:
+        assert lines[-2:] == ["git checkout abc", "pip install . numpy==2.0"]
+    else:
+        assert lines[-1] == "pip install numpy==2.0"
+        assert "solvshell 0.1.0: by 'pip install .' in a clone" in lines[-2]
 
 
 LIGHT = """
