@@ -37,8 +37,11 @@ def test_replicas_are_added_and_kept(recipe: Recipe, tmp_path: Path, capsys: pyt
     assert [box.provenance["seed"] for box in boxes] == [5, derived_seed(5, 1), derived_seed(5, 2)]
     assert [box.provenance["replica"]["index"] for box in boxes] == [0, 1, 2]
     assert len({box_hash(path) for path in replicas_of(out)}) == 3
-    np.testing.assert_allclose(boxes[0].positions, build_box(recipe, seed=5).positions, atol=0.02)
+    moved = [np.abs(box.positions - build_box(recipe, seed=5).positions).mean() for box in boxes[:2]]
+    assert moved[0] < 0.1 * moved[1]  # the same packing; where its minimisation ends depends on the number of threads
+    capsys.readouterr()
     assert main([*command, "--replicas", "1"]) == 0  # which is there
+    assert f"more in {out}, which 'solvshell run' takes too: replica-01, replica-02" in capsys.readouterr().out
     assert len(replicas_of(out)) == 3
 
 
@@ -48,11 +51,14 @@ def test_another_replica_is_refused_by_name(recipe: Recipe, tmp_path: Path) -> N
     build_replicas(recipe, 1, out, seed=5)
     with pytest.raises(InvalidInput, match="replica-00: is there and was built of something else: seed 5 instead of 6"):
         build_replicas(recipe, 2, out, seed=6)
-    with pytest.raises(InvalidInput, match=r"replica-00: .* recipe_sha256"):
+    with pytest.raises(InvalidInput, match=r"something else: a recipe of other content; give"):
         build_replicas(small_recipe(COUNTS | {"EC": 3}, "0.4 nm"), 2, out, seed=5)
-    with pytest.raises(InvalidInput, match=r"replica-00: .* n_salt None instead of 7"):
+    with pytest.raises(InvalidInput, match=r"replica-00: .* n_salt of the recipe instead of 7"):
         build_replicas(recipe, 2, out, seed=5, n_salt=7)
-    assert [path.name for path in replicas_of(out)] == ["replica-00"]
+    build_box(recipe, seed=5).save(out / "replica-01")
+    with pytest.raises(InvalidInput, match="replica-01: is there and was built by itself"):
+        build_replicas(recipe, 2, out, seed=5)
+    assert [path.name for path in replicas_of(out)] == ["replica-00", "replica-01"]
 
 
 def test_wrong_requests_make_nothing(recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
