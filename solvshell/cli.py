@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import shlex
 import signal
 import sys
 import threading
@@ -62,6 +63,7 @@ def _describe(box: "Box") -> None:
 def _build(arguments: argparse.Namespace) -> None:
     from solvshell.box import Box
     from solvshell.build import build_box, build_replicas
+    from solvshell.folders import replicas_of
     from solvshell.recipe import load_recipe
 
     recipe = load_recipe(arguments.recipe)
@@ -73,6 +75,8 @@ def _build(arguments: argparse.Namespace) -> None:
         boxes = build_replicas(recipe, arguments.replicas, arguments.out, workers=workers, console=_OUT, **how)
         _describe(Box.load(boxes[0]))
         _say(f"{len(boxes)} replicas, each with its own packing: {boxes[0]} ... {boxes[-1].name}")
+        if more := [box.name for box in replicas_of(arguments.out) if box not in boxes]:
+            _say(f"there are more in {arguments.out}, which 'solvshell run' takes too: {', '.join(more)}")
         return
     if arguments.workers is not None:
         raise InvalidInput("--workers: is for --replicas; one box is built by one process")
@@ -86,7 +90,7 @@ def _build(arguments: argparse.Namespace) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from solvshell.engine import choose_platform
-    from solvshell.folders import open_runs
+    from solvshell.folders import boxes_of, open_runs
     from solvshell.md import run_all, simulate
     from solvshell.progress import progress_on
     from solvshell.protocol import load_protocols
@@ -94,7 +98,10 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.at_once is not None and arguments.at_once < 1:
         raise InvalidInput(f"--at-once: at least 1, got {arguments.at_once}")
     choose_platform(arguments.platform)  # a platform that does not work here must not leave a folder behind
-    runs = open_runs(arguments.out, arguments.box, load_protocols(arguments.protocol), arguments.seed)
+    protocols = load_protocols(arguments.protocol)
+    if arguments.at_once is not None and len(protocols) == len(boxes_of(arguments.box)) == 1:
+        raise InvalidInput(f"--at-once: is for several runs; {arguments.box} is one box, at one temperature")
+    runs = open_runs(arguments.out, arguments.box, protocols, arguments.seed)
     if all(run.is_done for run in runs):
         _say(f"{arguments.out}: done already")
         return
@@ -102,7 +109,7 @@ def _run(arguments: argparse.Namespace) -> None:
         simulate(runs[0], arguments.platform, progress_on(_OUT))
     else:
         run_all(runs, platform=arguments.platform, at_once=arguments.at_once, console=_OUT)
-    _say(f"done: {arguments.out}")
+    _say(f"done: {arguments.out}; next: solvshell analyze {shlex.quote(str(arguments.out))}")
 
 
 def _foreign(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def device_of(context: openmm.Context) -> str:
     for key in ("DeviceName", "Threads"):
         if key in platform.getPropertyNames():
             value = platform.getPropertyValue(context, key)
-            return value if key == "DeviceName" else f"{value} threads"
+            return value if key == "DeviceName" else f"{value} thread{'s' * (value != '1')}"
     return platform.getName()
 
 

@@ -20,6 +20,14 @@ from solvshell.units import check_seed
 from solvshell.workers import in_processes, n_cores
 
 
+def _difference(name: str, built: object, asked: object) -> str:
+    """Return in what a replica differs from what is asked for, for people."""
+    if name == "recipe_sha256":
+        return "a recipe of other content"
+    built, asked = ("of the recipe" if value is None else value for value in (built, asked))
+    return f"{name} {built} instead of {asked}"
+
+
 @dataclass(frozen=True)
 class _Asked:
     """What tells whether a replica that is there is the one that is asked for."""
@@ -33,10 +41,12 @@ class _Asked:
 
     def check(self, path: Path) -> None:
         """Refuse a box that was built of something else."""
-        found = read_record(path / RECORD).get("replica", {})
-        names = [name for name, value in asdict(self).items() if found.get(name) != value]
-        if names:
-            given = ", ".join(f"{name} {found.get(name)} instead of {getattr(self, name)}" for name in names)
+        found = read_record(path / RECORD).get("replica")
+        if not isinstance(found, dict):
+            raise InvalidInput(f"{path}: is there and was built by itself, not as a replica; give another --out")
+        asked = {name: value for name, value in asdict(self).items() if found.get(name) != value}
+        if asked:
+            given = ", ".join(_difference(name, found.get(name), value) for name, value in asked.items())
             raise InvalidInput(f"{path}: is there and was built of something else: {given}; give another --out")
 
 

@@ -216,6 +216,9 @@ def test_a_wrong_request_starts_and_makes_nothing(
     command = ["run", str(boxes), "--protocol", "quick", "--out", str(out), "--at-once", "0"]
     assert main(command) == 2
     assert "--at-once: at least 1, got 0" in capsys.readouterr().err
+    single = ["run", str(boxes / "replica-00"), "--protocol", "quick", "--out", str(out), "--at-once", "2"]
+    assert main(single) == 2
+    assert "--at-once: is for several runs" in capsys.readouterr().err
     assert not out.exists()
     open_runs(out / "replica-01", boxes / "replica-01", {None: make_protocol(10)})
     with pytest.raises(InvalidInput, match="replica-01: holds a run with another protocol"):
