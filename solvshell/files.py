@@ -87,14 +87,26 @@ def read_openmm_xml(path: Path, kind: str) -> Any:
         raise InvalidInput(f"{path}: not a {kind} that OpenMM {openmm.__version__} reads: {error}") from None
 
 
+#: What pydantic's words are replaced by, where they speak of Python.
+_PLAIN = {
+    "model_type": "expected keys with values, as in 'key: value'",
+    "dict_type": "expected keys with values, as in 'key: value'",
+    "list_type": "expected a list, as in [a, b]",
+    "tuple_type": "expected a list, as in [a, b]",
+}
+
+
 def _one_line(error: dict[str, Any]) -> str:
     field = ".".join(str(part) for part in error["loc"])
     message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = _PLAIN.get(error["type"], message.replace(" after validation", ""))
     if error["type"] == "extra_forbidden":
         return f"{field}: unknown key"
     if error["type"] == "missing":
         return f"{field}: missing"
     given = error.get("input")
+    if given is None and not field:
+        return "is empty"
     already_said = error["type"] == "value_error" or isinstance(given, dict | list)
     shown = repr(given)
     message = message if already_said else f"{message}, got {shown if len(shown) < 100 else shown[:80] + '...'}"
@@ -133,13 +145,15 @@ def yaml_content(path: Path) -> Any:
     Raises
     ------
     InvalidInput
-        If it cannot be read or is not YAML.
+        If it cannot be read, is no text, or is not YAML.
     """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 a safe loader
     except OSError as error:
         raise InvalidInput(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{path}: not a text file in UTF-8") from None
+    except yaml.YAMLError as error:
         raise InvalidInput(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
 
 

@@ -4,10 +4,11 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Annotated
 
 import openmm
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from solvshell import data
 from solvshell.errors import InvalidInput
@@ -19,6 +20,7 @@ from solvshell.units import Length
 class Thing(BaseModel, extra="forbid"):
     name: str
     length: Length | None = None
+    parts: Annotated[list[str], Field(min_length=1)] | None = None
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -71,7 +73,10 @@ def test_yaml_round_trip(content: dict[str, str | None], tmp_path: Path) -> None
     [
         ("name: x\nlength: [1", r"not valid YAML: while parsing"),
         ("name: !!python/object/apply:os.system ['touch owned']", "not valid YAML: could not determine a constructor"),
-        ("", "Input should be a valid dictionary or instance of Thing, got None"),
+        ("", "is empty$"),
+        ("3", "expected keys with values, as in 'key: value', got 3$"),
+        ("name: x\nparts: x", r"parts: expected a list, as in \[a, b\], got 'x'$"),
+        ("name: x\nparts: []", "parts: List should have at least 1 item, not 0$"),
         ("name: x\nlength: 1 nm\nwidth: 2 nm", "width: unknown key"),
         ("length: 1 nm", "name: missing"),
         ("name: 3", "name: Input should be a valid string, got 3"),
@@ -94,7 +99,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="No such file or directory"):
         read_yaml(tmp_path / "none.yaml", Thing)
     (tmp_path / "bytes.yaml").write_bytes(b"name: \xff\xfe")
-    with pytest.raises(InvalidInput, match=r"bytes\.yaml: not valid YAML: .*utf-8"):
+    with pytest.raises(InvalidInput, match=r"bytes\.yaml: not a text file in UTF-8"):
         read_yaml(tmp_path / "bytes.yaml", Thing)
 
 

@@ -185,7 +185,7 @@ CSPF6 = {"Cs": 1, "PF6": 1}
         (put(RATIO, {"EC": "much", "DMC": 1, "EMC": 1}), f"{RATIO}: parts must be numbers"),
         (put(RATIO, {"EC": None, "DMC": 1, "EMC": 1}), f"{RATIO}: parts must be numbers"),
         (put(RATIO, {}), f"{RATIO}: the ratio sums to 0 instead of 1"),
-        (put(RATIO, [1, 1, 1]), f"{RATIO}: Input should be a valid dictionary"),
+        (put(RATIO, [1, 1, 1]), f"{RATIO}: expected keys with values"),
         (put(f"{V}.basis", "weight"), f"{V}.basis: Input should be 'volume', 'mass' or 'mole', got 'weight'"),
         (put(f"{V}.densities", {}), f"{V}: densities: missing for DMC, EC, EMC, needed by a ratio of volumes"),
         (drop(f"{V}.densities.EMC"), f"{V}: densities: missing for EMC"),
@@ -241,7 +241,7 @@ CSPF6 = {"Cs": 1, "PF6": 1}
         (put(A, [{"formula": CSPF6, "per_salt": 0}]), f"{A}.0.per_salt: Input should be greater than 0, got 0"),
         (put(A, [{"formula": CSPF6, "mass_fraction": 25}]), f"{A}.0.mass_fraction: 25 is not a fraction between 0 and"),
         (put(A, 2 * [{"formula": CSPF6, "mass_fraction": 0.5}]), "composition: additives: their mass fractions leave"),
-        (put("polymer", 3), "polymer: Input should be a valid dictionary"),
+        (put("polymer", 3), "polymer: expected keys with values"),
         (put("force_field.typing", 3), "force_field.typing: Input should be a valid string"),
     ],
 )

@@ -44,7 +44,7 @@ def test_a_species_file_may_be_its_path_or_its_content_and_folders_texts(tmp_pat
         assert (tmp_path / "tables" / "coordination.csv").is_file()
     with pytest.raises(InvalidInput, match=r"^species: centers: missing"):
         analyze_trajectory(lithium_and_oxygen(), species={"partners": {"EC": {"molecules": "all"}}})
-    with pytest.raises(InvalidInput, match=r"^species: Input should be a valid dictionary .* got 3$"):
+    with pytest.raises(InvalidInput, match=r"^species: expected keys with values, as in 'key: value', got 3$"):
         analyze_trajectory(lithium_and_oxygen(), species=3)
 
 
