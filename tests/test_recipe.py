@@ -1,5 +1,6 @@
 """A recipe is read whole, or refused with the name of the field that is wrong."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -389,3 +390,10 @@ def test_additives_do_not_belong_beside_counts() -> None:
     content["composition"]["additives"] = [{"formula": CSPF6, "mass_fraction": 0.1}]
     with pytest.raises(InvalidInput, match=r"^here: composition: 'counts' are the whole composition"):
         validate(Recipe, content, "here")
+
+
+def test_the_readme_tells_the_smallest_box_of_each_recipe() -> None:
+    readme, told = (Path(__file__).parent.parent / "README.md").read_text(), {}
+    for names, sizes in re.findall(r"^\| (`[^|]*`) \| (\d[\d, ]*) \|", readme, flags=re.MULTILINE):
+        told |= dict(zip(re.findall(r"`([^`]+)`", names), map(int, sizes.split(", ")), strict=True))
+    assert told == {path.stem: load_recipe(path.stem).smallest for path in recipe_directory().glob("*.yaml")}
