@@ -12,7 +12,7 @@ from solvshell.md.devices import MPS_COMMAND, RUNS_PER_GPU_WITH_MPS, has_mps, ou
 from solvshell.provenance import versions
 from solvshell.workers import n_cores
 
-_GPU_EXTRAS = "pip install 'solvshell[cuda13]' (NVIDIA, driver 580 or newer), [cuda12] (older drivers) or [hip] (AMD)"
+_GPU_EXTRAS = "in a clone: pip install '.[cuda13]' (NVIDIA, driver 580 or newer), [cuda12] (older ones) or [hip] (AMD)"
 
 
 def _gpu_lines() -> Iterator[str]:

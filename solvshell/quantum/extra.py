@@ -37,5 +37,5 @@ def needed(module: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise WorkFailed(
-            f"quantum chemistry: {error.name} is missing; install it with pip install 'solvshell[qm]'"
+            f"quantum chemistry: {error.name} is missing; install it with pip install '.[qm]' in a clone"
         ) from None
