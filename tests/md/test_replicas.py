@@ -138,7 +138,9 @@ def test_one_that_fails_leaves_the_other(boxes: Path, tmp_path: Path, capsys: py
     assert [run.is_done for run in runs] == [False, True]
     runs[0].checkpoint_path.unlink()
     assert main([*command, "--platform", "CPU"]) == 0
-    assert "1 of 2 runs are done already" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 of 2 runs are done already" in said
+    assert said.endswith(f"done: {tmp_path / 'runs'}; next: solvshell analyze {tmp_path / 'runs'}\n")
     assert_complete(tmp_path / "runs", 10)
 
 
