@@ -8,7 +8,7 @@ from typing import Any
 
 from solvshell.analysis.sources import STOPPED, analyze_run, asked
 from solvshell.errors import InvalidInput, WorkFailed
-from solvshell.folders import is_folder_of_several, replicas_of, runs_of, temperatures_of
+from solvshell.folders import is_folder_of_several, runs_of, temperatures_of
 from solvshell.joined.join import JoinedAnalysis, join
 from solvshell.joined.recount import recount
 from solvshell.joined.systems import UNFINISHED, System, check_alike, check_boxes, system_of
@@ -158,10 +158,6 @@ def analyze_runs(
         temperatures = temperatures_of(folder)
         if not is_folder_of_several(folder) and runs_of(folder):
             raise InvalidInput(f"{folder}: is one run; analyze_run is for it, and a folder of runs is needed here")
-        if temperatures and replicas_of(folder):
-            raise InvalidInput(
-                f"{folder}: holds replicas beside temperatures; move {replicas_of(folder)[0].name} elsewhere"
-            )
         if temperatures:
             found = _series(folder, temperatures, say, **settings)
         else:
