@@ -312,7 +312,7 @@ def test_the_noise_of_another_number_of_threads_is_not_read(small_box_path: Path
         simulate(run, "CPU", told := Notes())
     finally:
         cpu.setPropertyDefaultValue("Threads", before)
-    assert "CPU, 1 threads, this is OpenMM" in told.text
+    assert "CPU, 1 thread, this is OpenMM" in told.text
     assert assert_complete(run)["restarts_with_fresh_noise"] == 1
 
 
