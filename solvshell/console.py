@@ -1,4 +1,4 @@
-"""The console of the commands: it goes silent where nobody listens any more, and ends no work by that."""
+"""The consoles of the commands: one goes silent where nobody listens any more, and ends no work by that."""
 
 import os
 
@@ -20,3 +20,7 @@ class LastingConsole(Console):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.file.fileno())
         os.close(nowhere)
+
+
+OUT = LastingConsole(highlight=False, soft_wrap=True)
+ERR = LastingConsole(stderr=True, highlight=False, soft_wrap=True, markup=False)

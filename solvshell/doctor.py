@@ -93,7 +93,7 @@ def _measured_speed(seconds: float) -> str:
 
 def _advice(platforms: dict[str, str | None]) -> Iterator[str]:
     if not any(platforms.get(name, "absent") is None for name in ("CUDA", "HIP")):
-        yield f"next           for a GPU: {_GPU_EXTRAS}"
+        yield f"next           for a GPU, {_GPU_EXTRAS}"
 
 
 def examine(speed_seconds: float = 5.0) -> Iterator[str]:

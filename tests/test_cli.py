@@ -176,7 +176,7 @@ def test_doctor_names_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "platform       CPU: works" in said
     assert "Packmol" in said
-    assert shutil.which("nvidia-smi") is not None or "for a GPU: pip install" in said
+    assert shutil.which("nvidia-smi") is not None or "for a GPU, in a clone: pip install" in said
 
 
 @pytest.mark.parametrize("seed", ["-1", "3000000000"])
