@@ -23,6 +23,7 @@ _QUANTITIES = {
     "peak_angstrom": "peak",
     "energy_first_shell": "energy with the first shell",
     "energy_whole_box": "energy with the box",
+    "energy_lj_tail": "Lennard-Jones beyond the cutoff",
     "residence_ps (censored_exponential)": "mean of residence times",
 }
 Section = dict[str, Any]
