@@ -68,7 +68,8 @@ def rows_of(tables: Path, name: str, column: str = "site", value: str = "carbony
 
 
 def test_the_tables_have_the_columns_of_the_contract(tables):
-    assert {path.name for path in tables.iterdir()} == {f"{name}.csv" for name in COLUMNS} | {"summary.json", "shells"}
+    beside = {"provenance.json", "summary.json", "shells"}
+    assert {path.name for path in tables.iterdir()} == {f"{name}.csv" for name in COLUMNS} | beside
     for name, columns in COLUMNS.items():
         header, *rows = (tables / f"{name}.csv").read_text(encoding="utf-8").splitlines()
         assert header == columns
