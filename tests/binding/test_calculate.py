@@ -105,7 +105,7 @@ def test_a_missing_extra_is_one_line_and_the_force_field_works_without_it(method
     for name in [name for name in sys.modules if name.partition(".")[0] == module]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(WorkFailed, match=rf"{module}.* is missing; install it with pip install 'solvshell\[qm\]'"):
+    with pytest.raises(WorkFailed, match=rf"{module}.* is missing; install it with pip install '\.\[qm\]'"):
         binding_energies([cluster("EC")], methods=[method], cache=tmp_path)
     found = binding_energies([cluster("EC")], cache=tmp_path)
     assert found.binding.binding_kj_mol.lt(0).all()
