@@ -24,21 +24,8 @@ BAR_NM3 = 1e-25 * AVOGADRO
 Estimate = tuple[float, float]
 """A value and its standard error."""
 
-UNITS = pv.data.UnitData(
-    kb=BOLTZMANN_KJ_MOL_K,
-    energy_str="kJ/mol",
-    energy_conversion=1.0,
-    length_str="nm",
-    length_conversion=1.0,
-    volume_str="nm^3",
-    volume_conversion=1.0,
-    temperature_str="K",
-    temperature_conversion=1.0,
-    pressure_str="bar",
-    pressure_conversion=1.0,
-    time_str="ps",
-    time_conversion=1.0,
-)
+#: kJ/mol, nm, ps, bar: those of OpenMM too
+UNITS = pv.data.UnitData.units("GROMACS")
 
 
 def mean(values: NDArray[np.float64]) -> Estimate:

@@ -11,27 +11,13 @@ from solvshell.engine import advance, choose_platform, degrees_of_freedom, make_
 from solvshell.md.dynamics import stage_integrator, stage_system
 from solvshell.protocol import Protocol, load_protocol
 from solvshell.stages import Dynamics
-from solvshell.units import BOLTZMANN_KJ_MOL_K
 
 N_MOLECULES = 32
 #: at constant volume and at constant pressure, where they depend on each other for longer
 N_ROWS = (1500, 3000)
 
-UNITS = pv.data.UnitData(
-    kb=BOLTZMANN_KJ_MOL_K,
-    energy_str="kJ/mol",
-    energy_conversion=1.0,
-    length_str="nm",
-    length_conversion=1.0,
-    volume_str="nm^3",
-    volume_conversion=1.0,
-    temperature_str="K",
-    temperature_conversion=1.0,
-    pressure_str="bar",
-    pressure_conversion=1.0,
-    time_str="ps",
-    time_conversion=1.0,
-)
+#: kJ/mol, nm, ps, bar: those of OpenMM too
+UNITS = pv.data.UnitData.units("GROMACS")
 
 
 def as_data(
