@@ -12,9 +12,9 @@ import pytest
 import small_boxes
 from sampled import as_data, how, row_of, sampled
 
-from solvshell.engine import advance, choose_platform, make_context, minimize
+from solvshell.engine import advance, choose_platform, degrees_of_freedom, make_context, minimize
 from solvshell.md.dynamics import stage_integrator, stage_system
-from solvshell.units import kT_kj_mol
+from solvshell.units import BOLTZMANN_KJ_MOL_K, kT_kj_mol
 
 pytestmark = pytest.mark.physics
 
@@ -55,14 +55,14 @@ def said_to_be(data: pv.data.SimulationData, temperature: float, pressure: float
     return pv.data.SimulationData(units=data.units, system=data.system, ensemble=said, observables=data.observables)
 
 
-def test_a_barostat_that_answers_to_half_the_pressure_is_seen() -> None:
+def test_a_barostat_that_answers_to_a_third_of_the_pressure_is_seen() -> None:
     low, high = (sampled("langevin_middle", COLD, pressure) for pressure in (LOW, HIGH))
-    assert sigmas_of_pair(low, said_to_be(high, COLD, LOW + 2 * (HIGH - LOW))) > 4
+    assert sigmas_of_pair(low, said_to_be(high, COLD, LOW + 3 * (HIGH - LOW))) > 4
 
 
-def test_a_thermostat_that_answers_to_half_the_temperature_is_seen() -> None:
+def test_a_thermostat_that_answers_to_a_third_of_the_temperature_is_seen() -> None:
     cold, warm = (sampled("nose_hoover", temperature) for temperature in (COLD, WARM))
-    assert sigmas_of_pair(cold, said_to_be(warm, COLD + 2 * (WARM - COLD), None)) > 4
+    assert sigmas_of_pair(cold, said_to_be(warm, COLD + 3 * (WARM - COLD), None)) > 4
 
 
 @pytest.mark.parametrize("thermostat", ["langevin_middle", "nose_hoover"])
@@ -88,7 +88,8 @@ def test_a_thermostat_that_draws_the_energy_to_its_mean_is_seen() -> None:
 def test_it_is_at_half_steps_that_the_kinetic_energy_is_right(thermostat: str) -> None:
     """At 4 fs C=O and P-F, which are not rigid, turn by more than a radian; Verlet reports K half a kick further.
 
-    A vibration of frequency w has kT at half steps and (w dt)^2/4 less than that at whole ones.
+    A vibration of frequency w has kT at half steps and (w dt)^2/4 less than that at whole ones: 24 K less on average
+    over all of LB-003 (docs/ensembles.md). Both are taken of the same instants, so that this is seen in any run.
     """
     box, temperature = small_boxes.liquid(), 298.15
     protocol, stage = how(thermostat, temperature)
@@ -103,11 +104,13 @@ def test_it_is_at_half_steps_that_the_kinetic_energy_is_right(thermostat: str) -
     advance(context, 500)
     half, whole = [], []
     for _ in range(250):
-        advance(context, 20)
+        advance(context, 50)
         state = context.getState(positions=True, velocities=True)
         reporting.setPositions(state.getPositions())
         reporting.setVelocities(state.getVelocities())
         half.append(row_of(context))
         whole.append(row_of(reporting))
     assert sigmas_of_kinetic(as_data(system, temperature, None, half))[0] < 4
-    assert sigmas_of_kinetic(as_data(system, temperature, None, whole))[0] > 4
+    of_kelvin = degrees_of_freedom(system) * BOLTZMANN_KJ_MOL_K / 2
+    too_cool = (np.array(half)[:, 0] - np.array(whole)[:, 0]) / of_kelvin
+    assert too_cool.mean() > 15
