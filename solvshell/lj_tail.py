@@ -17,6 +17,15 @@ def _beyond(power: int, cutoff: float, switch: float | None) -> float:
     return float(rest + (cutoff - switch) / 2 * _WEIGHTS @ (taken * r ** (2.0 - power)))
 
 
+def pair_tails(
+    sigma: NDArray[np.float64], epsilon: NDArray[np.float64], cutoff: float, switch: float | None
+) -> NDArray[np.float64]:
+    """Return eps (sigma^12 I_12 - sigma^6 I_6) of all pairs of kinds of atoms, as `tail_coefficients` defines it."""
+    sixth = ((sigma[:, None] + sigma) / 2) ** 6
+    integral = sixth**2 * _beyond(12, cutoff, switch) - sixth * _beyond(6, cutoff, switch)
+    return np.asarray(np.sqrt(epsilon[:, None] * epsilon) * integral)
+
+
 def tail_coefficients(
     sigma: NDArray[np.float64],
     epsilon: NDArray[np.float64],
@@ -40,11 +49,8 @@ def tail_coefficients(
         In the unit of length of sigma, which is cubed in the result; without a switch None.
     """
     kinds, kind = np.unique(np.stack([sigma, epsilon]), axis=1, return_inverse=True)
-    sigma, epsilon = kinds
-    sixth = ((sigma[:, None] + sigma) / 2) ** 6
-    integral = sixth**2 * _beyond(12, cutoff, switch) - sixth * _beyond(6, cutoff, switch)
-    of_pair = np.sqrt(epsilon[:, None] * epsilon) * integral
-    counts = np.zeros((species.max() + 1, len(sigma)))
+    of_pair = pair_tails(*kinds, cutoff, switch)
+    counts = np.zeros((species.max() + 1, kinds.shape[1]))
     np.add.at(counts, (species, kind.ravel()), 1)
     sums = counts @ of_pair @ counts.T + np.diag(counts @ np.diag(of_pair))
     n_atoms = len(species)

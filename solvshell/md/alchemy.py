@@ -21,8 +21,7 @@ from solvshell.lj_tail import tail_coefficients
 _CHARGES_GROUP = 1
 _LENNARD_JONES_GROUP = 2
 
-#: 1 - lambda of the charges: at its default, 0, a context is made with all charges on, since OpenMM leaves Coulomb out
-#: for good where it finds no charge then
+#: 1 - lambda of the charges, and lambda of Lennard-Jones
 _DISCHARGED = "decouple_discharged"
 _COUPLED = "decouple_coupled"
 
@@ -32,8 +31,8 @@ _LARGEST_ENERGY = 1e8
 # Soft core 1-1-6 with alpha = 0.5 (Beutler et al., Chem. Phys. Lett. 222, 529 (1994)), written without a division by
 # sigma, which may be 0.
 _SOFT_CORE = (
-    f"4*{_COUPLED}*epsilon*s6*(s6 - d)/d^2;"
-    f"d = 0.5*(1 - {_COUPLED})*s6 + r^6; s6 = (0.5*(sigma1 + sigma2))^6; epsilon = sqrt(epsilon1*epsilon2)"
+    "4*{coupled}*epsilon*s6*(s6 - d)/d^2;"
+    "d = 0.5*(1 - {coupled})*s6 + r^6; s6 = (0.5*(sigma1 + sigma2))^6; epsilon = sqrt(epsilon1*epsilon2)"
 )
 
 
@@ -58,16 +57,16 @@ def _the_nonbonded_force(system: openmm.System) -> openmm.NonbondedForce:
     return force
 
 
-def _parameters(force: openmm.NonbondedForce) -> NDArray[np.float64]:
+def nonbonded_parameters(force: openmm.NonbondedForce) -> NDArray[np.float64]:
     """Return charge (e), sigma (nm) and epsilon (kJ/mol) of each atom, shape (n_atoms, 3)."""
     rows = (force.getParticleParameters(index) for index in range(force.getNumParticles()))
     return np.array([[value._value for value in row] for row in rows])
 
 
-def _make_own_pairs_exceptions(
+def make_own_pairs_exceptions(
     force: openmm.NonbondedForce, molecules: Sequence[Sequence[int]], parameters: NDArray[np.float64]
 ) -> None:
-    """Give every pair inside a molecule of the set an exception, which the lambdas do not touch."""
+    """Give every pair inside some molecules an exception, which charges and lambdas do not touch."""
     known = {tuple(sorted(force.getExceptionParameters(i)[:2])) for i in range(force.getNumExceptions())}
     for molecule in molecules:
         for i, j in combinations(sorted(molecule), 2):
@@ -77,23 +76,42 @@ def _make_own_pairs_exceptions(
             force.addException(i, j, q_i * q_j, (sigma_i + sigma_j) / 2, float(np.sqrt(epsilon_i * epsilon_j)))
 
 
-def _scale_charges(force: openmm.NonbondedForce, atoms: Sequence[int], parameters: NDArray[np.float64]) -> None:
-    """Make the charges of the set depend on the parameter, and leave its Lennard-Jones to the soft core."""
-    force.addGlobalParameter(_DISCHARGED, 0.0)
+def scale_charges(
+    force: openmm.NonbondedForce, atoms: Sequence[int], parameters: NDArray[np.float64], discharged: str
+) -> None:
+    """Multiply the charges of some atoms by 1 - a parameter, and leave their Lennard-Jones to a soft core.
+
+    The default of the parameter is 0, with which a context is made: OpenMM leaves Coulomb out for good where it finds
+    no charge then.
+    """
+    force.addGlobalParameter(discharged, 0.0)
     for atom in atoms:
         charge, sigma, _ = parameters[atom]
         force.setParticleParameters(atom, charge, sigma, 0.0)
-        force.addParticleParameterOffset(_DISCHARGED, atom, -charge, 0.0, 0.0)
-    force.setForceGroup(_CHARGES_GROUP)
-    force.setReciprocalSpaceForceGroup(-1)
+        force.addParticleParameterOffset(discharged, atom, -charge, 0.0, 0.0)
 
 
-def _soft_core(
-    force: openmm.NonbondedForce, atoms: Sequence[int], parameters: NDArray[np.float64]
+def soft_core(
+    force: openmm.NonbondedForce,
+    atoms: Sequence[int],
+    others: Sequence[int],
+    parameters: NDArray[np.float64],
+    coupled: str,
 ) -> openmm.CustomNonbondedForce:
-    """Return Lennard-Jones of the set with everything but the molecules' own atoms."""
-    soft = openmm.CustomNonbondedForce(_SOFT_CORE)
-    soft.addGlobalParameter(_COUPLED, 1.0)
+    """Return the Lennard-Jones interaction of some atoms with others but those of the same molecule.
+
+    Parameters
+    ----------
+    force : openmm.NonbondedForce
+        Whose cutoff, switch and exclusions are taken, with all own pairs of the molecules as exceptions.
+    atoms, others : sequence of int
+    parameters : ndarray, shape (n_atoms, 3)
+        Charge, sigma, epsilon of all atoms.
+    coupled : str
+        Name of the context parameter lambda, which is 1 at first.
+    """
+    soft = openmm.CustomNonbondedForce(_SOFT_CORE.format(coupled=coupled))
+    soft.addGlobalParameter(coupled, 1.0)
     soft.addPerParticleParameter("sigma")
     soft.addPerParticleParameter("epsilon")
     for _, sigma, epsilon in parameters:
@@ -101,14 +119,13 @@ def _soft_core(
     # The same exclusions in both forces: the neighbor list of a GPU is shared.
     for index in range(force.getNumExceptions()):
         soft.addExclusion(*force.getExceptionParameters(index)[:2])
-    soft.addInteractionGroup(atoms, range(len(parameters)))
+    soft.addInteractionGroup(atoms, others)
     soft.setNonbondedMethod(openmm.CustomNonbondedForce.CutoffPeriodic)
     soft.setCutoffDistance(force.getCutoffDistance())
     soft.setUseSwitchingFunction(force.getUseSwitchingFunction())
     soft.setSwitchingDistance(force.getSwitchingDistance())
     # That of OpenMM would be integrated anew at every change of lambda, and counts pairs of a group otherwise.
     soft.setUseLongRangeCorrection(False)
-    soft.setForceGroup(_LENNARD_JONES_GROUP)
     return soft
 
 
@@ -154,7 +171,7 @@ def alchemical_system(system: openmm.System, molecules: Sequence[Sequence[int]])
     """
     coupled = copy.deepcopy(system)
     force = _the_nonbonded_force(coupled)
-    parameters = _parameters(force)
+    parameters = nonbonded_parameters(force)
     atoms = [atom for molecule in molecules for atom in molecule]
     net = parameters[atoms, 0].sum()
     if abs(net) > 1e-6:
@@ -162,11 +179,15 @@ def alchemical_system(system: openmm.System, molecules: Sequence[Sequence[int]])
     for other in coupled.getForces():
         if other.getForceGroup() in (_CHARGES_GROUP, _LENNARD_JONES_GROUP):
             other.setForceGroup(0)
-    _make_own_pairs_exceptions(force, molecules, parameters)
-    _scale_charges(force, atoms, parameters)
+    make_own_pairs_exceptions(force, molecules, parameters)
+    scale_charges(force, atoms, parameters, _DISCHARGED)
+    force.setForceGroup(_CHARGES_GROUP)
+    force.setReciprocalSpaceForceGroup(-1)
     if force.getUseDispersionCorrection():
         coupled.addForce(_tail(force, atoms, parameters))
-    coupled.addForce(_soft_core(force, atoms, parameters))
+    soft = soft_core(force, atoms, range(len(parameters)), parameters, _COUPLED)
+    soft.setForceGroup(_LENNARD_JONES_GROUP)
+    coupled.addForce(soft)
     return coupled
 
 
