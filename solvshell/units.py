@@ -20,6 +20,8 @@ BOLTZMANN_KJ_MOL_K = 8.31446261815324e-3
 DALTON_PER_NM3 = 1e21 / AVOGADRO
 #: mol/L of one particle per nm3
 PARTICLE_PER_NM3 = 1e24 / AVOGADRO
+#: bar of one kJ/mol per nm3
+BAR_PER_KJ_MOL_NM3 = 1e25 / AVOGADRO
 
 # The first unit of each dimension is the one that floats are in and that text is written with.
 _DIMENSIONS: dict[str, dict[str, float]] = {
@@ -36,6 +38,8 @@ _DIMENSIONS: dict[str, dict[str, float]] = {
     "energy": {"kJ/mol": 1.0, "kcal/mol": 4.184},
     "heat": {"J/g": 1.0, "kJ/kg": 1.0},
     "spring": {"kJ/mol/nm2": 1.0, "kJ/mol/A2": 100.0},
+    "potential": {"kJ/mol": 1.0, "kcal/mol": 4.184},
+    "concentration": {"/nm3": 1.0, "1/nm3": 1.0, "/A3": 1e3, "/Å3": 1e3, "mol/L": 1 / PARTICLE_PER_NM3},
 }
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S.*?)?\s*$")
 
@@ -106,6 +110,8 @@ Force = Annotated[float, *_quantity("force")]
 Energy = Annotated[float, *_quantity("energy")]
 Heat = Annotated[float, *_quantity("heat")]
 Spring = Annotated[float, *_quantity("spring")]
+Potential = Annotated[float, *_quantity("potential", minimum=-1e6, may_equal=True)]
+Concentration = Annotated[float, *_quantity("concentration")]
 
 
 def _parse_fraction(value: object) -> float:

@@ -24,6 +24,8 @@ KNOWN = {
     "energy": {"kJ/mol": 1.5, "kcal/mol": 6.276},
     "heat": {"J/g": 1.5, "kJ/kg": 1.5},
     "spring": {"kJ/mol/nm2": 1.5, "kJ/mol/A2": 150.0},
+    "potential": {"kJ/mol": 1.5, "kcal/mol": 6.276},
+    "concentration": {"/nm3": 1.5, "1/nm3": 1.5, "/A3": 1500.0, "/Å3": 1500.0, "mol/L": 0.90332111400},
 }
 FIELDS = {
     "time": units.Time,
@@ -39,6 +41,8 @@ FIELDS = {
     "energy": units.Energy,
     "heat": units.Heat,
     "spring": units.Spring,
+    "potential": units.Potential,
+    "concentration": units.Concentration,
 }
 
 
@@ -107,7 +111,7 @@ def test_a_unit_of_another_dimension_is_refused(dimension: str, other: str) -> N
         parse(f"1 {other}", dimension)
 
 
-@pytest.mark.parametrize("dimension", sorted(KNOWN.keys() - {"pressure"}))
+@pytest.mark.parametrize("dimension", sorted(KNOWN.keys() - {"pressure", "potential"}))
 @pytest.mark.parametrize("number", ["-1", "0", "-1e-9"])
 def test_zero_and_less_are_refused(dimension: str, number: str) -> None:
     first = next(iter(KNOWN[dimension]))
