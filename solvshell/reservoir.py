@@ -5,12 +5,11 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import openmm
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from solvshell.box import Box
 from solvshell.errors import InvalidInput
 from solvshell.files import read_yaml
 from solvshell.units import (
@@ -23,6 +22,9 @@ from solvshell.units import (
     Temperature,
     kT_kj_mol,
 )
+
+if TYPE_CHECKING:
+    from solvshell.box import Box  # which knows protocols, and these know reservoirs
 
 #: K; a temperature in a file may be rounded
 _SAME_TEMPERATURE = 1e-3
@@ -208,7 +210,7 @@ def nonbonded_of(system: openmm.System) -> Nonbonded:
     )
 
 
-def model_of(box: Box) -> ReservoirModel:
+def model_of(box: "Box") -> ReservoirModel:
     """Return the model of a box; of its polymer, whose molecules are no two alike, nothing is said."""
     first: dict[str, list[int]] = {}
     for residue in box.topology.residues():
@@ -233,7 +235,7 @@ def load_reservoir(path: Path) -> Reservoir:
     return read_yaml(path, Reservoir)
 
 
-def _check_model(reservoir: Reservoir, known: ReservoirModel, box: Box) -> None:
+def _check_model(reservoir: Reservoir, known: ReservoirModel, box: "Box") -> None:
     model, name = model_of(box), reservoir.name
     for key in Nonbonded.model_fields:
         given, of_box = getattr(known.nonbonded, key), getattr(model.nonbonded, key)
@@ -253,7 +255,7 @@ def _check_model(reservoir: Reservoir, known: ReservoirModel, box: Box) -> None:
             )
 
 
-def check_reservoir(reservoir: Reservoir, box: Box, temperature: float, open_species: Sequence[str]) -> None:
+def check_reservoir(reservoir: Reservoir, box: "Box", temperature: float, open_species: Sequence[str]) -> None:
     """Refuse a reservoir that does not belong to a box: nothing would tell that numbers come out wrong.
 
     Parameters
