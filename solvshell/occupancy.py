@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -133,8 +134,8 @@ def read_occupancy(path: Path, room: Mapping[str, int]) -> OccupancyTable:
         If it is missing, or is no such table.
     """
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        whole_lines = path.read_text(encoding="utf-8").rpartition("\n")[0]  # the run may be writing the next
+        rows = list(csv.DictReader(StringIO(whole_lines)))
         numbers = {
             key: np.array([float(row[key]) for row in rows]) for key in ("time_ps", "volume_nm3", "pressure_bar")
         }
