@@ -29,10 +29,10 @@ _COUPLED = "decouple_coupled"
 _LARGEST_ENERGY = 1e8
 
 # Soft core 1-1-6 with alpha = 0.5 (Beutler et al., Chem. Phys. Lett. 222, 529 (1994)), written without a division by
-# sigma, which may be 0.
+# sigma, which may be 0. No atoms come nearer than 0.02 nm but ghosts, whose energy must not be 0 times infinity.
 _SOFT_CORE = (
     "4*{coupled}*epsilon*s6*(s6 - d)/d^2;"
-    "d = 0.5*(1 - {coupled})*s6 + r^6; s6 = (0.5*(sigma1 + sigma2))^6; epsilon = sqrt(epsilon1*epsilon2)"
+    "d = 0.5*(1 - {coupled})*s6 + max(r, 0.02)^6; s6 = (0.5*(sigma1 + sigma2))^6; epsilon = sqrt(epsilon1*epsilon2)"
 )
 
 
