@@ -112,8 +112,19 @@ def _copy_force(force: openmm.Force, maps: Sequence[Mapping[int, int]]) -> None:
         )
 
 
-def _grow(system: openmm.System, molecules: Mapping[str, _Atoms], n_new: Mapping[str, int]) -> dict[str, _Atoms]:
-    """Add copies of the first molecule of each species; return the atoms of all, those added last."""
+def grow(system: openmm.System, molecules: Mapping[str, _Atoms], n_new: Mapping[str, int]) -> dict[str, _Atoms]:
+    """Add copies of the first molecule of each species to a system, species by species.
+
+    Returns
+    -------
+    dict of str to ndarray of int, shape (n_molecules, n_atoms_of_one)
+        Atoms of all molecules of each species, those added last.
+
+    Raises
+    ------
+    InvalidInput
+        If the system has a force that is not understood.
+    """
     maps: list[dict[int, int]] = []
     grown = {}
     for species, known in molecules.items():
@@ -280,8 +291,8 @@ def pool_system(
         other.setForceGroup(0)
     force.setForceGroup(NONBONDED_GROUP)
     force.setReciprocalSpaceForceGroup(-1)
-    all_molecules = _grow(system, known, {name: max(0, n_in_pool[name] - len(rows)) for name, rows in known.items()})
-    slots = {name: rows[-1] for name, rows in _grow(system, known, dict.fromkeys(known, 1)).items()}
+    all_molecules = grow(system, known, {name: max(0, n_in_pool[name] - len(rows)) for name, rows in known.items()})
+    slots = {name: rows[-1] for name, rows in grow(system, known, dict.fromkeys(known, 1)).items()}
     closed = np.delete(parameters, np.concatenate([rows.ravel() for rows in known.values()]), axis=0)
     of_one = {name: parameters[rows[0]] for name, rows in known.items()}
     pool = Pool(all_molecules, slots, of_one, closed, system.getNumParticles())

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import openmm
 from numpy.typing import NDArray
+from openmm import unit
 
 from solvshell.engine import UnstableSimulation
 from solvshell.errors import Interrupted
@@ -98,6 +99,18 @@ class _Before:
     step: int
 
 
+def _outcome(work: float, log_ratio: float, accepted: bool, may_accept: bool) -> Outcome:
+    if math.isnan(work):
+        return "empty"
+    if math.isinf(work):
+        return "exploded"
+    if math.isinf(log_ratio):
+        return "left_region"
+    if not may_accept:
+        return "undone"
+    return "accepted" if accepted else "rejected"
+
+
 class Sampler:
     """Makes grand-canonical moves in the context of a `pool_system`.
 
@@ -161,14 +174,6 @@ class Sampler:
     def _draw_velocities(self) -> None:
         """Draw all velocities; no molecules overlap at present, for which OpenMM's half step would be an explosion."""
         self._context.setVelocitiesToTemperature(self._temperature, int(self._generator.integers(1, 2**31 - 1)))
-
-    def _end(self, species: OpenSpecies, before: _Before) -> None:
-        """Leave a switch: its time has not passed."""
-        self._context.setTime(before.time_ps)
-        self._context.setStepCount(before.step)
-        self.slots.rest()
-        if species.schedule.n_steps:
-            self._draw_velocities()
 
     # -- molecules in the region
 
@@ -264,53 +269,54 @@ class Sampler:
         if species.schedule.n_steps or deleted is not None:
             self._context.setPositions(before.positions)
 
+    def _end(self, species: OpenSpecies, before: _Before) -> None:
+        """Leave a switch: its time has not passed."""
+        self._context.setTime(before.time_ps)
+        self._context.setStepCount(before.step)
+        self.slots.rest()
+        if species.schedule.n_steps:
+            self._draw_velocities()
+
+    def _decide(
+        self, species: OpenSpecies, deleted: int | None, before: _Before, log_ratio: float, may_accept: bool
+    ) -> int | None:
+        """Accept the move, or put back all; return the molecule that has appeared or gone, or None."""
+        if not may_accept or math.log(1.0 - self._generator.random()) >= log_ratio:
+            self._undo(species, deleted, before)
+            return None
+        return self._keep_insertion(species) if deleted is None else deleted
+
     def _try(self, species: OpenSpecies, kind: Kind, stop: Event | None, may_accept: bool) -> Attempt:
         began, before = time.perf_counter(), self._now()
-        drawn_from = self._generator.bit_generator.state
-        cell = before.box_vectors
-        members = self._members(species, before.positions, cell)
-        volume = species.region.volume(cell, before.positions)
-        if kind == "deletion" and not len(members):
-            return Attempt(
-                species.name, kind, 0, volume, math.nan, -math.inf, False, "empty", -1, 0.0, time.perf_counter() - began
-            )
-        molecule: int | None = None
-        try:
-            if kind == "insertion":
-                work, log_ratio = self._insert(species, before, stop)
-            else:
-                molecule = int(self._generator.choice(members))
-                work, log_ratio = self._delete(species, molecule, len(members), before, stop)
-        except Interrupted:
-            self._undo(species, molecule, before)
-            self.slots.rest()
-            self._context.setVelocities(before.velocities)
-            self._context.setTime(before.time_ps)
-            self._context.setStepCount(before.step)
-            self._generator.bit_generator.state = drawn_from
-            raise
-        accepted = may_accept and math.log(1.0 - self._generator.random()) < log_ratio
-        if not accepted:
-            self._undo(species, molecule, before)
-        elif kind == "insertion":
-            molecule = self._keep_insertion(species)
-        self._end(species, before)
-        outcome: Outcome = "accepted" if accepted else "rejected" if may_accept else "undone"
-        if not math.isfinite(log_ratio):
-            outcome = "left_region" if math.isfinite(work) else "exploded"
-        timestep = self._context.getIntegrator().getStepSize()._value
+        members = self._members(species, before.positions, before.box_vectors)
+        deleted = int(self._generator.choice(members)) if kind == "deletion" and len(members) else None
+        work, log_ratio, changed = math.nan, -math.inf, None
+        if is_possible := kind == "insertion" or deleted is not None:
+            try:
+                if deleted is None:
+                    work, log_ratio = self._insert(species, before, stop)
+                else:
+                    work, log_ratio = self._delete(species, deleted, len(members), before, stop)
+            except Interrupted:
+                self._undo(species, deleted, before)
+                self._end(species, before)
+                self._context.setVelocities(before.velocities)
+                raise
+            changed = self._decide(species, deleted, before, log_ratio, may_accept)
+            self._end(species, before)
+        timestep_ps = self._context.getIntegrator().getStepSize().value_in_unit(unit.picosecond)
         return Attempt(
-            species.name,
-            kind,
-            len(members),
-            volume,
-            work,
-            log_ratio,
-            accepted,
-            outcome,
-            molecule if accepted and molecule is not None else -1,
-            species.schedule.n_steps * timestep,
-            time.perf_counter() - began,
+            species=species.name,
+            kind=kind,
+            n_before=len(members),
+            volume_nm3=species.region.volume(before.box_vectors, before.positions),
+            work_kj_mol=work,
+            log_acceptance=log_ratio,
+            accepted=changed is not None,
+            outcome=_outcome(work, log_ratio, changed is not None, may_accept),
+            molecule=-1 if changed is None else changed,
+            switching_ps=species.schedule.n_steps * timestep_ps if is_possible else 0.0,
+            seconds=time.perf_counter() - began,
         )
 
     def attempt(self, stop: Event | None = None) -> Attempt:
@@ -322,12 +328,11 @@ class Sampler:
             If `stop` was set in the midst of it: all is as before, the random numbers of the generator too.
         """
         drawn_from = self._generator.bit_generator.state
-        names = list(self.open_species)
         weights = np.array([species.weight for species in self.open_species.values()])
-        name = names[self._generator.choice(len(names), p=weights / weights.sum())]
+        species = list(self.open_species.values())[self._generator.choice(len(weights), p=weights / weights.sum())]
         kind: Kind = "insertion" if self._generator.random() < 0.5 else "deletion"
         try:
-            return self._try(self.open_species[name], kind, stop, may_accept=True)
+            return self._try(species, kind, stop, may_accept=True)
         except Interrupted:
             self._generator.bit_generator.state = drawn_from
             raise
@@ -338,6 +343,6 @@ class Sampler:
         Raises
         ------
         Interrupted
-            As `attempt` does.
+            If `stop` was set in the midst of it.
         """
         return self._try(self.open_species[species], kind, stop, may_accept=False)
