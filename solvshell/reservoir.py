@@ -85,14 +85,15 @@ class ReservoirModel(_Part):
     species : dict
         `model_hash` of each species of the medium, open or not.
     nonbonded : Nonbonded
-    ion_charge_scale : float
+    ion_charge_scale : float, optional
+        None of a medium without ions, which has none.
     files : dict
         SHA-256 of the force-field files by name.
     """
 
     species: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
     nonbonded: Nonbonded
-    ion_charge_scale: PositiveFloat
+    ion_charge_scale: PositiveFloat | None
     files: dict[str, str] = {}
 
 
@@ -216,10 +217,11 @@ def model_of(box: "Box") -> ReservoirModel:
     for residue in box.topology.residues():
         first.setdefault(residue.name, [atom.index for atom in residue.atoms()])
     entries = {name: entry for name, entry in box.recipe.entries.items() if entry.role != "polymer"}
+    has_ions = any(entry.role != "solvent" for entry in box.recipe.entries.values())
     return ReservoirModel.model_construct(
         species={name: model_hash(box.system, first[entry.residue]) for name, entry in entries.items()},
         nonbonded=nonbonded_of(box.system),
-        ion_charge_scale=box.recipe.force_field.ion_charge_scale,
+        ion_charge_scale=box.recipe.force_field.ion_charge_scale if has_ions else None,
         files=dict(box.provenance.get("force_field", {})),
     )
 
@@ -235,22 +237,30 @@ def load_reservoir(path: Path) -> Reservoir:
     return read_yaml(path, Reservoir)
 
 
-def _check_model(reservoir: Reservoir, known: ReservoirModel, box: "Box") -> None:
-    model, name = model_of(box), reservoir.name
+def _is_same(a: float | None, b: float | None) -> bool:
+    """Return whether two settings are the same, rounding apart."""
+    return a == b if a is None or b is None else math.isclose(a, b, rel_tol=1e-6)
+
+
+def _check_settings(source: str, known: ReservoirModel, model: ReservoirModel) -> None:
+    """Refuse other settings than those of the box; in words of YAML."""
+    made, of_box = (one.nonbonded.model_dump(mode="json") for one in (known, model))
     for key in Nonbonded.model_fields:
-        given, of_box = getattr(known.nonbonded, key), getattr(model.nonbonded, key)
-        same = given == of_box if None in (given, of_box) else math.isclose(given, of_box, rel_tol=1e-6)
-        if not same:
-            raise InvalidInput(f"reservoir {name}: model.nonbonded.{key}: made with {given}, the box has {of_box}")
-    if not math.isclose(known.ion_charge_scale, model.ion_charge_scale, rel_tol=1e-6):
-        raise InvalidInput(
-            f"reservoir {name}: model.ion_charge_scale: made with {known.ion_charge_scale:g}, the box has "
-            f"{model.ion_charge_scale:g}"
-        )
+        if not _is_same(getattr(known.nonbonded, key), getattr(model.nonbonded, key)):
+            given, has = ("none" if one[key] is None else str(one[key]).lower() for one in (made, of_box))
+            raise InvalidInput(f"{source}: model.nonbonded.{key}: made with {given}, the box has {has}")
+    scales = (known.ion_charge_scale, model.ion_charge_scale)
+    if None not in scales and not _is_same(*scales):
+        raise InvalidInput(f"{source}: model.ion_charge_scale: made with {scales[0]:g}, the box has {scales[1]:g}")
+
+
+def _check_model(source: str, known: ReservoirModel, box: "Box") -> None:
+    model = model_of(box)
+    _check_settings(source, known, model)
     for species, digest in model.species.items():
         if known.species.get(species, digest) != digest:
             raise InvalidInput(
-                f"reservoir {name}: model.species.{species}: made with other masses, charges, Lennard-Jones or bonded "
+                f"{source}: model.species.{species}: made with other masses, charges, Lennard-Jones or bonded "
                 "terms than the box has; make a reservoir with the force field of the box"
             )
 
@@ -273,16 +283,16 @@ def check_reservoir(reservoir: Reservoir, box: "Box", temperature: float, open_s
         temperature is another; unless given by hand, if the parameters of a species of both, the scale of the charges
         of ions, cutoff, switch, tail or the PME tolerance are others.
     """
-    name = reservoir.name
+    source = f"reservoir {reservoir.name}"
     for species in open_species:
         if species not in reservoir.species:
-            raise InvalidInput(f"reservoir {name}: has no activity of {species} (has: {', '.join(reservoir.species)})")
+            raise InvalidInput(f"{source}: has no activity of {species} (has: {', '.join(reservoir.species)})")
         if not box.counts.get(species):
             known = ", ".join(key for key, count in box.counts.items() if count)
-            raise InvalidInput(f"reservoir {name}: species.{species}: no such molecule in the box ({known})")
+            raise InvalidInput(f"{source}: species.{species}: no such molecule in the box ({known})")
     if abs(reservoir.temperature - temperature) > _SAME_TEMPERATURE:
         raise InvalidInput(
-            f"reservoir {name}: temperature: made at {reservoir.temperature:g} K, the stage is at {temperature:g} K"
+            f"{source}: temperature: made at {reservoir.temperature:g} K, the stage is at {temperature:g} K"
         )
     if reservoir.model is not None:
-        _check_model(reservoir, reservoir.model, box)
+        _check_model(source, reservoir.model, box)

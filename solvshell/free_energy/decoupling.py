@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT
+from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT, mean_with_error
 from solvshell.box import Box
 from solvshell.errors import InvalidInput
 from solvshell.free_energy.states import LEAST_OVERLAP, Samples, StateFreeEnergies, independent, part, solve
@@ -77,7 +77,7 @@ class Decoupling:
     ideal_kj_mol : float
         ``kT sum ln(c / (1 mol/L))`` with the concentrations c of `composition`. With `mu_ex_kj_mol` it is the chemical
         potential above that of the ideal gas at 1 mol/L of each.
-    volume_nm3 : float
+    volume_nm3, volume_stderr_nm3 : float
         ``<V^-m>^(-1/m)`` over the decoupled state with its m free molecules: that is ``<V^m>^(1/m)`` of the box without
         them, which belongs to mu_ex at constant pressure (the ideal molecules push the cell apart).
     smallest_overlap, n_independent : float, int
@@ -105,6 +105,7 @@ class Decoupling:
     stderr_kj_mol: float
     ideal_kj_mol: float
     volume_nm3: float
+    volume_stderr_nm3: float
     smallest_overlap: float
     n_independent: int
     own_images_kj_mol: float
@@ -220,11 +221,13 @@ def _states(stage: Decouple, found: StateFreeEnergies, samples: Samples, kT: flo
     )
 
 
-def _volume(records: pd.DataFrame, stage: Decouple) -> float:
-    """Return the volume in nm3 of the box without the set, as `Decoupling` defines it."""
+def _volume(records: pd.DataFrame, stage: Decouple) -> tuple[float, float]:
+    """Return the volume in nm3 of the box without the set, as `Decoupling` defines it, and its standard error."""
     decoupled = np.array(stage.visits)[records["window"].to_numpy()] == len(stage.states) - 1
     m = len(stage.molecules)
-    return float((records["volume_nm3"][decoupled] ** -m).mean() ** (-1 / m))
+    inverse = mean_with_error(records["volume_nm3"][decoupled].to_numpy() ** -m)
+    volume = float(inverse.mean ** (-1 / m))
+    return volume, volume * (inverse.stderr or 0.0) / inverse.mean / m  # a constant volume has no error
 
 
 def _composition(medium: Medium, stage: Decouple, volume: float) -> pd.DataFrame:
@@ -257,7 +260,7 @@ def decoupling(records: pd.DataFrame, stage: Decouple, medium: Medium) -> Decoup
     shares = _of_shares(samples, found)
     convergence = _convergence(shares, kT)
     found = _knowing_both_ways(found, shares["forward", 0.5], shares["reverse", 0.5])
-    volume = _volume(records, stage)
+    volume, volume_stderr = _volume(records, stage)
     composition = _composition(medium, stage, volume)
     of_set = composition[composition.species.isin(stage.molecules)]
     left = composition.species[composition.n_without_set > 0]
@@ -271,6 +274,7 @@ def decoupling(records: pd.DataFrame, stage: Decouple, medium: Medium) -> Decoup
         stderr_kj_mol=float(steps.stderr_kj_mol.iloc[-1]),
         ideal_kj_mol=float(kT * np.log(of_set.mol_per_l).sum()),
         volume_nm3=volume,
+        volume_stderr_nm3=volume_stderr,
         smallest_overlap=float(found.overlap.min()),
         n_independent=int(found.n_independent.min()),
         own_images_kj_mol=_own_images(medium, stage, volume),
