@@ -9,7 +9,10 @@ from pydantic import AfterValidator, Field, model_validator
 from solvshell.data import find, protocol_directory
 from solvshell.errors import InvalidInput
 from solvshell.files import validate, yaml_content
-from solvshell.stages import Dynamics, Minimize, Part, Stage, Windows, steps_of
+from solvshell.grand_canonical import GrandCanonical
+from solvshell.motion import Part
+from solvshell.reservoir import load_reservoir
+from solvshell.stages import Dynamics, Minimize, MovingStage, Stage, Windows, steps_of
 from solvshell.units import Mass, Temperature, Time
 
 #: dalton; three such hydrogens leave the carbon of a methyl group 4.5 of its 12
@@ -41,15 +44,21 @@ def _lighter_than_carbon(mass: float) -> float:
     return mass
 
 
-_TIMES = ("approach", "relax", "sample", "record_interval", "duration", "frame_interval", "log_interval")
+_TIMES = (
+    "approach", "relax", "sample", "record_interval", "duration", "frame_interval", "log_interval", "move_interval",
+)  # fmt: skip
 
 
-def _check_times(stage: Dynamics | Windows, field: str, timestep: float) -> None:
+def _check_times(stage: MovingStage, field: str, timestep: float) -> None:
     """Refuse times that are no whole number of time steps, and intervals that do not divide what they divide."""
     times = {key: getattr(stage, key, None) for key in _TIMES}
     divide = [("frame_interval", "duration")]
     if isinstance(stage, Windows):
         divide.append(("record_interval", "sample"))
+    elif isinstance(stage, GrandCanonical):
+        divide.append(("move_interval", "duration"))
+        switches = (stage.switching_times or {}).items()
+        times |= {f"switching_time.{name}": time for name, time in switches if time > 0}
     elif stage.until is not None:
         checks = {"until.minimum": stage.until.minimum, "until.check_interval": stage.until.check_interval}
         times |= checks
@@ -91,7 +100,7 @@ def _check_length(stages: Sequence[Stage], timestep: float) -> None:
 
 
 class Protocol(Part):
-    """Stages and what they share. The last stage, and no other, is production: plain dynamics, or windows.
+    """Stages and what they share. The last stage, and no other, is production: dynamics, windows, or grand canonical.
 
     With `constraints: h_bonds` all bonds to hydrogen are rigid; `hydrogen_mass` moves mass from heavy atoms to the
     hydrogens bonded to them. Both act on a copy of the Box's system.
@@ -122,8 +131,8 @@ class Protocol(Part):
         last = self.stages[-1]
         if not getattr(last, "production", False):
             raise ValueError(
-                f"stages: the last one ({last.name}) must be dynamics with 'production: true', or windows "
-                "(umbrella, decouple)"
+                f"stages: the last one ({last.name}) must be dynamics with 'production: true', grand_canonical, or "
+                "windows (umbrella, decouple)"
             )
         _check_length(self.stages, self.timestep)
         names = [stage.name for stage in self.stages]
@@ -138,7 +147,13 @@ class Protocol(Part):
         return stage if isinstance(stage, Windows) else None
 
     @property
-    def production(self) -> Dynamics:
+    def grand_canonical(self) -> GrandCanonical | None:
+        """The last stage if it is one in which molecules come and go."""
+        stage = self.stages[-1]
+        return stage if isinstance(stage, GrandCanonical) else None
+
+    @property
+    def production(self) -> Dynamics | GrandCanonical:
         """The production stage.
 
         Raises
@@ -147,7 +162,7 @@ class Protocol(Part):
             If the last stage is made of windows: what it samples is no liquid in equilibrium.
         """
         stage = self.stages[-1]
-        if not isinstance(stage, Dynamics):
+        if not isinstance(stage, Dynamics | GrandCanonical):
             raise InvalidInput(
                 f"protocol {self.name} ends in windows ({stage.name}), not in production: it offers a free energy, "
                 "by 'solvshell analyze' and 'solvshell report', and nothing else"
@@ -191,11 +206,40 @@ def _at(content: dict[str, Any], temperature: float) -> dict[str, Any]:
     return content | {"stages": stages}
 
 
-def load_protocols(name: str | Path) -> dict[str | None, Protocol]:
+def _with_reservoir(content: dict[str, Any], path: Path, reservoir: Path | None) -> dict[str, Any]:
+    """Return the content of a protocol file with what its reservoir's file says, instead of where that file is."""
+    stages = content.get("stages")
+    stages = list(stages) if isinstance(stages, list) else []
+    open_ones = [
+        index for index, one in enumerate(stages) if isinstance(one, dict) and one.get("kind") == "grand_canonical"
+    ]
+    if reservoir is not None and not open_ones:
+        raise InvalidInput(f"--reservoir: {path} has no stage of kind grand_canonical, to which one belongs")
+    for index in open_ones:
+        given = stages[index].get("reservoir")
+        if given is None and reservoir is None:
+            raise InvalidInput(
+                f"{path}: stages.{index}.reservoir: missing; name the file of a reservoir there or by --reservoir "
+                "('solvshell reservoir' makes one)"
+            )
+        if reservoir is not None or isinstance(given, str):
+            held = load_reservoir(reservoir or path.parent / str(given))
+            stages[index] = {**stages[index], "reservoir": held.model_dump(mode="json")}
+    return content if not open_ones else content | {"stages": stages}
+
+
+def load_protocols(name: str | Path, reservoir: Path | None = None) -> dict[str | None, Protocol]:
     """Return the protocols of a file given by path, or by bare name for a shipped one.
 
     A file with `temperatures: [278.15 K, 288.15 K]`, whose stages have `temperature: each` (or `ramp_to: each`), makes
-    a plain protocol for each of them.
+    a plain protocol for each of them. Of a reservoir that a grand-canonical stage names, by a path from the folder of
+    the file, the protocol holds the content.
+
+    Parameters
+    ----------
+    name : str or Path
+    reservoir : Path, optional
+        File of the reservoir of grand-canonical stages, whatever reservoir they name.
 
     Returns
     -------
@@ -211,6 +255,7 @@ def load_protocols(name: str | Path) -> dict[str | None, Protocol]:
     content = yaml_content(path)
     if not isinstance(content, dict):
         return {None: validate(Protocol, content, str(path))}
+    content = _with_reservoir(content, path, reservoir)
     fields = [f"stages.{index}.{key}" for index, key in _fields_of_each(content)]
     if "temperatures" not in content:
         if fields:
@@ -225,7 +270,7 @@ def load_protocols(name: str | Path) -> dict[str | None, Protocol]:
     }
 
 
-def load_protocol(name: str | Path) -> Protocol:
+def load_protocol(name: str | Path, reservoir: Path | None = None) -> Protocol:
     """Return the one protocol of a file that has no series of temperatures; see `load_protocols`.
 
     Raises
@@ -233,7 +278,7 @@ def load_protocol(name: str | Path) -> Protocol:
     InvalidInput
         If there is no such protocol, a field of it is wrong, or it is a series.
     """
-    found = load_protocols(name)
+    found = load_protocols(name, reservoir)
     if None not in found:
         raise InvalidInput(
             f"protocol {str(name)!r}: a series of {len(found)} temperatures, where one protocol is expected"

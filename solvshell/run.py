@@ -48,9 +48,29 @@ class Run:
         return self.path / "analysis"
 
     @property
+    def sampled_path(self) -> Path:
+        """Folder of the box whose atoms are those of the trajectory."""
+        return self.path / ("box" if self.protocol.grand_canonical is None else "pool")
+
+    @property
     def topology_path(self) -> Path:
-        """The topology of all trajectories."""
-        return self.path / "box" / "topology.cif"
+        """The topology of the trajectory."""
+        return self.sampled_path / "topology.cif"
+
+    @property
+    def occupancy_path(self) -> Path:
+        """Which molecules were there in each frame of the trajectory, where molecules come and go."""
+        return self.path / "occupancy.csv"
+
+    @property
+    def moves_path(self) -> Path:
+        """The attempts to insert and to delete molecules, where they come and go."""
+        return self.path / "moves.csv"
+
+    @property
+    def conformers_path(self) -> Path:
+        """Folder of the conformers that molecules are inserted in."""
+        return self.path / "conformers"
 
     @property
     def is_done(self) -> bool:
@@ -68,6 +88,21 @@ class Run:
         """
         self.check_inputs()
         return Box.load(self.path / "box")
+
+    @cached_property
+    def sampled(self) -> Box:
+        """The box whose atoms are those of the trajectory.
+
+        It is the box that was run; where molecules come and go, that box with all molecules that the files have room
+        for (`solvshell.md.grand.pool_box.pool_box`), of which `occupancy_path` tells when they were there.
+
+        Raises
+        ------
+        InvalidInput
+            As for `box`.
+        """
+        self.check_inputs()
+        return Box.load(self.sampled_path)
 
     @cached_property
     def protocol(self) -> Protocol:
@@ -165,12 +200,14 @@ def input_records(record: Mapping[str, Any]) -> dict[str, FileRecord]:
 def output_hashes(run: Run) -> dict[str, dict[str, Any]]:
     """Return ``{"bytes": n, "sha256": text}`` of every file that a run has written, by its path in the folder.
 
-    These are the trajectories, the log, what windows have recorded, and the last checkpoint; ``done.json`` keeps them,
-    so that `solvshell verify` can tell whether a file is still that one.
+    These are the trajectories, the log, what windows or moves have recorded, and the last checkpoint; ``done.json``
+    keeps them, so that `solvshell verify` can tell whether a file is still that one.
     """
     windows = run.protocol.windows
     written = [run.equilibration_path, run.trajectory_path, run.log_path]
     written += [] if windows is None else [run.path / f"{windows.kind}.{kind}" for kind in ("csv", "json")]
+    if run.protocol.grand_canonical is not None:
+        written += [run.occupancy_path, run.moves_path, *sorted(run.conformers_path.iterdir())]
     checkpoints = [path for path in run.checkpoint_path.iterdir() if path.name.isdigit()]
     written += sorted(max(checkpoints, key=lambda path: int(path.name)).iterdir())
     return {str(path.relative_to(run.path)): file_record(path) for path in written if path.is_file()}
@@ -202,12 +239,15 @@ def check_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None =
     InvalidInput
         If the folder holds something else: another box, protocol or seed; or if the box is not made for the protocol.
     """
+    from solvshell.md.grand.pool_box import check_grand_canonical
     from solvshell.md.windows import check_windows  # which knows runs
 
     box = Box.load(box_path)
     refuse_rigid_network(box.system, protocol)
     if protocol.windows is not None:
         check_windows(protocol.windows, box)
+    if protocol.grand_canonical is not None:
+        check_grand_canonical(protocol.grand_canonical, box)
     check_seed(seed or 0)
     if path.exists() and not path.is_dir():
         raise InvalidInput(f"{path}: is a file; give a folder for the run")
@@ -215,8 +255,16 @@ def check_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None =
         _same_run(Run.load(path), box_path, protocol, seed)
 
 
+def input_names(protocol: Protocol) -> list[str]:
+    """Return the files that a run with a protocol begins with, by their paths in its folder."""
+    boxes = ["box"] if protocol.grand_canonical is None else ["box", "pool"]
+    return ["protocol.yaml", *(f"{box}/{name}" for box in boxes for name in (*CONTENT, RECORD))]
+
+
 def make_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = None) -> Run:
     """Return the run of a folder, made if the folder does not exist; `check_run` has refused what is wrong."""
+    from solvshell.md.grand.pool_box import pool_box, room_of
+
     if path.exists() and any(path.iterdir()):
         return Run(path)
     if path.exists():
@@ -224,8 +272,10 @@ def make_run(path: Path, box_path: Path, protocol: Protocol, seed: int | None = 
     with whole_folder(path) as folder:
         shutil.copytree(box_path, folder / "box")
         write_atomically(folder / "protocol.yaml", to_yaml(protocol))
-        inputs = ["protocol.yaml", *(f"box/{name}" for name in (*CONTENT, RECORD))]
-        files = {name: file_record(folder / name) for name in inputs}
+        if protocol.grand_canonical is not None:
+            box = Box.load(box_path)
+            pool_box(box, room_of(protocol.grand_canonical, box)).save(folder / "pool")
+        files = {name: file_record(folder / name) for name in input_names(protocol)}
         write_record(folder / RECORD, provenance(seed=seed or 0, files=files, starts=[]))
     return Run(path)
 

@@ -4,17 +4,11 @@ from abc import ABC, abstractmethod
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from solvshell.units import Density, Energy, Force, Heat, Length, Pressure, Rate, Spring, Temperature, Time
-
-Name = Annotated[str, Field(pattern=r"^[\w.-]+$")]
-
-
-class Part(BaseModel):
-    """A piece of a protocol: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from solvshell.grand_canonical import GrandCanonical
+from solvshell.motion import Motion, Name, Part
+from solvshell.units import Density, Energy, Force, Heat, Length, Spring, Temperature, Time
 
 
 class Minimize(Part):
@@ -40,19 +34,6 @@ class Until(Part):
     n_independent: Annotated[int, Field(ge=10)] = 50
     density: Density = 0.005
     energy: Heat = 3.0
-
-
-class Motion(Part):
-    """What all molecular dynamics state: at constant pressure if `pressure` is given, at constant volume otherwise.
-
-    The thermostat is LangevinMiddle with `friction`.
-    """
-
-    name: Name
-    temperature: Temperature
-    pressure: Pressure | None = None
-    friction: Rate = 1.0
-    log_interval: Time
 
 
 class Dynamics(Motion):
@@ -255,7 +236,10 @@ class Decouple(Windows):
         return len(self.visits)
 
 
-Stage = Annotated[Minimize | Dynamics | Umbrella | Decouple, Field(discriminator="kind")]
+#: what is advanced in time steps
+MovingStage = Dynamics | Windows | GrandCanonical
+
+Stage = Annotated[Minimize | Dynamics | Umbrella | Decouple | GrandCanonical, Field(discriminator="kind")]
 
 
 def steps_of(time: float, timestep: float) -> int:

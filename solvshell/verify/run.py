@@ -7,7 +7,7 @@ from solvshell.errors import InvalidInput
 from solvshell.md.checkpoints import Unusable, load_position, numbered
 from solvshell.md.outputs import output_names
 from solvshell.provenance import RECORD
-from solvshell.run import Run, input_records
+from solvshell.run import Run, input_names, input_records
 from solvshell.stages import steps_of
 from solvshell.verify.notes import of_force_field, of_starts, of_versions
 from solvshell.verify.recorded import Finding, Record, became_of_all, files_of, open_record
@@ -17,6 +17,14 @@ from solvshell.xtc import frame_heads
 DONE = "done.json"
 
 
+def _expected(run: Run) -> list[str]:
+    """Return the files that a run began with, as far as its protocol, which may be damaged, tells."""
+    try:
+        return input_names(run.protocol)
+    except InvalidInput:
+        return ["protocol.yaml", *(f"box/{name}" for name in (*CONTENT, RECORD))]
+
+
 def _inputs(run: Run, record: Record) -> Iterator[Finding]:
     """Yield what became of the box and the protocol that a run began with."""
     try:
@@ -24,7 +32,7 @@ def _inputs(run: Run, record: Record) -> Iterator[Finding]:
     except InvalidInput as error:
         yield Finding(run.path / RECORD, "changed", str(error).partition("\n")[0])
         records = {}
-    yield from became_of_all(run.path, records, ("protocol.yaml", *(f"box/{name}" for name in (*CONTENT, RECORD))))
+    yield from became_of_all(run.path, records, _expected(run))
     box_record, opened = open_record(run.path / "box" / RECORD)
     if opened.is_bad and f"box/{RECORD}" not in records:
         yield opened
