@@ -1,5 +1,6 @@
 """The moves of a run: the rows of ``moves.csv``, and what those of one species cost and came to."""
 
+import math
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -49,7 +50,7 @@ class Attempts:
         Of both directions together.
     dissipation_kt, dissipation_stderr_kt : float
         W_d: half of what a switch there and one back cost together, by the medians, which for Gaussian works are the
-        means and which an insertion on top of an atom does not spoil.
+        means and which an insertion on top of an atom does not spoil. Half of d ln z / dN is in it.
     gaussian_acceptance : float
         That this dissipation would let through.
     works : Crooks
@@ -136,7 +137,7 @@ def attempts(moves: pd.DataFrame, temperature: float) -> Attempts:
     """Return what the moves of one species, in the order of time, cost and came to.
 
     Works at different numbers of molecules are pooled without a correction. The net work w holds the ideal part of its
-    own N and V, and a stationary run tries insertions and deletions at the same N, with the weight that each N has: then
+    own N and V, and a stationary run tries insertions and deletions at the same N, each N as often as it occurs: then
     P_insertion(w) / P_deletion(-w) = exp(w) exactly, summed over all N. In a run that is not stationary, F is to first
     order ln z of the box at the N that it has, less the ln z imposed: insertions see half a molecule more, deletions
     half a molecule less.
@@ -160,7 +161,7 @@ def attempts(moves: pd.DataFrame, temperature: float) -> Attempts:
         deletions=_tried(moves[~is_insertion], temperature),
         acceptance=mean_with_error(moves.accepted.to_numpy(float)) if len(moves) else None,
         dissipation_kt=dissipation,
-        dissipation_stderr_kt=float(np.hypot(*(error for _, error in medians))) / 2,
+        dissipation_stderr_kt=math.hypot(*(error for _, error in medians)) / 2,
         gaussian_acceptance=gaussian_acceptance(dissipation) if np.isfinite(dissipation) else np.nan,
         works=crooks(w, is_insertion),
         n_exploded=int(outcomes.get("exploded", 0)),

@@ -1,4 +1,4 @@
-"""Works there and back: the free energy between them, where their distributions cross, and whether they belong together.
+"""Works there and back: the free energy between them, where they cross, and whether they belong together.
 
 Crooks, Phys. Rev. E 60, 2721 (1999): the distributions of the works of a switch and of its reverse, each begun in
 equilibrium, obey ln(P_forward(w) / P_reverse(-w)) = w - F in units of kT, however fast the switch is. Given a value w,

@@ -1,5 +1,7 @@
 """How works are distributed: there, and back with the other sign, on one axis."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -21,10 +23,10 @@ def _edges(signed: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = float(near.min()), float(near.max())
     n_bins = int(np.clip(2 * len(near) ** (1 / 3), _FEWEST_BINS, _MOST_BINS))
     width = max((high - low) / n_bins, _NARROWEST_KT)
-    return low + width * np.arange(int(np.ceil((high - low) / width + 1e-9)) + 1)
+    return np.asarray(low + width * np.arange(int(np.ceil((high - low) / width + 1e-9)) + 1))
 
 
-def _density(works: NDArray[np.float64], edges: NDArray[np.float64]) -> tuple[NDArray[np.int64], ...]:
+def _density(works: NDArray[np.float64], edges: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
     """Return counts, density per kT and its error; works beyond the bins are among those that are counted."""
     counts = np.histogram(works[np.isfinite(works)], edges)[0]
     share, widths = counts / max(len(works), 1), np.diff(edges)

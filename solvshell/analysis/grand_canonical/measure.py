@@ -80,27 +80,36 @@ def _pair(estimate: Estimate | None) -> tuple[float, float]:
     return estimate.mean, np.nan if estimate.stderr is None else estimate.stderr
 
 
-def _works_agree(moves: Attempts) -> str:
-    offset, stderr = moves.works.free_energy_kt, moves.works.stderr_kt
-    if not stderr <= _LARGEST_ERROR_KT:
+def _agree(offset_kt: float, stderr_kt: float) -> str:
+    """Return whether ln z by the works is that which was imposed."""
+    if not stderr_kt <= _LARGEST_ERROR_KT:
         return "inconclusive"
-    return "agrees" if abs(offset) < _SIGNIFICANCE * stderr else "differs"
+    return "agrees" if abs(offset_kt) < _SIGNIFICANCE * stderr_kt else "differs"
 
 
 def _of_reservoir(
     species: str, reservoir: Reservoir, found: Molecules, moves: Attempts, volume: Estimate
 ) -> list[object]:
-    """Return the columns from ``beta_mu`` to ``mu_ex_reservoir_stderr``."""
+    """Return the columns from ``beta_mu`` to ``mu_ex_reservoir_stderr``.
+
+    ln z of the works is that of the numbers of molecules that the run happened to have: it moves with their mean by 1 /
+    var(N), and mu_ex, at their density, by 1 / var(N) - 1 / N. So their error is in that of both.
+    """
     held, works, kT = reservoir.species[species], moves.works, kT_kj_mol(reservoir.temperature)
-    beta_mu = float(np.log(held.activity))
-    density = found.n.mean / volume.mean
-    mu_ex = kT * (beta_mu + works.free_energy_kt - np.log(density)) if density else np.nan
-    of_density = (found.n.stderr or np.nan) / found.n.mean if found.n.mean else np.nan
+    n, n_stderr = _pair(found.n)
+    per_molecule = 1 / found.variance if found.variance else np.nan
+    beta_mu, stderr, crossing_stderr = (
+        float(np.log(held.activity)),
+        float(np.hypot(works.stderr_kt, n_stderr * per_molecule)),
+        float(np.hypot(works.crossing_stderr_kt, n_stderr * per_molecule)),
+    )
+    mu_ex = kT * (beta_mu + works.free_energy_kt - np.log(n / volume.mean)) if n else np.nan
+    mu_ex_stderr = kT * np.hypot(works.stderr_kt, n_stderr * (per_molecule - 1 / n)) if n else np.nan
     return [
         beta_mu, held.activity, reservoir.adams_parameter(species, volume.mean), reservoir.fugacity_bar(species),
-        beta_mu + works.free_energy_kt, works.stderr_kt, beta_mu + works.crossing_kt, works.crossing_stderr_kt,
-        _works_agree(moves), works.slope, works.slope_stderr, works.status, works.n_shared,
-        mu_ex, kT * np.hypot(works.stderr_kt, of_density), held.mu_ex, held.mu_ex_error,
+        beta_mu + works.free_energy_kt, stderr, beta_mu + works.crossing_kt, crossing_stderr,
+        _agree(works.free_energy_kt, stderr), works.slope, works.slope_stderr, works.status, works.n_shared,
+        mu_ex, mu_ex_stderr, held.mu_ex, held.mu_ex_error,
     ]  # fmt: skip
 
 
