@@ -27,6 +27,7 @@ from solvshell.analysis.look import Look, look_at
 from solvshell.analysis.memory import peak_samples, settled
 from solvshell.analysis.peaks import Shell, first_shell
 from solvshell.analysis.potential_of_mean_force import potential_of_mean_force
+from solvshell.analysis.presence import Presence
 from solvshell.analysis.rdf import PairCounts, fine_counts, rdf_table
 from solvshell.analysis.reading.recognize import recognize
 from solvshell.analysis.residence import residence_times
@@ -195,6 +196,7 @@ def analyze(
     universe: Universe,
     species: SpeciesFile,
     *,
+    presence: Presence | None = None,
     log: pd.DataFrame | None = None,
     source: dict[str, str] | None = None,
     dynamics: str | None = None,
@@ -224,6 +226,8 @@ def analyze(
         From `open_trajectory`.
     species
         What to look at.
+    presence
+        Which molecules are there in each frame, where some come and go.
     log
         The run's log of the same production time (``time_ps``, ``temperature_k``, ...), for the temperature.
     source
@@ -269,7 +273,7 @@ def analyze(
         "stop": stop,
         "step": step,
     }
-    sites = select_sites(universe, recognize(universe, species))
+    sites = select_sites(universe, recognize(universe, species), presence)
     look = look_at(sites, shell, farthest=species.capture_angstrom or CAPTURE_ANGSTROM, r_max=r_max, how=how, rng=rng)
     dropped = settled(look)
     first_frame = int(look.geometry.block_starts[dropped.n_blocks])

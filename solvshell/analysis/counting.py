@@ -14,8 +14,9 @@ FRAMES_AT_ONCE = 64
 class _Batch:
     """Room for the coordinates and cells of some frames."""
 
-    def __init__(self, n_columns: int) -> None:
-        self.coordinates = np.empty((FRAMES_AT_ONCE, 3, n_columns), np.float32)
+    def __init__(self, n_centers: int, n_points: int) -> None:
+        self.coordinates = np.empty((FRAMES_AT_ONCE, 3, n_centers + 2 * n_points), np.float32)
+        self.present = np.ones((FRAMES_AT_ONCE, n_points), bool)
         self.cells = pairs.Cell(
             np.empty((FRAMES_AT_ONCE, 3, 3)),
             np.empty((FRAMES_AT_ONCE, 3)),
@@ -43,8 +44,8 @@ class PairCounter:
         self, centers: pairs.Centers, points: pairs.Points, edges: np.ndarray, reach: np.ndarray, counts: np.ndarray
     ) -> None:
         self._centers, self._points, self._edges, self._reach, self._counts = centers, points, edges, reach, counts
-        n_columns = len(centers.species) + 2 * len(points.site)
-        self._batch, self._other = _Batch(n_columns), _Batch(n_columns)
+        size = len(centers.species), len(points.site)
+        self._batch, self._other = _Batch(*size), _Batch(*size)
         self._rows = tuple(np.empty(4096, dtype) for dtype in pairs.COLUMNS)
         self._pool = ThreadPoolExecutor(1)
         self._pending: Future[None] | None = None
@@ -66,9 +67,14 @@ class PairCounter:
         """Return where to write the coordinates of the next frame; see `pairs.count_frames`."""
         return self._batch.coordinates[self._batch.n]
 
-    def add(self, cell: pairs.Cell, block: int) -> None:
-        """Take over the frame whose coordinates have been written."""
+    def add(self, cell: pairs.Cell, block: int, present: np.ndarray | None = None) -> None:
+        """Take over the frame whose coordinates have been written.
+
+        `present` says which points are there, shape (n_points,): given for every frame, or for none where all are.
+        """
         batch = self._batch
+        if present is not None:
+            batch.present[batch.n] = present
         arrays: tuple[Any, ...] = batch.cells
         for array, value in zip(arrays, cell, strict=True):
             array[batch.n] = value
@@ -92,7 +98,7 @@ class PairCounter:
     def _count(self, batch: _Batch) -> None:
         n_per_frame = np.zeros(batch.n, np.int64)
         self._rows = pairs.count_frames(
-            batch.coordinates, self._centers, self._points, batch.cells, self._edges, self._reach,
+            batch.coordinates, batch.present, self._centers, self._points, batch.cells, self._edges, self._reach,
             batch.blocks[: batch.n], self._counts, self._rows, n_per_frame,
         )  # fmt: skip
         n_rows = n_per_frame.sum()

@@ -162,7 +162,8 @@ def exchange_table(shells: FirstShells, window_ps: float = WINDOW_PS) -> pd.Data
     chi2(0.975, 2 n + 2) / 2 (Biometrika 28, 437, 1936), so that also none seen has an upper bound. Where events scatter
     more than independent ones over centers or blocks of time, phi times (their `dispersion`), they are taken as bursts
     of phi each, of which n / phi were seen: the interval is phi times that of the count n / phi. Numbers are empty
-    where the shell lacks a cutoff or the run is shorter than what an exchange takes.
+    where the shell lacks a cutoff, the run is shorter than what an exchange takes, or molecules come and go: those that
+    vanish have not left, and what passes between two frames is outside of time.
 
     Raises
     ------
@@ -178,7 +179,7 @@ def exchange_table(shells: FirstShells, window_ps: float = WINDOW_PS) -> pd.Data
     rows = []
     for i, center in enumerate(shells.sites.centers):
         sides = [*names[np.unique(partner_of_site[shells.cutoffs[i] != 0])], NONE]
-        known = end > first and not lacks_cutoff(shells.cutoffs)[i]
+        known = end > first and not lacks_cutoff(shells.cutoffs)[i] and shells.sites.presence is None
         n_centers = len(center.atoms)
         watched_ns = n_centers * (end - first) * shells.timestep_ps / 1000
         exposures = np.full(n_centers, end - first), np.full(max(0, end - first), n_centers)

@@ -87,7 +87,7 @@ def free_molecules(shells: FirstShells) -> np.ndarray:
     met, first = np.unique(contacts.frame.astype(np.int64) * n_numbers + contacts.molecule, return_index=True)
     place = partner_of_site[contacts.site[first]] * shells.n_frames + met // n_numbers
     bound = np.bincount(place, minlength=len(partners) * shells.n_frames).reshape(len(partners), -1)
-    return np.array(list(sites.n_molecules.values()))[:, None] - bound
+    return sites.molecules_in(shells.frames) - bound
 
 
 def _n_independent(odds: Estimate) -> float:
@@ -147,8 +147,8 @@ def exchange_free_energy(shells: FirstShells, volumes: np.ndarray, temperature: 
     kT = np.nan if temperature is None else kT_kj_mol(temperature)
     per_mol_l = float((1 / volumes).mean()) * _MOL_L_PER_A3
     partners = list(shells.sites.n_molecules)
-    totals = np.array(list(shells.sites.n_molecules.values()))[:, None, None]
-    outside = {"free": free_molecules(shells)[..., None], "total": totals}
+    totals = shells.sites.molecules_in(shells.frames)
+    outside = {"free": free_molecules(shells)[..., None], "total": totals[..., None]}
     numbers = molecules_per_center(shells)
     rows = [
         (

@@ -15,6 +15,7 @@ from MDAnalysis.lib.mdamath import triclinic_vectors
 
 from solvshell.analysis import pairs
 from solvshell.analysis.counting import PairCounter
+from solvshell.analysis.presence import Presence
 from solvshell.analysis.reading.frames import box_of
 from solvshell.analysis.sites import MoleculesAre, Sites, sites_from_atoms
 from solvshell.errors import InvalidInput
@@ -126,6 +127,8 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         Upper end of g(r) in Å; half the narrowest width of the first box and at most 12 Å if left out.
     capture_radius
         Contacts up to this distance in Å are kept.
+    presence
+        Which molecules are there in each frame, where some come and go; those that are not make no pairs.
 
     Attributes
     ----------
@@ -171,10 +174,16 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
         molecules_are: MoleculesAre = "residues",
         r_max: float | None = None,
         capture_radius: float = CAPTURE_ANGSTROM,
+        presence: Presence | None = None,
         verbose: bool = False,
     ) -> None:
         sites = sites_from_atoms(
-            centers, partners, reference_sites=reference_sites or {}, anions=anions, molecules_are=molecules_are
+            centers,
+            partners,
+            reference_sites=reference_sites or {},
+            anions=anions,
+            molecules_are=molecules_are,
+            presence=presence,
         )
         self._look_at(sites, r_max, capture_radius, verbose)
 
@@ -218,11 +227,10 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
             neighbors >= 0,
         )
         self._reach = np.array([capture_radius if site.coordinating else -1.0 for site in sites.sites])
-        # Where a point is a center of mass, any atom keeps its place until that is known.
-        points = np.concatenate(
-            [np.zeros(site.n_points, int) if site.molecules else site.atoms.indices for site in sites.sites]
-        )
+        # Where a point is a center of mass, an atom of its molecule keeps its place until that is known.
+        points = np.concatenate([site.point_atoms for site in sites.sites])
         centers = np.concatenate([center.atoms.indices for center in all_centers])
+        self._point_atoms = points
         self._atoms = np.concatenate([centers, points, np.where(neighbors >= 0, neighbors, points)])
         ends = len(centers) + np.cumsum([0, *(site.n_points for site in sites.sites)])
         self._molecules = [
@@ -293,7 +301,9 @@ class SolvationGeometry(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has n
             finite = finite and bool(np.isfinite(room[:, where]).all())
         if not finite:
             raise InvalidInput(f"trajectory: frame {self._ts.frame} has coordinates that are not finite numbers")
-        self._counter.add(self._cell, self._block_of_frame[i])
+        presence = self.sites.presence
+        present = None if presence is None else presence.of(self._point_atoms, self._ts.frame)
+        self._counter.add(self._cell, self._block_of_frame[i], present)
 
     def _get_aggregator(self) -> ResultsGroup:
         return ResultsGroup(

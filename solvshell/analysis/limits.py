@@ -15,6 +15,12 @@ RESIDENCE_TIMES_PER_RUN = 10
 CEILING = "not_equilibrated"
 #: of a source: what says that its frames are not those that the run wrote
 CHANGED = "changed"
+#: The tables that have no numbers where molecules come and go, and why.
+TIMES = ("residence", "residence_decays", "exchange")
+NOT_PHYSICAL = (
+    "molecules come and go, between frames and outside of time: residence times and rates of exchange are not physical "
+    "and left out; all else is counted from the molecules that are there in each frame"
+)
 
 
 def _longest_stays(found: Findings, run_ps: float) -> list[str]:
@@ -37,7 +43,7 @@ def _pairs_of(tables: Tables, status: str) -> list[str]:
     return [pair_name(row) for row in rows if pair_name(row) in counted]
 
 
-def _unresolved(thermodynamics: dict[str, Any], tables: Tables, found: Findings) -> list[str]:
+def _unresolved(sites: Sites, thermodynamics: dict[str, Any], tables: Tables, found: Findings) -> list[str]:
     """Return the quantities with too few samples; but not a fixed volume, nor a partner without a shell."""
     no_shell = _pairs_of(tables, "no_shell")
     names = [name for name, value in thermodynamics.items() if not value["resolved"] and value["stderr"] is not None]
@@ -55,7 +61,7 @@ def _unresolved(thermodynamics: dict[str, Any], tables: Tables, found: Findings)
         if state is None or not state.is_resolved_share:
             seen = " (none seen)" if state is not None and state.mean == 0 else ""
             names.append(f"{row['state']} of {row['center']}{seen}")
-    for row in residence_rows(found):
+    for row in [] if sites.presence else residence_rows(found):
         if not row["resolved"] and pair_name(row) not in no_shell:
             names.append(f"residence {pair_name(row)}")
     return names
@@ -99,6 +105,8 @@ def _notes(sites: Sites, tables: Tables, found: Findings, flags: dict[str, Any],
     notes = []
     if flags["demonstration"]:
         notes.append(f"demonstration: {sites.n_centers} centers, fewer than {DEMONSTRATION_BELOW_CENTERS}")
+    if flags["not_physical"]:
+        notes.append(NOT_PHYSICAL)
     if flags["no_plateau"]:
         notes.append("no plateau found; the second half is used")
     if flags["not_equilibrated"]:
@@ -127,7 +135,7 @@ def limits(
 
     ``demonstration``, ``not_equilibrated`` and ``no_plateau`` are true or false; ``incomplete`` lists the pairs whose
     contacts cannot be counted, ``short_draws`` those whose errors of g(r) are lower bounds, ``unresolved`` the
-    quantities with too few independent samples.
+    quantities with too few independent samples, ``not_physical`` the tables left empty because molecules come and go.
 
     Parameters
     ----------
@@ -142,7 +150,8 @@ def limits(
         "no_plateau": settings.no_plateau,
         "incomplete": _pairs_of(tables, "too_few_samples"),
         "short_draws": [pair_name(row) for row in peak_rows(tables, found) if row["draws_shorter_than_memory"]],
-        "unresolved": _unresolved(thermodynamics, tables, found),
+        "not_physical": list(TIMES) if sites.presence else [],
+        "unresolved": _unresolved(sites, thermodynamics, tables, found),
     }
     notes = _notes(sites, tables, found, flags, run_ps)
     if CHANGED in settings.source:

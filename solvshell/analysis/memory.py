@@ -44,7 +44,8 @@ def settled(look: Look) -> Equilibration:
     """Return what to drop from the start.
 
     Who solvates whom settles last, and need not show in the volume or the total coordination number, where an anion
-    takes the place of a solvent molecule one for one: each partner's number is looked at.
+    takes the place of a solvent molecule one for one: each partner's number is looked at; and where molecules come and
+    go, how many of each there are in the box.
     """
     shells = look.shells_within(look.cutoffs)
 
@@ -53,6 +54,7 @@ def settled(look: Look) -> Equilibration:
         for of_centers in (sum(numbers.values()), *numbers.values()):
             yield _about_means(np.asarray(of_centers), look.sites)
         yield look.geometry.volumes
+        yield from (n for n in look.sites.molecules_in(look.geometry.frames) if not is_constant(n))
 
     return equilibration(series(), look.geometry.block_starts)
 
@@ -62,12 +64,17 @@ def _memories(look: Look, shells: FirstShells, first_frame: int) -> Iterator[tup
 
     That of the peak is that of the pairs of each center in its window. Where these are not known (a pair without a
     peak, a reference site or center, a window beyond the capture radius) the coordination numbers stand in, that with
-    the partner or with all, whichever remembers longer. So does, for g(r), the volume: unless that is constant. Numbers
-    that never change may remember all the run.
+    the partner or with all, whichever remembers longer. So do, for g(r), the volume and the number of pairs: unless
+    they are constant. Numbers that never change may remember all the run.
     """
     geometry, sites = look.geometry, look.sites
+
+    def of_box(pair: PairCounts) -> float:
+        n_pairs = sites.n_pairs(pair.center, pair.site, geometry.frames[first_frame:])
+        changing = (series for series in (volumes, n_pairs) if not is_constant(series))
+        return max(map(_inefficiency, changing), default=1.0)
+
     volumes = geometry.volumes[first_frame:]
-    of_volume = 1.0 if is_constant(volumes) else _inefficiency(volumes)
     captured = captured_shells(geometry, sites, first_frame).contacts
     numbers = _numbers_of_partners(shells)
     total = total_per_center(shells)
@@ -84,7 +91,7 @@ def _memories(look: Look, shells: FirstShells, first_frame: int) -> Iterator[tup
             of_peak = _inefficiency(pairs_at_peak(pair, j, shell, captured, shells.n_frames))
         else:
             of_peak = standing_in(pair)
-        yield max(of_peak, of_volume), of_peak
+        yield max(of_peak, of_box(pair)), of_peak
 
 
 def peak_samples(look: Look, shells: FirstShells, first_block: int, n_bootstrap: int, seed: int) -> list[PeakSamples]:

@@ -57,6 +57,11 @@ class Molecules:
         self._weights = (atoms.masses / total[molecule])[order]
         self._starts = np.concatenate([[0], np.cumsum(np.bincount(molecule))])
 
+    @property
+    def first_atoms(self) -> np.ndarray:
+        """One atom of each molecule, by index in the universe, shape (n_molecules,)."""
+        return self._atoms[self._starts[:-1]]
+
     def centers_of_mass(self, positions: np.ndarray, cell: pairs.Cell, out: np.ndarray) -> None:
         """Write the centers of mass in Å into `out`, shape (3, n_molecules), from all positions (n_atoms, 3)."""
         pairs.centers_of_mass(positions, self._atoms, self._parents, self._weights, self._starts, cell, out)

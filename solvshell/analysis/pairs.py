@@ -135,24 +135,27 @@ def _grid_position(point: np.ndarray, matrix: np.ndarray, shape: np.ndarray) -> 
 
 
 @numba.njit(cache=True)
-def _sort_into_grid(xyz: np.ndarray, cell: Any, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the points in the order of their grid cells, shape (n_points,), and where each cell begins among them."""
+def _sort_into_grid(
+    xyz: np.ndarray, present: np.ndarray, cell: Any, shape: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points that are there in the order of their grid cells, and where each cell begins among them."""
+    there = np.flatnonzero(present)
     n_cells = shape[0] * shape[1] * shape[2]
     starts = np.zeros(n_cells + 1, np.int64)
     if n_cells == 1:
-        starts[1] = xyz.shape[1]
-        return np.arange(xyz.shape[1]), starts
-    where = np.empty(xyz.shape[1], np.int64)
-    for j in range(len(where)):
-        a, b, c = _grid_position(xyz[:, j], cell.matrix, shape)
-        where[j] = (a * shape[1] + b) * shape[2] + c
-        starts[where[j] + 1] += 1
+        starts[1] = len(there)
+        return there, starts
+    where = np.empty(len(there), np.int64)
+    for k in range(len(there)):
+        a, b, c = _grid_position(xyz[:, there[k]], cell.matrix, shape)
+        where[k] = (a * shape[1] + b) * shape[2] + c
+        starts[where[k] + 1] += 1
     starts = np.cumsum(starts)
-    order = np.empty(len(where), np.int64)
+    order = np.empty(len(there), np.int64)
     filled = starts.copy()
-    for j in range(len(where)):
-        order[filled[where[j]]] = j
-        filled[where[j]] += 1
+    for k in range(len(there)):
+        order[filled[where[k]]] = there[k]
+        filled[where[k]] += 1
     return order, starts
 
 
@@ -200,14 +203,14 @@ def _count_around(
 
 @numba.njit(cache=True)
 def _count_frame(
-    origins: np.ndarray, xyz: np.ndarray, neighbors: np.ndarray, centers: Any, points: Any, cell: Any,
-    edges: np.ndarray, reach: np.ndarray, counts: np.ndarray, rows: Any, n_rows: int,
+    origins: np.ndarray, xyz: np.ndarray, neighbors: np.ndarray, present: np.ndarray, centers: Any, points: Any,
+    cell: Any, edges: np.ndarray, reach: np.ndarray, counts: np.ndarray, rows: Any, n_rows: int,
 ) -> Any:  # fmt: skip
     """Add the pairs of one frame to `counts`, and return its contacts behind the first `n_rows`, and their number."""
     shape = (cell.widths / (edges[-1] * 1.0001)).astype(np.int64)
     shape[shape < _FEWEST_CELLS] = 1
     around = np.where(shape > 1, 3, 1)
-    order, starts = _sort_into_grid(xyz, cell, shape)
+    order, starts = _sort_into_grid(xyz, present, cell, shape)
     x, y, z = xyz[0][order], xyz[1][order], xyz[2][order]
     squares = np.empty(len(x))
     for i in range(origins.shape[1]):
@@ -230,8 +233,8 @@ def _count_frame(
 
 @numba.njit(cache=True, nogil=True)
 def count_frames(
-    coordinates: np.ndarray, centers: Any, points: Any, cells: Any, edges: np.ndarray, reach: np.ndarray,
-    blocks: np.ndarray, counts: np.ndarray, rows: Any, n_per_frame: np.ndarray,
+    coordinates: np.ndarray, present: np.ndarray, centers: Any, points: Any, cells: Any, edges: np.ndarray,
+    reach: np.ndarray, blocks: np.ndarray, counts: np.ndarray, rows: Any, n_per_frame: np.ndarray,
 ) -> Any:  # fmt: skip
     """Add the pairs of some frames to `counts`, and return the columns of their contacts; see `COLUMNS`.
 
@@ -242,6 +245,8 @@ def count_frames(
     coordinates
         Of the centers, of the points, and of the atoms bonded to the points, one after the other; shape
         (n_frames, 3, n_centers + 2 n_points), float32 and finite.
+    present
+        Which points are there, shape (n_frames, n_points).
     cells
         A `Cell` of arrays.
     edges
@@ -264,7 +269,7 @@ def count_frames(
         cell = Cell(cells.matrix[t], cells.inverse[t], cells.orthogonal[t], cells.widths[t])
         before = n_rows
         rows, n_rows = _count_frame(
-            origins, around[:, :n_points], around[:, n_points:], centers, points, cell, edges, reach,
+            origins, around[:, :n_points], around[:, n_points:], present[t], centers, points, cell, edges, reach,
             counts[blocks[t]], rows, n_rows,
         )  # fmt: skip
         n_per_frame[t] = n_rows - before

@@ -24,7 +24,7 @@ class PairCounts:
     counts : numpy.ndarray, shape (n_blocks, n_bins)
         Pairs met.
     density : numpy.ndarray, shape (n_blocks,)
-        Sum over the frames of the block of N_A N_B / V, in 1/Å^3.
+        Sum over the frames of the block of N_A N_B / V, in 1/Å^3; N_B may change from frame to frame.
     edges : numpy.ndarray, shape (n_bins + 1,)
         Bin edges in Å.
     n_center_frames : int
@@ -94,8 +94,12 @@ def fine_counts(geometry: Results, sites: Sites, first_block: int = 0) -> list[P
     geometry
         The results of `SolvationGeometry`.
     """
-    starts = geometry.block_starts
-    inverse_volume = np.add.reduceat(1 / geometry.volumes, starts[:-1])[first_block:]
+    starts, frames = geometry.block_starts, geometry.frames
+
+    def density(center: Center, site: Site) -> np.ndarray:
+        per_volume = sites.n_pairs(center, site, frames) / geometry.volumes
+        return np.asarray(np.add.reduceat(per_volume, starts[:-1])[first_block:])
+
     n_frames = int(starts[-1] - starts[first_block])
     centers = sites.centers + sites.reference_centers
     return [
@@ -103,7 +107,7 @@ def fine_counts(geometry: Results, sites: Sites, first_block: int = 0) -> list[P
             centers[i],
             sites.sites[j],
             geometry.counts[first_block:, i, j],
-            inverse_volume * sites.n_pairs(centers[i], sites.sites[j]),
+            density(centers[i], sites.sites[j]),
             geometry.edges,
             n_frames * len(centers[i].atoms),
         )

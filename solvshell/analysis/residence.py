@@ -10,7 +10,7 @@ from solvshell.analysis.censored import Residence, exponential_residence
 from solvshell.analysis.decays import Resampled, bound_moments, decay_functions, thinned_lags
 from solvshell.analysis.exponentials import Area, area_of
 from solvshell.analysis.shells import FirstShells
-from solvshell.analysis.sites import Center, Site
+from solvshell.analysis.sites import Center, Site, Sites
 from solvshell.analysis.statistics import bootstrap_blocks
 from solvshell.analysis.stays import Stays, continuous_stays, tolerance_frames
 
@@ -140,6 +140,16 @@ def _pair_residence(
     )  # fmt: skip
 
 
+def _no_times(sites: Sites) -> ResidenceTimes:
+    pairs = tuple(
+        PairResidence(center.name, site.partner, site.name, None, None, None)
+        for center in sites.centers
+        for site in sites.sites
+        if site.coordinating
+    )
+    return ResidenceTimes(pairs, np.zeros(0))
+
+
 def residence_times(shells: FirstShells, rng: np.random.Generator, n_samples: int = 200) -> ResidenceTimes:
     """Return how long molecules stay with the centers, for each center species and coordinating site.
 
@@ -151,6 +161,8 @@ def residence_times(shells: FirstShells, rng: np.random.Generator, n_samples: in
 
     Standard errors of the decays are from a bootstrap of blocks of frames, or of the centers, whichever is larger.
 
+    Where molecules come and go there are no times: they vanish between frames, and switching is outside of time.
+
     Parameters
     ----------
     shells
@@ -158,6 +170,8 @@ def residence_times(shells: FirstShells, rng: np.random.Generator, n_samples: in
     rng, n_samples
         For the bootstrap.
     """
+    if shells.sites.presence is not None:
+        return _no_times(shells.sites)
     lags = thinned_lags(shells.n_frames)
     every = continuous_stays(shells.contacts)
     pairs = []

@@ -205,18 +205,20 @@ def molecules_per_center(shells: FirstShells) -> np.ndarray:
 def shell_shares(shells: FirstShells) -> list[dict[str, str | float]]:
     """Return each partner's share of the molecules in first shells and in the box, and the ratio of the two.
 
-    A center species that lacks a cutoff has no rows.
+    Where molecules come and go, the box is the mean composition of the frames. A center species that lacks a cutoff has
+    no rows.
     """
     sites, numbers = shells.sites, molecules_per_center(shells)
-    n_all = sum(sites.n_molecules.values())
+    in_box = sites.molecules_in(shells.frames).sum(axis=1)
     rows = []
     for center, incomplete in zip(sites.centers, shells.is_incomplete, strict=True):
         if incomplete:
             continue
         of_partner = numbers[:, :, center.members].sum(axis=(1, 2))
-        for (partner, n), share in zip(sites.n_molecules.items(), of_partner / max(1, of_partner.sum()), strict=True):
-            row = {"center": center.name, "partner": partner, "shell_share": share, "bulk_share": n / n_all}
-            rows.append(row | {"ratio": share / (n / n_all)})
+        in_shells = of_partner / max(1, of_partner.sum())
+        for partner, share, of_box in zip(sites.n_molecules, in_shells, in_box / in_box.sum(), strict=True):
+            row = {"center": center.name, "partner": partner, "shell_share": share, "bulk_share": of_box}
+            rows.append(row | {"ratio": share / of_box})
     return rows
 
 

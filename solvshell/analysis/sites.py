@@ -10,6 +10,7 @@ from MDAnalysis import NoDataError, Universe
 from MDAnalysis.core.groups import AtomGroup, UpdatingAtomGroup
 
 from solvshell.analysis.molecules import Molecules
+from solvshell.analysis.presence import Presence
 from solvshell.analysis.reading.fragments import bonds_of
 from solvshell.errors import InvalidInput
 from solvshell.species import Partner, Role, SpeciesFile
@@ -42,6 +43,11 @@ class Site:
         """How many points there are: atoms, or molecules."""
         return len(self.molecule_idx)
 
+    @property
+    def point_atoms(self) -> np.ndarray:
+        """The atom of each point, by index in the universe, or one of its molecule; shape (n_points,)."""
+        return self.molecules.first_atoms if self.molecules else self.atoms.indices
+
 
 @dataclass(frozen=True)
 class Center:
@@ -67,14 +73,32 @@ class Sites:
     """Everything that an analysis looks at in one universe.
 
     `pairs` are the indices of each center species and site that have a g(r); reference centers follow all `centers`.
-    `n_molecules` are those of the partners that have coordinating sites.
+    `molecules` has one atom of each molecule of the partners that have coordinating sites, by index in the universe.
+    `presence` says which molecules are there in each frame, where solvents come and go: centers and anions never do.
     """
 
     centers: tuple[Center, ...]
     reference_centers: tuple[Center, ...]
     sites: tuple[Site, ...]
-    n_molecules: dict[str, int]
+    molecules: dict[str, np.ndarray]
     pairs: tuple[tuple[int, int], ...]
+    presence: Presence | None = None
+
+    @cached_property
+    def n_molecules(self) -> dict[str, int]:
+        """How many molecules of each partner the universe has, whether or not they are always there."""
+        return {name: len(atoms) for name, atoms in self.molecules.items()}
+
+    @property
+    def open_partners(self) -> list[str]:
+        """The partners whose molecules come and go."""
+        return [name for name, atoms in self.molecules.items() if self.presence and self.presence.goes(atoms)]
+
+    def molecules_in(self, frames: np.ndarray) -> np.ndarray:
+        """Return how many molecules of each partner are there in frames of the trajectory, (n_partners, n_frames)."""
+        if self.presence is None:
+            return np.repeat(np.array(list(self.n_molecules.values()))[:, None], len(frames), axis=1)
+        return np.array([self.presence.total(atoms, 1.0, frames) for atoms in self.molecules.values()]).astype(int)
 
     @cached_property
     def n_centers(self) -> int:
@@ -103,11 +127,18 @@ class Sites:
             [np.full(site.n_points, -1) if site.molecules else other[site.atoms.indices] for site in self.sites]
         )
 
-    def n_pairs(self, center: Center, site: Site) -> int:
-        """Return how many center-site pairs there are that do not lie in one molecule."""
-        n = max(center.molecule_idx.max(), site.molecule_idx.max()) + 1
-        same = np.bincount(center.molecule_idx, minlength=n) @ np.bincount(site.molecule_idx, minlength=n)
-        return len(center.atoms) * site.n_points - int(same)
+    def n_pairs(self, center: Center, site: Site, frames: np.ndarray) -> np.ndarray:
+        """Return how many center-site pairs that do not lie in one molecule frames have, shape (n_frames,)."""
+        n_outside = _centers_outside(center, site)
+        if self.presence is None:
+            return np.full(len(frames), float(n_outside.sum()))
+        return self.presence.total(site.point_atoms, n_outside, frames)
+
+
+def _centers_outside(center: Center, site: Site) -> np.ndarray:
+    """Return for each point of a site how many centers lie outside of its molecule, shape (n_points,)."""
+    n = max(center.molecule_idx.max(), site.molecule_idx.max()) + 1
+    return len(center.atoms) - np.bincount(center.molecule_idx, minlength=n)[site.molecule_idx]
 
 
 def _select(group: Universe | AtomGroup, selection: str, field: str) -> AtomGroup:
@@ -205,26 +236,42 @@ def _centers(universe: Universe, species: SpeciesFile) -> list[Center]:
     return own + _numbered(groups["reference_centers"], own[-1].members.stop, True, species.molecules_are)
 
 
+def _check_ions_stay(centers: list[Center], sites: list[Site], presence: Presence) -> None:
+    ions = [(f"centers.{center.name}", center.atoms) for center in centers]
+    ions += [(f"partners.{site.partner}", site.atoms) for site in sites if site.role == "anion"]
+    for field, atoms in ions:
+        if presence.goes(atoms.indices):
+            raise InvalidInput(f"{field}: comes and goes in this trajectory (allowed: ions that are always there)")
+
+
 def _joined(
-    centers: list[Center], sites: list[Site], molecules: dict[str, np.ndarray], molecules_are: MoleculesAre
+    centers: list[Center],
+    sites: list[Site],
+    atoms: dict[str, AtomGroup],
+    molecules_are: MoleculesAre,
+    presence: Presence | None,
 ) -> Sites:
-    """Return centers and sites with the pairs that they make; `molecules` are the numbers of those of each partner."""
+    """Return centers and sites with the pairs that they make; `atoms` are those of each partner."""
+    if presence is not None:
+        _check_ions_stay(centers, sites, presence)
     partners = {site.partner for site in sites if site.coordinating}
+    numbers = {name: np.unique(molecules_of(group, molecules_are), return_index=True) for name, group in atoms.items()}
     joined = Sites(
         tuple(center for center in centers if not center.reference),
         tuple(center for center in centers if center.reference),
         tuple(sites),
-        {name: len(idx) for name, idx in molecules.items() if name in partners},
+        {name: atoms[name].indices[first] for name, (_, first) in numbers.items() if name in partners},
         tuple(
             (i, j)
             for i, center in enumerate(centers)
             for j, site in enumerate(sites)
-            if not (center.reference and np.isin(center.molecule_idx, molecules[site.partner]).any())
+            if not (center.reference and np.isin(center.molecule_idx, numbers[site.partner][0]).any())
         ),
+        presence,
     )
     for center in joined.centers:
         for site in sites:
-            if joined.n_pairs(center, site) == 0:
+            if not _centers_outside(center, site).any():
                 raise InvalidInput(
                     f"partners.{site.partner}: every pair of {center.name} and {site.name} lies inside one molecule; "
                     f"molecules_are is {molecules_are} (allowed: residues, fragments)"
@@ -279,6 +326,7 @@ def sites_from_atoms(
     reference_sites: Groups | None = None,
     anions: Collection[str] = (),
     molecules_are: MoleculesAre = "residues",
+    presence: Presence | None = None,
 ) -> Sites:
     """Return the centers and partner sites of AtomGroups of one universe; see `SolvationGeometry`.
 
@@ -306,31 +354,36 @@ def sites_from_atoms(
         claims.claim(group, f"centers.{name}")
     sites = _sites_of_groups(partners, True, anions, atoms.universe, molecules_are)
     sites += _sites_of_groups(reference_sites, False, anions, atoms.universe, molecules_are)
-    molecules = {
-        name: np.unique(np.concatenate([site.molecule_idx for site in sites if site.partner == name]))
+    of_partner = {
+        name: sum((site.atoms for site in sites if site.partner == name), atoms.universe.atoms[[]])
         for name in dict.fromkeys(site.partner for site in sites)
     }
-    return _joined(_numbered(centers, 0, False, molecules_are), sites, molecules, molecules_are)
+    return _joined(_numbered(centers, 0, False, molecules_are), sites, of_partner, molecules_are, presence)
 
 
-def select_sites(universe: Universe, species: SpeciesFile) -> Sites:
+def select_sites(universe: Universe, species: SpeciesFile, presence: Presence | None = None) -> Sites:
     """Return the centers and partner sites that a species file names.
 
     A reference center has no g(r) with the species that it belongs to: the atoms along its own chain are no partners.
 
+    Parameters
+    ----------
+    presence
+        Which molecules are there in each frame, where some come and go.
+
     Raises
     ------
     InvalidInput
-        With the field's name: a selection is malformed or matches nothing, two fields claim one atom, or a site has no
-        pair with a center outside its own molecule.
+        With the field's name: a selection is malformed or matches nothing, two fields claim one atom, a site has no
+        pair with a center outside its own molecule, or ions come and go.
     """
     centers = _centers(universe, species)
     claims = _Claims(len(universe.atoms))
     sites: list[Site] = []
-    numbers = {}
+    of_partner = {}
     for name, partner in species.partners.items():
         molecules = _select(universe, partner.molecules, f"partners.{name}.molecules")
         claims.claim(molecules, f"partners.{name}.molecules")
-        numbers[name] = np.unique(molecules_of(molecules, species.molecules_are))
+        of_partner[name] = molecules
         sites += _partner_sites(name, partner, molecules, centers[: len(species.centers)], species.molecules_are)
-    return _joined(centers, sites, numbers, species.molecules_are)
+    return _joined(centers, sites, of_partner, species.molecules_are, presence)

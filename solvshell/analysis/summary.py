@@ -22,6 +22,7 @@ from solvshell.analysis.findings import (
 )
 from solvshell.analysis.geometry import BIN_ANGSTROM
 from solvshell.analysis.limits import limits
+from solvshell.analysis.presence import Presence
 from solvshell.analysis.sites import Sites
 from solvshell.analysis.statistics import Estimate, mean_with_error
 from solvshell.analysis.stays import BRIDGED_PS
@@ -57,13 +58,15 @@ def _scaled(estimate: Estimate, factor: float) -> Estimate:
 
 
 def _thermodynamics(
-    universe: Universe, geometry: Results, log: pd.DataFrame | None, settings: Settings
+    universe: Universe, presence: Presence | None, geometry: Results, log: pd.DataFrame | None, settings: Settings
 ) -> dict[str, Any]:
     volumes = geometry.volumes[settings.first_frame :]
     result: dict[str, Any] = {"volume_nm3": _quantity(mean_with_error(volumes * _NM3_PER_A3))}
     masses = getattr(universe.atoms, "masses", np.zeros(1))
     if (masses > 0).all():
-        density = mean_with_error(masses.sum() * DALTON_PER_NM3 / (volumes * _NM3_PER_A3))
+        frames = geometry.frames[settings.first_frame :]
+        mass = masses.sum() if presence is None else presence.total(slice(None), masses, frames)
+        density = mean_with_error(mass * DALTON_PER_NM3 / (volumes * _NM3_PER_A3))
         result["density_g_cm3"] = _quantity(density)
     if log is not None:
         first, last = geometry.times[settings.first_frame], geometry.times[-1] + settings.timestep_ps / 2
@@ -75,14 +78,19 @@ def _thermodynamics(
 
 
 def _composition(sites: Sites, geometry: Results, settings: Settings) -> dict[str, Any]:
-    inverse_nm3 = mean_with_error(1 / (geometry.volumes[settings.first_frame :] * _NM3_PER_A3))
+    volumes_nm3 = geometry.volumes[settings.first_frame :] * _NM3_PER_A3
+    inverse_nm3 = mean_with_error(1 / volumes_nm3)
+    molarity = {
+        center.name: _scaled(inverse_nm3, len(center.atoms) * PARTICLE_PER_NM3) for center in sites.centers
+    }
+    numbers = dict(zip(sites.molecules, sites.molecules_in(geometry.frames[settings.first_frame :]), strict=True))
+    of_open = {name: numbers[name] for name in sites.open_partners}
+    molarity |= {name: mean_with_error(n / volumes_nm3 * PARTICLE_PER_NM3) for name, n in of_open.items()}
     return {
         "n_centers": {center.name: len(center.atoms) for center in sites.centers},
-        "n_molecules": sites.n_molecules,
-        "molarity_mol_l": {
-            center.name: _quantity(_scaled(inverse_nm3, len(center.atoms) * PARTICLE_PER_NM3))
-            for center in sites.centers
-        },
+        "n_molecules": sites.n_molecules | {name: n.mean() for name, n in of_open.items()},
+        "open": {name: _quantity(mean_with_error(n.astype(float))) for name, n in of_open.items()},
+        "molarity_mol_l": {name: _quantity(estimate) for name, estimate in molarity.items()},
     }
 
 
@@ -99,7 +107,7 @@ def summarize(
     n_frames = len(geometry.volumes)
     n_used = n_frames - settings.first_frame
     run_ps = (n_used - 1) * settings.timestep_ps
-    thermodynamics = _thermodynamics(universe, geometry, log, settings)
+    thermodynamics = _thermodynamics(universe, sites.presence, geometry, log, settings)
     flags, notes = limits(sites, settings, tables, found, thermodynamics, run_ps)
     return plain(
         {

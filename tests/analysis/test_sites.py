@@ -25,7 +25,7 @@ def test_sites_know_their_molecules(universe):
     ]
     assert [site.molecule_idx.tolist() for site in sites.sites] == [[2, 2], [3, 4]]
     assert sites.n_molecules == {"PF6": 1, "EC": 2}
-    assert sites.n_pairs(sites.centers[0], sites.sites[0]) == 4
+    assert sites.n_pairs(sites.centers[0], sites.sites[0], np.arange(1)) == [4]
 
 
 def test_a_partner_without_sites_has_one_of_all_its_atoms(universe):
