@@ -111,15 +111,17 @@ def _model(temperature: float, beta_mu: float, volume: float, cutoff: float, tai
     )
 
 
-def _pressure_beyond(model: moves.Model) -> float:
-    """Return what pressure has besides the virial of forces within the cutoff, divided by the squared density.
+def _pressure(
+    model: moves.Model, n: NDArray[np.float64], n_squared: NDArray[np.float64], virial: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the pressure of each block: of the ideal gas, of forces, of the jump at the cutoff and of the tail.
 
-    The tail's own, -d/dV (tail N^2 / V), and that of the jump at the cutoff where the energy is not shifted: 2 pi / 3
-    rc^3 u(rc), with g(rc) = 1. Together they are 16 pi / 3 (2/3 rc^-9 - rc^-3).
+    Pairs that cross the cutoff gain or lose its energy: (2 pi / 3) rc^3 u(rc) N (N - 1) / V^2 for g(rc) = 1.
     """
-    rc = model.cutoff
+    volume, rc = model.length**3, model.cutoff
     jump = 0.0 if model.shift else 8 * math.pi / 3 * (rc**-9 - rc**-3)
-    return model.tail + jump
+    beyond = jump * (n_squared - n) + model.tail * n_squared
+    return (n / model.beta + virial / 3 + beyond / volume) / volume
 
 
 def _sampled(
@@ -141,17 +143,15 @@ def _sampled(
 def _averages(model: moves.Model, means: NDArray[np.float64]) -> dict[str, Any]:
     """Return the averages from the means of blocks, shape (n_blocks, 4)."""
     n, n_squared, energy, virial = means.T
-    volume = model.length**3
     of_n = average(n)
     variance = average(n_squared - 2 * of_n.mean * n + of_n.mean**2)
     sd = math.sqrt(max(variance.mean, 0.0))
-    pressure = (n / model.beta + virial / 3 + _pressure_beyond(model) * n_squared / volume) / volume
     return {
         "n": of_n,
         "n_sd": Average(sd, variance.stderr / (2 * sd) if sd else math.nan, variance.n_independent),
         "energy": average(energy),
         "energy_per_particle": ratio(energy, n) if of_n.mean else Average(math.nan, math.nan, 1.0),
-        "pressure": average(pressure),
+        "pressure": average(_pressure(model, n, n_squared, virial)),
     }
 
 
@@ -190,9 +190,10 @@ def lennard_jones(
     that simulate molecules are too small for a cell list to pay.
 
     Energy: 4 (r^-12 - r^-6) of nearest images within the cutoff; with `tail` and 8 pi / 3 (rc^-9 / 3 - rc^-3) N^2 / V,
-    the part beyond it for g = 1, in which a particle meets its own images too. Pressure: that of this energy,
-    kT d(ln Xi)/dV = <N> kT / V + <sum r . f> / (3 V) + (16 pi / 3) (2/3 rc^-9 - rc^-3) <N^2> / V^2; without tail the
-    last term is (8 pi / 3) (rc^-9 - rc^-3) <N^2> / V^2, from the jump of the energy at the cutoff; with `shift`, 0.
+    the part beyond it for g = 1, in which a particle meets its own images too. Pressure is that of this energy,
+    kT d(ln Xi)/dV: <N> kT / V + <sum r . f> / (3 V), the tail's 8 pi / 3 (rc^-9 / 3 - rc^-3) <N^2> / V^2, and without
+    `shift` that of pairs crossing the cutoff, 8 pi / 3 (rc^-9 - rc^-3) <N (N - 1)> / V^2 for g(rc) = 1. The last two
+    add up to the usual 16 pi / 3 (2/3 rc^-9 - rc^-3) rho^2.
 
     Parameters
     ----------
