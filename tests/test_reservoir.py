@@ -204,7 +204,7 @@ OTHERS: dict[str, tuple[Callable[[], Box], str]] = {
         r"model.nonbonded.cutoff: made with 0.4 nm, the box has 0.45 nm",
     ),
     "switch": (
-        lambda: with_force(lambda force: (force.setUseSwitchingFunction(True), force.setSwitchingDistance(0.3))),  # type: ignore[arg-type, return-value]
+        lambda: with_force(lambda force: (force.setUseSwitchingFunction(True), force.setSwitchingDistance(0.3))),  # type: ignore[arg-type]
         r"model.nonbonded.switch: made with none, the box has 0.3 nm",
     ),
     "tail": (
@@ -237,14 +237,22 @@ def test_the_right_box_is_taken_and_other_requests_are_refused() -> None:
     ):
         with pytest.raises(InvalidInput, match=f"^reservoir small: {problem}"):
             check_reservoir(reservoir, liquid(), temperature, names)
-    with pytest.raises(InvalidInput, match=r"species.EC: no such molecule in the box \(NO3, DME, PDAD\)"):
-        check_reservoir(reservoir, gel(), 298.15, ["EC"])
+    emc = measured(species={"EMC": {"activity": "1 /nm3"}}, model=None)
+    with pytest.raises(InvalidInput, match=r"species.EMC: no such molecule in the box \(Li, PF6, EC, DOL, DMC\)"):
+        check_reservoir(emc, liquid(), 298.15, ["EMC"])
 
 
 def test_the_scale_of_ions_does_not_matter_where_the_medium_has_none() -> None:
-    ec = build_box(small_recipe({"EC": 4}, "0.4 nm"), seed=1)
+    ec = build_box(small_recipe({"EC": 8}, "0.4 nm"), seed=1)
     model = model_of(ec)
     assert model.ion_charge_scale is None
-    reservoir = measured(medium={"EC": 4}, model=model.model_dump(mode="json"), species=BY_HAND["species"])
+    reservoir = measured(medium={"EC": 8}, model=model.model_dump(mode="json"), species=BY_HAND["species"])
     check_reservoir(reservoir, with_scale(1.0), 298.15, ["EC"])
-    assert set(model_of(gel()).species) == {"DME", "NO3"}  # of chains no two need be alike
+
+
+@pytest.mark.slow
+def test_a_gel_takes_the_reservoir_of_its_solvent() -> None:
+    model = model_of(gel())
+    assert set(model.species) == {"DME", "NO3"}  # of chains no two need be alike
+    content = {"species": {"DME": {"activity": "1 /nm3"}}, "model": model.model_dump(mode="json")}
+    check_reservoir(measured(**content), gel(), 298.15, ["DME"])
