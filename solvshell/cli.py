@@ -91,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
         "solvshell run box --protocol standard --out run\n"
         "  solvshell run boxes --protocol standard --out runs    # all replicas in boxes, several at once\n"
         "  solvshell run boxes --protocol temperatures --out series    # at each temperature\n"
-        "  solvshell run box --protocol umbrella-quick --out pull    # then: solvshell analyze pull",
+        "  solvshell run box --protocol umbrella-quick --out pull    # then: solvshell analyze pull\n"
+        "  solvshell run box --protocol grand-canonical --reservoir reservoir.yaml --out open",
     )
     run.add_argument("box", type=Path, help="folder of a box, or of boxes replica-00, replica-01, ...")
     run.add_argument(
@@ -105,11 +106,46 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--platform", help="CUDA, HIP, OpenCL, CPU or Reference; the fastest that works if left out")
     run.add_argument("--seed", type=int, help="of velocities, thermostat and barostat (default: 0)")
     run.add_argument(
+        "--reservoir",
+        type=Path,
+        metavar="FILE",
+        help="what a grand-canonical stage exchanges molecules with, from 'solvshell reservoir' or by hand",
+    )
+    run.add_argument(
         "--at-once",
         type=int,
         metavar="N",
         help="of several runs, how many go at once (default: as many as there are cores; 4 on each GPU, 8 with MPS)",
     )
+
+    reservoir = command(
+        "reservoir",
+        commands.reservoir,
+        "chemical potentials of the solvents of a bulk, for grand-canonical runs; the same command resumes it",
+        "solvshell reservoir lb003 --n-salt 50 --replicas 3 --out reservoir.yaml\n"
+        "  solvshell reservoir dmc --n-molecules 85 --protocol decouple-solvent-quick --out dmc.yaml    # for a CPU\n"
+        "  solvshell reservoir runs/EC runs/DMC --out reservoir.yaml    # from runs of decouple that are there\n"
+        "  solvshell run box --protocol grand-canonical --reservoir reservoir.yaml --out run",
+    )
+    reservoir.add_argument(
+        "source", nargs="+", metavar="RECIPE", help="a recipe of the bulk; or folders of finished runs of decouple"
+    )
+    reservoir.add_argument("--out", type=Path, required=True, metavar="FILE", help="YAML; must not exist")
+    reservoir.add_argument("--open", nargs="+", default=[], metavar="NAME", help="solvents (default: all of the recipe)")
+    reservoir.add_argument(
+        "--protocol", help="path or name of a protocol that ends in decouple (default: decouple-solvent, for a GPU)"
+    )
+    reservoir.add_argument("--n-salt", type=int, help="formula units of salt; scales the whole recipe")
+    reservoir.add_argument("--n-molecules", type=int, help="molecules of a salt-free recipe")
+    reservoir.add_argument(
+        "--replicas", type=int, metavar="K", help="boxes (default: 1); from three on errors are those between them"
+    )
+    reservoir.add_argument(
+        "--work", type=Path, metavar="DIR", help="folder of boxes and runs (default: RECIPE-reservoir beside --out)"
+    )
+    reservoir.add_argument("--platform", help="OpenMM platform; the fastest that works if left out")
+    reservoir.add_argument("--seed", type=int, help="of packing and runs (default: 0)")
+    reservoir.add_argument("--at-once", type=int, metavar="N", help="runs at once, as of 'solvshell run'")
 
     analyze = command(
         "analyze",

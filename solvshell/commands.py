@@ -13,6 +13,7 @@ from solvshell.errors import InvalidInput, WorkFailed
 
 if TYPE_CHECKING:
     from solvshell.box import Box
+    from solvshell.reservoir import Reservoir
     from solvshell.run import Run
 
 
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.at_once is not None and arguments.at_once < 1:
         raise InvalidInput(f"--at-once: at least 1, got {arguments.at_once}")
     choose_platform(arguments.platform)  # a platform that does not work here must not leave a folder behind
-    protocols = load_protocols(arguments.protocol)
+    protocols = load_protocols(arguments.protocol, arguments.reservoir)
     if arguments.at_once is not None and len(protocols) == len(boxes_of(arguments.box)) == 1:
         raise InvalidInput(f"--at-once: is for several runs; {arguments.box} is one box, at one temperature")
     runs = open_runs(arguments.out, arguments.box, protocols, arguments.seed)
@@ -105,6 +106,59 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         run_all(runs, platform=arguments.platform, at_once=arguments.at_once, console=OUT)
     _say(f"done: {arguments.out}; next: solvshell analyze {shlex.quote(str(arguments.out))}")
+
+
+def _refuse_of_recipes(arguments: argparse.Namespace) -> None:
+    """Refuse the options that say how runs are made, where they are there."""
+    for option in ("open", "protocol", "n_salt", "n_molecules", "replicas", "work", "platform", "seed", "at_once"):
+        if getattr(arguments, option) not in (None, []):
+            raise InvalidInput(f"--{option.replace('_', '-')}: is for a recipe; the runs are there")
+
+
+def _reservoir_of(arguments: argparse.Namespace) -> "Reservoir":
+    """Return the reservoir of runs that are there, or of a recipe."""
+    from solvshell.folders import runs_of
+    from solvshell.free_energy.reservoirs import reservoir_of_runs
+    from solvshell.make_reservoir import PROTOCOL, make_reservoir
+    from solvshell.recipe import load_recipe
+
+    folders = [Path(source) for source in arguments.source]
+    if folders[0].is_dir():
+        _refuse_of_recipes(arguments)
+        return reservoir_of_runs([run for folder in folders for run in runs_of(folder)])
+    if len(folders) > 1:
+        raise InvalidInput(f"RECIPE: one recipe, or folders of runs, got {', '.join(arguments.source)}")
+    recipe = load_recipe(arguments.source[0])
+    return make_reservoir(
+        recipe,
+        arguments.work or arguments.out.parent / f"{recipe.name}-reservoir",
+        open_species=arguments.open,
+        protocol=PROTOCOL if arguments.protocol is None else arguments.protocol,
+        n_salt=arguments.n_salt,
+        n_molecules=arguments.n_molecules,
+        replicas=1 if arguments.replicas is None else arguments.replicas,
+        seed=arguments.seed or 0,
+        platform=arguments.platform,
+        at_once=arguments.at_once,
+        console=OUT,
+    )
+
+
+def reservoir(arguments: argparse.Namespace) -> None:
+    """Measure the chemical potentials of a bulk."""
+    from solvshell.files import to_yaml, write_atomically
+    from solvshell.free_energy.reservoirs import reservoir_lines
+
+    if arguments.out.exists():
+        raise InvalidInput(f"--out: {arguments.out} exists; give another file, or remove this one")
+    if not arguments.out.parent.is_dir():
+        raise InvalidInput(f"--out: {arguments.out.parent} is no folder")
+    found = _reservoir_of(arguments)
+    write_atomically(arguments.out, to_yaml(found))
+    for line in reservoir_lines(found):
+        _say(line)
+    shown = shlex.quote(str(arguments.out))
+    _say(f"done: {arguments.out}; next: solvshell run BOX --protocol grand-canonical --reservoir {shown} --out RUN")
 
 
 def _foreign(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -417,4 +471,4 @@ def doctor(arguments: argparse.Namespace) -> None:
 
 
 #: those that go on where they were stopped; so does `build` with replicas
-RESUMABLE = (run, demo, binding, infrared)
+RESUMABLE = (run, reservoir, demo, binding, infrared)
