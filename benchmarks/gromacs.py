@@ -47,8 +47,8 @@ class Gromacs:
             (folder / "heavy.top").write_text(gromacs_files(heavy)["topol.top"])
         return cls(folder, threads)
 
-    def gmx(self, *arguments: str, answers: str = "") -> None:
-        """Run a GROMACS command in the folder.
+    def gmx(self, *arguments: str, answers: str = "") -> str:
+        """Run a GROMACS command in the folder and return what it printed.
 
         Raises
         ------
@@ -62,6 +62,7 @@ class Gromacs:
         done = subprocess.run(command, cwd=self.folder, input=answers, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"gmx {' '.join(arguments)}: exit status {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done.stdout
 
     def stage(self, name: str, before: str, goes_on: bool = True, heavy: bool = False, **changes: object) -> str:
         """Run a stage from the last configuration of the one before and return its name; skipped if it is there.
@@ -127,9 +128,8 @@ class Gromacs:
         self.gmx("energy", "-f", f"{name}.edr", "-o", f"{name}_energy.xvg", "-dp", answers=answers)
         path = self.folder / f"{name}_energy.xvg"
         # GROMACS gives them in the order of the file, whatever the order of the question.
-        legends = re.findall(
-            r'^@ s\d+ legend "(.*)"', path.read_text().replace("Kinetic En.", "Kinetic-En."), re.MULTILINE
-        )
+        legends = re.findall(r'^@ s\d+ legend "(.*)"', path.read_text(), re.MULTILINE)
+        legends = [legend.replace(" ", "-") for legend in legends]
         time, *columns = np.loadtxt(path, comments=["#", "@"]).T
         found = dict(zip(legends, columns, strict=True))
         return np.array([time, *(found[term] for term in terms)])
