@@ -20,6 +20,8 @@ PROTOCOL = "decouple-solvent"
 def _open_species(recipe: Recipe, wanted: Sequence[str]) -> list[str]:
     """Return the solvents that were asked for, or all."""
     solvents = [name for name, entry in recipe.entries.items() if entry.role == "solvent"]
+    if not solvents:
+        raise InvalidInput(f"recipe {recipe.name!r} has no solvent that could come and go")
     for name in wanted:
         if name not in solvents:
             known = ", ".join(solvents)
