@@ -42,7 +42,8 @@ An error is the larger of that of the estimator and half of the difference of th
 - GROMACS: the files of `solvshell export` with one DMC as a kind of molecule of its own, `couple-intramol = no`, sd
   integrator, 2 fs, real masses, C-rescale barostat, {relax} + {gromacs_ps} ps in each visit, `gmx bar`.
 """
-_DMC_NOTES = """Composition: {with_set} DMC with the coupled one, {without} without; μ is that of the step between them. With
+_DMC_NOTES = """\
+Composition: {with_set} DMC with the coupled one, {without} without; μ is that of the step between them. With
 ⟨V⟩ = {volume:.3f} nm³ of the {without} and N/V = {with_set}/⟨V⟩, ln(z nm³) = {log_z:.2f} ± {log_z_error:.2f}. What
 is left of the size of the box is of the order of kT/{with_set}. Ours is `{status}`: smallest overlap {overlap:.2f},
 {n_independent} or more independent samples in a state. The coupled box has {ours_volume} nm³ in OpenMM,

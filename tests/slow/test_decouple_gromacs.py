@@ -45,12 +45,12 @@ def exported(box: Box, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def by_gromacs(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+@pytest.fixture(scope="module")
+def by_gromacs(exported: Path) -> NDArray[np.float64]:
     """Return the potential energy of each state above the decoupled one, in kJ/mol, and that of the tail."""
-    found = [gromacs_energies(folder, f"{state}.mdp") for state in STATES]
+    found = [gromacs_energies(exported, f"{state}.mdp") for state in STATES]
     both = np.array([(energies["Potential"], energies["Disper. corr."]) for energies in found])
-    potential, tail = (both - both[-1]).T
-    return potential, tail
+    return (both - both[-1]).T
 
 
 def by_us(box: Box, has_tail: bool = True) -> NDArray[np.float64]:
@@ -67,20 +67,19 @@ def by_us(box: Box, has_tail: bool = True) -> NDArray[np.float64]:
     return coupling_energies(context, list(STATES.values()))
 
 
-def test_a_molecule_is_coupled_by_the_same_energy(box: Box, exported: Path) -> None:
+def test_a_molecule_is_coupled_by_the_same_energy(box: Box, by_gromacs: NDArray[np.float64]) -> None:
     """Charges, Lennard-Jones with its switch; the tails differ by the pairs that GROMACS leaves out of their mean."""
-    theirs, their_tail = by_gromacs(exported)
+    theirs, their_tail = by_gromacs
     ours, without_tail = by_us(box), by_us(box, has_tail=False)
-    print(ours, without_tail, theirs, their_tail)
     assert abs(without_tail[1]) > 5
     np.testing.assert_allclose(theirs - their_tail, without_tail, atol=2e-3)
     assert their_tail[0] < -5
     np.testing.assert_allclose(their_tail, ours - without_tail, rtol=0.01, atol=1e-6)
 
 
-def test_their_differences_between_states_have_the_tail(exported: Path) -> None:
+def test_their_differences_between_states_have_the_tail(exported: Path, by_gromacs: NDArray[np.float64]) -> None:
     """GROMACS extrapolates it along dH/dlambda; BAR of these differences needs no correction."""
-    potential, tail = by_gromacs(exported)
+    potential, tail = by_gromacs
     uncharged, decoupled = list(STATES)[1:]
     quiet = ("gmx_d", "-quiet", "-nobackup")
     files = ("-f", f"{uncharged}.mdp", "-c", "conf.gro", "-p", "topol.top", "-o", "states.tpr")
