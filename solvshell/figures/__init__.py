@@ -23,6 +23,15 @@ from solvshell.figures.energies import (
 from solvshell.figures.energy_pages import plot_energies, plot_energy_shells
 from solvshell.figures.exchange import draw_exchange_free_energy
 from solvshell.figures.free_energy import draw_coordination_free_energy
+from solvshell.figures.grand_canonical import (
+    draw_acceptance,
+    draw_molecule_numbers,
+    draw_work_ratio,
+    draw_works,
+    plot_acceptance,
+    plot_molecule_numbers,
+    plot_works,
+)
 from solvshell.figures.names import SITE_NAMES, number, pair_name, shell_name
 from solvshell.figures.pages import (
     plot_binding,
@@ -70,6 +79,7 @@ __all__ = [
     "SITE_NAMES",
     "SMOOTHING_BINS",
     "STYLE",
+    "draw_acceptance",
     "draw_against_temperature",
     "draw_angles",
     "draw_arrhenius",
@@ -87,6 +97,7 @@ __all__ = [
     "draw_energy_shells",
     "draw_exchange_free_energy",
     "draw_infrared",
+    "draw_molecule_numbers",
     "draw_population",
     "draw_potential_of_mean_force",
     "draw_rdf",
@@ -99,10 +110,13 @@ __all__ = [
     "draw_speciation",
     "draw_typical_shell",
     "draw_umbrella",
+    "draw_work_ratio",
+    "draw_works",
     "new_figure",
     "number",
     "pair_name",
     "partner_colors",
+    "plot_acceptance",
     "plot_between_replicas",
     "plot_binding",
     "plot_cluster_energies",
@@ -116,6 +130,7 @@ __all__ = [
     "plot_free_energy",
     "plot_infrared",
     "plot_log",
+    "plot_molecule_numbers",
     "plot_other_rdf",
     "plot_potential_of_mean_force",
     "plot_rdf",
@@ -127,6 +142,7 @@ __all__ = [
     "plot_temperatures",
     "plot_typical_shells",
     "plot_umbrella",
+    "plot_works",
     "quantity_name",
     "save_figure",
     "say_none",

@@ -1,6 +1,5 @@
 """What is said of a grand-canonical run: its part of ``summary.json``, and lines for a terminal made from that."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -78,18 +77,18 @@ def _said(value: float | None, stderr: float | None, digits: int = 2) -> str:
 
 
 def _numbers(row: Mapping[str, Any]) -> str:
-    said = (
-        f"{_said(row['n_mean'], row['n_stderr'], 1)} molecules ({_said(row['molarity_mol_l'], row['molarity_stderr'])}"
-    )
-    told = f"{row['species']}: {said} mol/L), {row['n_start']} at the start"
-    if row["status"] == "resolved":
-        return f"{told}; {row['n_accepted']} accepted moves"
-    return f"{told}; {NOT_CONVERGED}: {row['reason']}"
+    """Return how many molecules there are; an average that is not converged has no error that means anything."""
+    if row["status"] != "resolved":
+        so_far = f"{_said(row['n_mean'], None, 1)} molecules so far, {row['n_start']} at the start"
+        return f"{row['species']}: {NOT_CONVERGED}, {row['reason']}: {so_far}"
+    molarity = f"{_said(row['molarity_mol_l'], row['molarity_stderr'])} mol/L"
+    n = f"{_said(row['n_mean'], row['n_stderr'], 1)} molecules"
+    return f"{row['species']}: {n} ({molarity}), {row['n_start']} at the start; {row['n_accepted']} accepted moves"
 
 
 def _moves(row: Mapping[str, Any]) -> str:
     n = row["insertions"] + row["deletions"]
-    dissipation = f"dissipation {_said(row['dissipation_kt'], row['dissipation_stderr'], 1)} kT"
+    dissipation = f"dissipation {_said(row['dissipation_kt'], row['dissipation_stderr'])} kT"
     if not row["insertions_accepted"] + row["deletions_accepted"]:
         return f"none of {n} moves accepted, {dissipation}"
     stderr = row["acceptance_stderr"]
@@ -112,6 +111,14 @@ def _works(row: Mapping[str, Any]) -> str:
     return f"{imposed}, {found}, which cross at {crossing}, {slope}"
 
 
+def _pressure(pressure: Mapping[str, Any], n_accepted: int) -> str:
+    beside = "" if pressure["reservoir"] is None else f" (reservoir {pressure['reservoir']:g} bar)"
+    if pressure["status"] != "resolved":
+        so_far = f"{_said(pressure['mean'], None, 0)} bar so far{beside}"
+        return f"  pressure: {NOT_CONVERGED}, {n_accepted} accepted moves: {so_far}"
+    return f"  pressure {_said(pressure['mean'], pressure['stderr'], 0)} bar{beside}"
+
+
 def grand_canonical_lines(part: Mapping[str, Any]) -> Iterator[str]:
     """Yield what there is to say on a terminal of a run's part of the summary."""
     frames = part["frames"]
@@ -128,8 +135,4 @@ def grand_canonical_lines(part: Mapping[str, Any]) -> Iterator[str]:
             yield f"    {expected} expected of the reservoir's own bulk: {row['agreement']}"
     if part["no_bulk_since"]:
         yield f"  no test against the reservoir's own bulk: {part['no_bulk_since']}"
-    pressure = part["pressure_bar"]
-    mark = "" if pressure["status"] == "resolved" else f", {NOT_CONVERGED}: {part['n_accepted']} accepted moves"
-    beside = "" if pressure["reservoir"] is None else f" (reservoir {pressure['reservoir']:g})"
-    if pressure["mean"] is not None and math.isfinite(pressure["mean"]):
-        yield f"  pressure {_said(pressure['mean'], pressure['stderr'], 0)} bar{beside}{mark}"
+    yield _pressure(part["pressure_bar"], part["n_accepted"])
