@@ -1,6 +1,7 @@
 """The `decouple` stage: what it refuses, what it records, and that a run goes on where it was killed."""
 
 import importlib
+import json
 import signal
 import subprocess
 import sys
@@ -90,6 +91,30 @@ def test_a_run_visits_all_states_and_gives_a_number(small_box_path: Path, tmp_pa
     moved = transfer_free_energy(run, run)
     assert moved.status == found.status
     assert np.isnan(moved.as_they_are_kj_mol) or moved.as_they_are_kj_mol == 0
+
+
+def test_one_solvent_is_decoupled_as_an_ion_pair_is(small_box_path: Path, tmp_path: Path) -> None:
+    """The number of a neutral molecule has no images, its medium is one molecule short; overlap, error and status."""
+    run = simulate(open_run(tmp_path / "run", small_box_path, make_protocol(molecules=["DMC"]), seed=4), "CPU")
+    assert_complete(pd.read_csv(run.path / "decouple.csv"))
+    assert main(["analyze", str(run.path)]) == 0
+    told = json.loads((run.analysis_path / "decoupling.json").read_text())
+    assert told["quantity"] == "excess chemical potential of DMC together"
+    assert told["own_images_kj_mol"] == 0
+    assert "the set has no ions" in told["finite_size"]
+    composition = pd.read_csv(run.analysis_path / "decoupling_composition.csv").set_index("species")
+    short = composition.n_with_set - composition.n_without_set
+    assert short[short != 0].to_dict() == {"DMC": 1}
+    assert composition.mol_per_l["DMC"] == pytest.approx(2 / 0.602214076 / told["volume_nm3"])
+    convergence = pd.read_csv(run.analysis_path / "decoupling_convergence.csv")
+    assert set(convergence.direction) == {"forward", "reverse"}
+    states = pd.read_csv(run.analysis_path / "decoupling_states.csv")
+    assert states.overlap_with_next[:-1].between(0, 0.5 + 1e-9).all()
+    assert told["smallest_overlap"] == pytest.approx(states.overlap_with_next.min())
+    assert told["status"] in ("too_few_samples", "poor_overlap")
+    assert (told["mu_ex_kj_mol"] is None) == (told["status"] == "poor_overlap")
+    if told["mu_ex_kj_mol"] is not None:
+        assert told["stderr_kj_mol"] > 0
 
 
 def test_on_one_platform_a_resumed_run_records_the_same_rows(
