@@ -5,6 +5,7 @@ import openmm
 from numpy.typing import NDArray
 from openmm import unit
 
+from solvshell.errors import WorkFailed
 from solvshell.units import AVOGADRO, kT_kj_mol
 
 #: bar of one kJ/mol per nm3
@@ -48,6 +49,11 @@ def pressure_bar(
     groups : int
         Force groups, as bits, whose energies are those of the molecules that are there. A term that takes ghosts out
         of the barostat is not: leave its group out.
+
+    Raises
+    ------
+    WorkFailed
+        If the box is so little wider than twice the cutoff (0.04 %) that it cannot be made smaller.
     """
     state = context.getState(positions=True)
     positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
@@ -61,6 +67,8 @@ def pressure_bar(
             context.setPositions(_scaled(positions, molecule_of_atom, growth))
             energy = context.getState(energy=True, groups=groups).getPotentialEnergy()
             energies.append(energy.value_in_unit(unit.kilojoule_per_mole))
+    except openmm.OpenMMException as error:
+        raise WorkFailed(f"pressure: {' '.join(str(error).split())}") from None
     finally:
         context.setPeriodicBoxVectors(*vectors)
         context.setPositions(positions)
