@@ -22,6 +22,9 @@ class Silent(AbstractContextManager["Silent"]):
     def update(self, done_ps: float, ns_per_day: float) -> None:
         """Say how far the stage is and how fast it goes."""
 
+    def tell(self, words: str) -> None:
+        """Say what is to stand beside that, from now on."""
+
     def __exit__(self, *_: object) -> None:
         return None
 
@@ -36,6 +39,7 @@ class Bar(Silent):
             TextColumn("{task.completed:.1f} of {task.total:g} ps"),
             TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[words]}"),
             console=console,
         )
         self._task: TaskID | None = None
@@ -44,11 +48,15 @@ class Bar(Silent):
         self._progress.console.print(text, highlight=False, markup=False)
 
     def start(self, name: str, total_ps: float, done_ps: float = 0.0) -> None:  # noqa: D102
-        self._task = self._progress.add_task(name, total=total_ps, completed=int(done_ps), speed="")
+        self._task = self._progress.add_task(name, total=total_ps, completed=int(done_ps), speed="", words="")
 
     def update(self, done_ps: float, ns_per_day: float) -> None:  # noqa: D102
         if self._task is not None:
             self._progress.update(self._task, completed=done_ps, speed=f"{ns_per_day:.3g} ns/day")
+
+    def tell(self, words: str) -> None:  # noqa: D102
+        if self._task is not None:
+            self._progress.update(self._task, words=words)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -63,13 +71,13 @@ class Lines(Silent):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._name, self._total, self._next = "", 1.0, 0.0
+        self._name, self._total, self._next, self._words = "", 1.0, 0.0, ""
 
     def note(self, text: str) -> None:  # noqa: D102
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def start(self, name: str, total_ps: float, done_ps: float = 0.0) -> None:  # noqa: D102
-        self._name, self._total = name, total_ps
+        self._name, self._total, self._words = name, total_ps, ""
         self._next = done_ps + total_ps / 10
 
     def update(self, done_ps: float, ns_per_day: float) -> None:  # noqa: D102
@@ -77,8 +85,12 @@ class Lines(Silent):
             left_s = (self._total - done_ps) / 1000 / max(ns_per_day, 1e-9) * 86400
             self.note(
                 f"  {self._name}: {done_ps:.1f} of {self._total:g} ps, {ns_per_day:.3g} ns/day, {left_s:.0f} s left"
+                f"{'; ' * bool(self._words)}{self._words}"
             )
             self._next = done_ps + self._total / 10
+
+    def tell(self, words: str) -> None:  # noqa: D102
+        self._words = words
 
 
 def progress_on(console: Console) -> Silent:

@@ -6,9 +6,10 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import openmm
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from solvshell.errors import InvalidInput
 from solvshell.files import read_openmm_xml, sync_folder, validate, write_atomically
@@ -33,6 +34,22 @@ class Finished(_Record):
     words: str | None
 
 
+class Exchanged(_Record):
+    """Where a stage stands in which molecules come and go; always between two moves.
+
+    Of each open species: which molecules are `present` (text of `solvshell.occupancy.ranges_text`), how many, idle ones
+    among them, are `in_context`, number of jumps and steps per block of its switches (`schedules`, missing as long as
+    it has not been measured), and the hash of its library of `conformers`. `generator` is the state of NumPy's.
+    """
+
+    n_attempts: NonNegativeInt
+    present: Mapping[str, str]
+    in_context: Mapping[str, PositiveInt]
+    schedules: Mapping[str, tuple[PositiveInt, NonNegativeInt]]
+    conformers: Mapping[str, str]
+    generator: dict[str, Any]
+
+
 class Checkpoint(_Record):
     """A place to continue from: at `step` of stage `stage`, with the outputs as long as `lengths` says (bytes).
 
@@ -51,6 +68,7 @@ class Checkpoint(_Record):
     restarts: NonNegativeInt
     halved_until: NonNegativeInt
     hashes: Mapping[str, str]
+    exchanged: Exchanged | None = None
 
     @property
     def steps_before(self) -> int:

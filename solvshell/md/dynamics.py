@@ -11,7 +11,7 @@ from solvshell.box import Box
 from solvshell.engine import is_network, refuse_rigid_network
 from solvshell.errors import InvalidInput
 from solvshell.protocol import Protocol
-from solvshell.stages import Dynamics, Windows
+from solvshell.stages import MovingStage
 
 
 def _hydrogen_bonds(system: openmm.System) -> list[tuple[openmm.HarmonicBondForce, int, int, int, float]]:
@@ -42,7 +42,7 @@ def _constrain_hydrogen_bonds(system: openmm.System) -> None:
         force.setBondParameters(index, *force.getBondParameters(index)[:3], 0.0)
 
 
-def stage_system(plain: openmm.System, protocol: Protocol, stage: Dynamics | Windows, seed: int) -> openmm.System:
+def stage_system(plain: openmm.System, protocol: Protocol, stage: MovingStage, seed: int) -> openmm.System:
     """Return a copy of a plain model with the constraints, masses and barostat of a stage.
 
     Where the thermostat does not push molecules at random, the momentum of the whole is kept at zero.
@@ -79,7 +79,7 @@ def stage_system(plain: openmm.System, protocol: Protocol, stage: Dynamics | Win
     return system
 
 
-def stage_integrator(protocol: Protocol, stage: Dynamics | Windows, seed: int) -> openmm.Integrator:
+def stage_integrator(protocol: Protocol, stage: MovingStage, seed: int) -> openmm.Integrator:
     """Return the integrator of a stage, with its random seed where it has noise.
 
     `friction` of the stage is the collision frequency of the Nose-Hoover chain (of three): what couples it to the
@@ -104,17 +104,22 @@ def set_temperature(context: openmm.Context, temperature: float) -> None:
         context.setParameter(openmm.MonteCarloBarostat.Temperature(), temperature)
 
 
-def _molecule_of_each_atom(system: openmm.System) -> NDArray[np.int64]:
-    """Return the number of the molecule that each atom is in: what bonds join, counted from 0."""
+def bonds_of(system: openmm.System) -> NDArray[np.int64]:
+    """Return the pairs of atoms that a bond joins, shape (n_bonds, 2)."""
     bonds = [
         force.getBondParameters(index)[:2]
         for force in system.getForces()
         if isinstance(force, openmm.HarmonicBondForce)
         for index in range(force.getNumBonds())
     ]
-    i, j = np.array(bonds, dtype=np.int64).reshape(-1, 2).T
-    lowest = np.arange(system.getNumParticles())
-    while True:  # every atom learns of the lowest atom in reach, by bonds and by what that one knows
+    return np.array(bonds, dtype=np.int64).reshape(-1, 2)
+
+
+def joined_by(pairs: NDArray[np.int64], n_atoms: int) -> NDArray[np.int64]:
+    """Return the number of the group that each atom is in: what pairs join, counted from 0."""
+    i, j = pairs.T
+    lowest = np.arange(n_atoms)
+    while True:  # every atom learns of the lowest atom in reach, by pairs and by what that one knows
         found = lowest.copy()
         np.minimum.at(found, i, lowest[j])
         np.minimum.at(found, j, lowest[i])
@@ -151,7 +156,7 @@ def scaled_to(box: Box, state: openmm.State, volume_nm3: float) -> tuple[NDArray
     positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
     vectors = state.getPeriodicBoxVectors(asNumpy=True).value_in_unit(unit.nanometer)
     growth = (volume_nm3 / abs(np.linalg.det(vectors))) ** (1 / 3)
-    molecule = _molecule_of_each_atom(box.system)
+    molecule = joined_by(bonds_of(box.system), box.n_atoms)
     n_atoms = np.bincount(molecule)
     centers = np.stack([np.bincount(molecule, positions[:, axis]) / n_atoms for axis in range(3)], axis=1)
     return positions + (growth - 1) * centers[molecule], growth * vectors

@@ -1,11 +1,12 @@
-"""The steps of a stage at which something happens: frames, rows, checkpoints, judgements, changes of parameters."""
+"""The steps of a stage at which something happens: frames, rows, checkpoints, judgements, changes, moves."""
 
 import math
 from dataclasses import dataclass
 
+from solvshell.grand_canonical import GrandCanonical
 from solvshell.md.windows import WindowSequence
 from solvshell.protocol import Protocol
-from solvshell.stages import Dynamics, Windows, steps_of
+from solvshell.stages import Dynamics, MovingStage, steps_of
 
 #: steps; a spring grows, or a window is looked for, at least so often
 _LONGEST_CHANGE = 250
@@ -18,7 +19,8 @@ _RAMP_PIECES = 100
 class Grid:
     """Numbers of time steps: of the whole stage, and after which something happens again and again; 0 for never.
 
-    `change` is for parameters of the context. `first_check` and `check` are for the criterion of `until`.
+    `change` is for parameters of the context, `move` for molecules that come and go. `first_check` and `check` are for
+    the criterion of `until`.
     """
 
     total: int
@@ -26,12 +28,13 @@ class Grid:
     log: int
     save: int
     change: int
+    move: int
     first_check: int
     check: int
 
     def steps_to_next(self, step: int) -> int:
         """Return how many steps after `step` something happens."""
-        every = [interval for interval in (self.frame, self.log, self.save, self.change) if interval]
+        every = [interval for interval in (self.frame, self.log, self.save, self.change, self.move) if interval]
         return min([self.total - step, *(interval - step % interval for interval in every)])
 
     def is_frame(self, step: int) -> bool:
@@ -57,14 +60,14 @@ class Grid:
         return min(self.total, (step // self.save + 1) * self.save)
 
 
-def _change(stage: Dynamics | Windows, windows: WindowSequence | None, total: int) -> int:
+def _change(stage: MovingStage, windows: WindowSequence | None, total: int) -> int:
     if windows is not None:
         common = math.gcd(*windows.intervals)
         return next(steps for steps in range(min(common, _LONGEST_CHANGE), 0, -1) if common % steps == 0)
     return 0 if stage.ramp_to is None else max(1, total // _RAMP_PIECES)
 
 
-def grid_of(stage: Dynamics | Windows, protocol: Protocol, windows: WindowSequence | None) -> Grid:
+def grid_of(stage: MovingStage, protocol: Protocol, windows: WindowSequence | None) -> Grid:
     """Return the grid of a stage."""
 
     def steps(time: float | None) -> int:
@@ -78,6 +81,7 @@ def grid_of(stage: Dynamics | Windows, protocol: Protocol, windows: WindowSequen
         log=steps(stage.log_interval),
         save=steps(protocol.checkpoint_interval),
         change=_change(stage, windows, total),
+        move=steps(stage.move_interval) if isinstance(stage, GrandCanonical) else 0,
         first_check=steps(until.minimum) if until else 0,
         check=steps(until.check_interval) if until else 0,
     )

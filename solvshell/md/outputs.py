@@ -17,7 +17,10 @@ _EQUILIBRATION, _TRAJECTORY, _LOG = "equilibration.xtc", "trajectory.xtc", "log.
 def output_names(run: Run) -> tuple[str, ...]:
     """Return the names of the files that grow while a run advances."""
     windows = run.protocol.windows
-    return (_EQUILIBRATION, _LOG, _TRAJECTORY, *(() if windows is None else (file_name(windows),)))
+    recorded = [] if windows is None else [file_name(windows)]
+    if run.protocol.grand_canonical is not None:
+        recorded = [run.occupancy_path.name, run.moves_path.name]
+    return (_EQUILIBRATION, _LOG, _TRAJECTORY, *recorded)
 
 
 class Outputs(AbstractContextManager["Outputs"]):
@@ -25,7 +28,10 @@ class Outputs(AbstractContextManager["Outputs"]):
 
     def __init__(self, run: Run, lengths: Mapping[str, int]) -> None:
         self._run, self._lengths = run, lengths
-        self._encoder = FrameEncoder(run.box.topology)
+        self._encoders = {
+            _EQUILIBRATION: FrameEncoder(run.box.topology),
+            _TRAJECTORY: FrameEncoder(run.sampled.topology),
+        }
         self._stack = ExitStack()
         self._files: dict[str, OutputFile] = {}
 
@@ -54,11 +60,11 @@ class Outputs(AbstractContextManager["Outputs"]):
     def frame(self, now: Snapshot, production: bool, step: int, time_ps: float) -> None:
         """Append a frame; step and time are counted from the start of its file."""
         name = _TRAJECTORY if production else _EQUILIBRATION
-        self._files[name].append(self._encoder.encode(now.positions, now.box_vectors, step, time_ps))
+        self._files[name].append(self._encoders[name].encode(now.positions, now.box_vectors, step, time_ps))
 
-    def log(self, stage: str, step: int, time_ps: float, now: Snapshot, ns_per_day: float) -> None:
-        """Append a row to the log; step and time are counted from the start of the stage."""
-        density = self._run.box.mass * DALTON_PER_NM3 / now.volume_nm3
+    def log(self, stage: str, step: int, time_ps: float, now: Snapshot, mass: float, ns_per_day: float) -> None:
+        """Append a row to the log; step and time are counted from the start of the stage, the mass is in dalton."""
+        density = mass * DALTON_PER_NM3 / now.volume_nm3
         self._files[_LOG].append(log_row(stage, step, time_ps, now, density, ns_per_day))
 
     def begin_log(self) -> None:
@@ -71,5 +77,5 @@ class Outputs(AbstractContextManager["Outputs"]):
             self._files[name].append(header)
 
     def row(self, name: str, line: bytes) -> None:
-        """Append a line to the file of windows."""
+        """Append a line to a file that windows or moves write."""
         self._files[name].append(line)

@@ -59,6 +59,11 @@ class Session:
         return self.protocol.stages[self.at.stage].name
 
     @property
+    def has_moved_on(self) -> bool:
+        """Whether there is anything that the last checkpoint does not know."""
+        return (self.at.step, self.at.exchanged) != (self.saved.at.step, self.saved.at.exchanged)
+
+    @property
     def rollbacks(self) -> list[dict[str, Any]]:
         """What the record of the run tells of explosions."""
         known: list[dict[str, Any]] = self.run.provenance.get("rollbacks", [])
@@ -73,6 +78,10 @@ class Session:
         sequence = np.random.SeedSequence(self._seed, spawn_key=(self.at.stage, self.at.restarts))
         velocities, thermostat, barostat = (int(word) % (2**31 - 2) + 1 for word in sequence.generate_state(3))
         return velocities, thermostat, barostat
+
+    def sequence(self, *key: int) -> np.random.SeedSequence:
+        """Return where random numbers begin that belong to the present stage, whatever interrupts it."""
+        return np.random.SeedSequence(self._seed, spawn_key=(self.at.stage, 0, *key))
 
     def save(self, state: openmm.State, binary: bytes | None) -> None:
         """Write a checkpoint of the present step."""
@@ -102,7 +111,7 @@ class Session:
         settings = platform_settings(context)
         where = {"stage": self.at.stage, "step": self.at.step}
         on = {"platform": self.platform.getName(), "device": self.device, "settings": settings}
-        self._record("starts", provenance(**where, **on))
+        self.record("starts", provenance(**where, **on))
 
     def roll_back(self, error: UnstableSimulation, next_save: int) -> None:
         """Go back to the last checkpoint, and on from there with half the time step to the next one.
@@ -121,12 +130,13 @@ class Session:
             f"{next_save * timestep:g} ps with half the time step"
         )
         entry = {"stage": self.stage_name, "from_step": here.step, "to_step": next_save, "reason": str(error)}
-        self._record("rollbacks", entry)
+        self.record("rollbacks", entry)
         self.outputs.cut(here.lengths)
         self.outputs.begin_log()
         self.at = here.model_copy(update={"halved_until": next_save})
         self.without_binary()
 
-    def _record(self, key: str, entry: dict[str, Any]) -> None:
+    def record(self, key: str, entry: dict[str, Any]) -> None:
+        """Add an entry to a list in the record of the run."""
         before = self.run.provenance
         write_record(self.run.path / RECORD, {**before, key: [*before.get(key, []), entry]})

@@ -7,7 +7,9 @@ import openmm
 
 from solvshell.engine import UnstableSimulation, choose_platform, make_context, minimize
 from solvshell.errors import Interrupted, WorkFailed
+from solvshell.grand_canonical import GrandCanonical
 from solvshell.md.checkpoints import Finished
+from solvshell.md.grand.loop import ExchangeLoop
 from solvshell.md.guards import locked, stop_requests
 from solvshell.md.outputs import Outputs, output_names
 from solvshell.md.resume import find_position
@@ -16,7 +18,7 @@ from solvshell.md.stage import StageLoop
 from solvshell.progress import Silent
 from solvshell.provenance import write_record
 from solvshell.run import Run, output_hashes
-from solvshell.stages import Dynamics, Minimize, Windows
+from solvshell.stages import Minimize, MovingStage
 
 
 def _minimize(session: Session, stage: Minimize) -> None:
@@ -32,10 +34,14 @@ def _minimize(session: Session, stage: Minimize) -> None:
     session.finish_stage(finished, context.getState(positions=True))
 
 
-def _advance(session: Session, stage: Dynamics | Windows) -> None:
+def _loop(session: Session, stage: MovingStage) -> StageLoop:
+    return ExchangeLoop(session, stage) if isinstance(stage, GrandCanonical) else StageLoop(session, stage)
+
+
+def _advance(session: Session, stage: MovingStage) -> None:
     """Bring a stage of dynamics to its end; an explosion is gone back from once."""
     while True:
-        loop = StageLoop(session, stage)
+        loop = _loop(session, stage)
         try:
             loop.run()
         except UnstableSimulation as error:

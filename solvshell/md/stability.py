@@ -10,7 +10,7 @@ from openmm import unit
 from solvshell.box import LEAST_WIDTH
 from solvshell.engine import Snapshot, UnstableSimulation
 from solvshell.errors import WorkFailed
-from solvshell.stages import Dynamics, Windows
+from solvshell.stages import MovingStage
 from solvshell.units import BOLTZMANN_KJ_MOL_K
 
 #: times the target temperature: no liquid gets there, an exploding box passes it
@@ -40,14 +40,14 @@ class Watch:
 
     Parameters
     ----------
-    stage : Dynamics or Windows
+    stage : Dynamics, Windows or GrandCanonical
     system : openmm.System
         The model, for its cutoff.
     degrees : int
         Degrees of freedom.
     """
 
-    def __init__(self, stage: Dynamics | Windows, system: openmm.System, degrees: int) -> None:
+    def __init__(self, stage: MovingStage, system: openmm.System, degrees: int) -> None:
         self._hottest = _EXPLOSION * max(stage.temperature, stage.ramp_to or 0.0)
         self._largest_jump = self._hottest * degrees * BOLTZMANN_KJ_MOL_K / 2
         self._cutoff_nm = _cutoff_nm(system) if stage.pressure is not None else 0.0

@@ -1,6 +1,7 @@
 """One stage of dynamics or windows, from the step where it stands to its end."""
 
 import time
+from collections.abc import Callable
 
 import openmm
 
@@ -13,7 +14,7 @@ from solvshell.md.grid import grid_of
 from solvshell.md.session import Session
 from solvshell.md.stability import Watch
 from solvshell.md.windows import WindowSequence, start_kind
-from solvshell.stages import Dynamics, Windows
+from solvshell.stages import Dynamics, MovingStage, Windows
 
 #: steps; even a fast device is asked now and then whether it is to stop
 _MOST_AT_ONCE = 1000
@@ -21,7 +22,7 @@ _MOST_AT_ONCE = 1000
 _PATIENCE = 1.0
 
 
-def _set_velocities(context: openmm.Context, state: openmm.State, stage: Dynamics | Windows, seed: int) -> None:
+def _set_velocities(context: openmm.Context, state: openmm.State, stage: MovingStage, seed: int) -> None:
     try:
         context.setVelocities(state.getVelocities())
         context.applyConstraints(1e-6)
@@ -30,7 +31,7 @@ def _set_velocities(context: openmm.Context, state: openmm.State, stage: Dynamic
         context.setVelocitiesToTemperature(stage.temperature, seed)
 
 
-def _place(session: Session, stage: Dynamics | Windows, context: openmm.Context, seed: int) -> None:
+def _place(session: Session, stage: MovingStage, context: openmm.Context) -> None:
     """Set cell, positions and velocities from the portable state; at the start of a stage as the stage wants them."""
     state = session.saved.state
     positions, cell = state.getPositions(), state.getPeriodicBoxVectors()
@@ -40,21 +41,29 @@ def _place(session: Session, stage: Dynamics | Windows, context: openmm.Context,
         positions, cell = scaled_to(session.box, state, volume_nm3)
     context.setPeriodicBoxVectors(*cell)
     context.setPositions(positions)
-    _set_velocities(context, state, stage, seed)
+    _set_velocities(context, state, stage, session.seeds()[0])
     if session.at.step > 0 and stage.thermostat == "nose_hoover":
         context.setState(state)  # with the chain
     context.setStepCount(session.at.step)
     context.setTime(session.at.step * session.protocol.timestep)
 
 
-def _start_context(session: Session, stage: Dynamics | Windows, plain: openmm.System) -> openmm.Context:
-    """Return a context where the run stands: by the binary checkpoint, or else by the portable state."""
-    velocities, thermostat, barostat = session.seeds()
+def stage_context(session: Session, stage: MovingStage, plain: openmm.System) -> openmm.Context:
+    """Return a context of a stage in which nothing is at its place yet."""
+    _, thermostat, barostat = session.seeds()
     system = stage_system(plain, session.protocol, stage, barostat)
     context = make_context(system, stage_integrator(session.protocol, stage, thermostat), session.platform)
     session.note_device(context)
+    return context
+
+
+def start_context(
+    session: Session, stage: MovingStage, plain: openmm.System, place: Callable[[openmm.Context], None]
+) -> openmm.Context:
+    """Return a context where the run stands: by the binary checkpoint, or else as `place` sets it."""
+    context = stage_context(session, stage, plain)
     if session.saved.binary is None:
-        _place(session, stage, context, velocities)
+        place(context)
         return context
     if (written_by := session.saved.at.signature) == session.signature:
         context.loadCheckpoint(session.saved.binary)
@@ -64,21 +73,20 @@ def _start_context(session: Session, stage: Dynamics | Windows, plain: openmm.Sy
         "with fresh noise"
     )
     session.without_binary()
-    return _start_context(session, stage, plain)
+    return start_context(session, stage, plain, place)
 
 
 class StageLoop:
     """A stage while it advances."""
 
-    def __init__(self, session: Session, stage: Dynamics | Windows) -> None:
+    def __init__(self, session: Session, stage: MovingStage) -> None:
         self._session, self._stage = session, stage
         self._timestep = session.protocol.timestep
         self._windows = self._start_windows(stage) if isinstance(stage, Windows) else None
         self.grid = grid_of(stage, session.protocol, self._windows)
-        plain = session.box.system
-        self._context = _start_context(session, stage, self._windows.system(plain) if self._windows else plain)
+        self._context = self._start()
         self._degrees = degrees_of_freedom(self._context.getSystem())
-        self._watch = Watch(stage, plain, self._degrees)
+        self._watch = Watch(stage, session.box.system, self._degrees)
         self._began, self._first = time.perf_counter(), session.at.step
         self._most, self._changed, self._factor = 1, -1, 1
         self._verdict: Verdict | None = None
@@ -86,6 +94,12 @@ class StageLoop:
     @property
     def _step(self) -> int:
         return self._session.at.step
+
+    def _start(self) -> openmm.Context:
+        """Return a context where the run stands."""
+        session, stage, plain = self._session, self._stage, self._session.box.system
+        system = self._windows.system(plain) if self._windows else plain
+        return start_context(session, stage, system, lambda context: _place(session, stage, context))
 
     def _start_windows(self, stage: Windows) -> WindowSequence:
         kind = start_kind(stage, self._session.run, self._session.saved.state, is_new=self._step == 0)
@@ -124,7 +138,15 @@ class StageLoop:
             self._most = min(2 * self._most, _MOST_AT_ONCE)
         self._session.move(step=self._step + n_steps)
 
+    def _exchange(self) -> None:
+        """Let molecules come and go that should before anything of this step is written."""
+
     # -- what is written
+
+    @property
+    def _mass(self) -> float:
+        """Mass of all that is there, in dalton."""
+        return self._session.box.mass
 
     def _look(self) -> Snapshot:
         now = snapshot(self._context, self._degrees)
@@ -148,7 +170,7 @@ class StageLoop:
             if is_frame:
                 self._write_frame(now)
             if is_log:
-                session.outputs.log(self._stage.name, step, step * self._timestep, now, ns_per_day)
+                session.outputs.log(self._stage.name, step, step * self._timestep, now, self._mass, ns_per_day)
 
     def _save(self) -> None:
         has_chain = self._stage.thermostat == "nose_hoover"
@@ -159,7 +181,7 @@ class StageLoop:
         session = self._session
         if not session.stop.is_set():
             return
-        if self._step != session.saved.at.step:
+        if session.has_moved_on:
             self._look()
             self._save()
         raise Interrupted(f"stopped at {self._step * self._timestep:g} ps of stage {self._stage.name}")
@@ -188,16 +210,20 @@ class StageLoop:
         )
         self._session.finish_stage(finished, self._context.getState(positions=True, velocities=True))
 
+    def _end_step(self) -> None:
+        """Do what is due at this step."""
+        self._exchange()
+        passed_ps = (self._step - self._first) * self._timestep
+        ns_per_day = passed_ps * 1e-3 * 86400 / (time.perf_counter() - self._began)
+        self._write(ns_per_day)
+        self._session.progress.update(self._step * self._timestep, ns_per_day)
+
     def _to_the_end(self) -> None:
-        session = self._session
         while self._step < self.grid.total:
             self._stop_if_asked()
             self._set_parameters()
             self._advance()
-            passed_ps = (self._step - self._first) * self._timestep
-            ns_per_day = passed_ps * 1e-3 * 86400 / (time.perf_counter() - self._began)
-            self._write(ns_per_day)
-            session.progress.update(self._step * self._timestep, ns_per_day)
+            self._end_step()
             if self._has_equilibrated():
                 break
             if self.grid.is_save(self._step):

@@ -1,0 +1,62 @@
+"""How long switches of a species should last in a run that stands at its start: measured, told and recorded."""
+
+from dataclasses import replace
+
+import openmm
+
+from solvshell.engine import advance
+from solvshell.errors import Interrupted, WorkFailed
+from solvshell.grand_canonical import GrandCanonical
+from solvshell.md.grand.sampler import Kind, Sampler
+from solvshell.md.grand.switching import Schedule
+from solvshell.md.grand.tuning import TARGET_KT, Tuning, tune
+from solvshell.md.session import Session
+from solvshell.units import kT_kj_mol
+
+#: ps; an accepted move that needs longer switches is out of reach
+_LONGEST = 200.0
+#: ps of ordinary dynamics before each switch that is undone
+_BETWEEN = 1.0
+
+
+def _words(species: str, found: Tuning, timestep_ps: float) -> str:
+    time_ps = found.schedule.n_steps * timestep_ps
+    how = f"switched in {time_ps:.4g} ps" if time_ps else "inserted and deleted at once"
+    cost = f"dissipates {found.dissipation_kt:.1f} +- {found.stderr:.1f} kT"
+    beyond = ", more than is good: few moves will be accepted" if found.dissipation_kt > 2 * TARGET_KT else ""
+    return f"{species} is {how}, which {cost} ({found.n_switches} switches){beyond}"
+
+
+def measure_switching_time(
+    session: Session, stage: GrandCanonical, context: openmm.Context, sampler: Sampler, species: str
+) -> Schedule:
+    """Return the schedule at which an accepted move of a species costs least; the run stays at its step.
+
+    Raises
+    ------
+    Interrupted
+        If a signal came: it is measured anew then.
+    WorkFailed
+        If there is no molecule that could be switched off.
+    """
+    kT, timestep, name = kT_kj_mol(stage.temperature), session.protocol.timestep, stage.name
+
+    def switch(schedule: Schedule, kind: Kind) -> float:
+        if session.stop.is_set():
+            raise Interrupted(f"stopped in stage {name}, before the switching time of {species} was known")
+        advance(context, round(_BETWEEN / timestep))
+        sampler.open_species[species] = replace(sampler.open_species[species], schedule=schedule)
+        tried = sampler.dry_switch(species, kind, session.stop)
+        if tried.outcome == "empty":
+            raise WorkFailed(f"no {species} is there to be switched off; state its switching_time in the protocol")
+        return tried.work_kj_mol / kT
+
+    session.progress.note(f"  {name}: measuring how long switches of {species} should last")
+    found = tune(switch, timestep, _LONGEST)
+    sampler.open_species[species] = replace(sampler.open_species[species], schedule=found.schedule)
+    context.setStepCount(session.at.step)
+    context.setTime(session.at.step * timestep)
+    session.progress.note(f"  {name}: {_words(species, found, timestep)}")
+    entry = {"species": species, "switching_ps": found.schedule.n_steps * timestep, "n_switches": found.n_switches}
+    session.record("switching", {**entry, "dissipation_kt": found.dissipation_kt, "stderr_kt": found.stderr})
+    return found.schedule
