@@ -131,7 +131,9 @@ def _parser() -> argparse.ArgumentParser:
         "source", nargs="+", metavar="RECIPE", help="a recipe of the bulk; or folders of finished runs of decouple"
     )
     reservoir.add_argument("--out", type=Path, required=True, metavar="FILE", help="YAML; must not exist")
-    reservoir.add_argument("--open", nargs="+", default=[], metavar="NAME", help="solvents (default: all of the recipe)")
+    reservoir.add_argument(
+        "--open", nargs="+", default=[], metavar="NAME", help="solvents (default: all of the recipe)"
+    )
     reservoir.add_argument(
         "--protocol", help="path or name of a protocol that ends in decouple (default: decouple-solvent, for a GPU)"
     )
@@ -141,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
         "--replicas", type=int, metavar="K", help="boxes (default: 1); from three on errors are those between them"
     )
     reservoir.add_argument(
-        "--work", type=Path, metavar="DIR", help="folder of boxes and runs (default: RECIPE-reservoir beside --out)"
+        "--work", type=Path, metavar="DIR", help="folder of boxes and runs (default: FILE-runs beside FILE)"
     )
     reservoir.add_argument("--platform", help="OpenMM platform; the fastest that works if left out")
     reservoir.add_argument("--seed", type=int, help="of packing and runs (default: 0)")

@@ -128,10 +128,9 @@ def _reservoir_of(arguments: argparse.Namespace) -> "Reservoir":
         return reservoir_of_runs([run for folder in folders for run in runs_of(folder)])
     if len(folders) > 1:
         raise InvalidInput(f"RECIPE: one recipe, or folders of runs, got {', '.join(arguments.source)}")
-    recipe = load_recipe(arguments.source[0])
     return make_reservoir(
-        recipe,
-        arguments.work or arguments.out.parent / f"{recipe.name}-reservoir",
+        load_recipe(arguments.source[0]),
+        arguments.work or arguments.out.with_name(f"{arguments.out.stem}-runs"),
         open_species=arguments.open,
         protocol=PROTOCOL if arguments.protocol is None else arguments.protocol,
         n_salt=arguments.n_salt,
@@ -436,7 +435,7 @@ def spatial(arguments: argparse.Namespace) -> None:
         write_spatial(found, out)
         highest = found.density.grid.max()
         _say(
-            f"  {found.n_molecules} {arguments.around} in {found.n_frames} frames; "
+            f"  {found.n_molecules:g} {arguments.around} in {found.n_frames} frames; "
             f"highest: {highest:.3g} times the bulk"
         )
         _say(f"spatial distribution: {out}")

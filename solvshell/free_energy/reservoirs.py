@@ -67,6 +67,8 @@ def _record(run: Run, found: Decoupling) -> dict[str, Any]:
         "path": str(run.path),
         "species": found.molecules[0],
         "protocol": run.protocol.name,
+        "timestep_ps": run.protocol.timestep,
+        "constraints": run.protocol.constraints,
         "seed": run.provenance["seed"],
         "box": box_hash(run.path / "box"),
         "decouple_csv_sha256": sha256(run.path / "decouple.csv"),

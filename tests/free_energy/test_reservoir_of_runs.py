@@ -250,7 +250,7 @@ def gas(tmp_path: Path) -> list[str]:
 def test_a_recipe_makes_a_reservoir_and_the_same_command_goes_on(
     gas: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, work = tmp_path / "reservoir.yaml", tmp_path / "gas-reservoir"
+    out, work = tmp_path / "reservoir.yaml", tmp_path / "reservoir-runs"
 
     def stopped(*_: object, **__: object) -> None:
         raise Interrupted("stopped; 0 of 2 runs are done")
