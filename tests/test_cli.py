@@ -72,6 +72,10 @@ def test_a_ratio_that_does_not_sum(tmp_path: Path, capsys: pytest.CaptureFixture
             "nowhere: no such folder; make a box with 'solvshell build'",
         ),
         (["run", "nowhere", "--protocol", "fast", "--out", "run"], "protocol 'fast': no such file"),
+        (
+            ["run", "nowhere", "--protocol", "quick", "--reservoir", "reservoir.yaml", "--out", "run"],
+            "has no stage of kind grand_canonical, to which one belongs",
+        ),
         (["analyze", "nowhere"], "nowhere: no such folder; make a run with 'solvshell run'"),
         (["analyze", "--topology", "a.gro"], "--trajectory, --out: missing"),
         (["analyze", "run", "--topology", "a.gro"], "give either a RUN or --topology"),
