@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib as mpl
@@ -61,9 +61,20 @@ class Frame:
     roles: dict[str, str]
     sites: dict[tuple[str, str], np.ndarray]
 
+    def of(self, atoms: np.ndarray) -> "Frame":
+        """Return the frame with some of its atoms only, by index, and the bonds between them."""
+        place = np.full(len(self.positions), -1)
+        place[atoms] = np.arange(len(atoms))
+        bonds = place[self.bonds]
+        sites = {key: place[of_site] for key, of_site in self.sites.items()}
+        return Frame(
+            self.positions[atoms], self.box, bonds[(bonds >= 0).all(axis=1)], self.elements[atoms],
+            self.molecule[atoms], self.species[atoms], self.roles, {key: at[at >= 0] for key, at in sites.items()},
+        )  # fmt: skip
 
-def frame_of(universe: Universe, species: SpeciesFile) -> Frame:
-    """Return the current frame of a universe."""
+
+def frame_of(universe: Universe, species: SpeciesFile, atoms: np.ndarray | None = None) -> Frame:
+    """Return the current frame of a universe, or some atoms of it, by index: those that are no ghosts."""
     names = np.full(len(universe.atoms), "", dtype=object)
     sites = {}
     for name, partner in species.partners.items():
@@ -76,7 +87,7 @@ def frame_of(universe: Universe, species: SpeciesFile) -> Frame:
     roles = {name: str(partner.role) for name, partner in species.partners.items()}
     bonds = universe.bonds.indices if hasattr(universe, "bonds") else np.zeros((0, 2), int)
     elements = universe.atoms.elements if hasattr(universe.atoms, "elements") else universe.atoms.types
-    return Frame(
+    frame = Frame(
         universe.atoms.positions.astype(float),
         universe.dimensions.copy(),
         np.asarray(bonds),
@@ -86,6 +97,7 @@ def frame_of(universe: Universe, species: SpeciesFile) -> Frame:
         roles | dict.fromkeys(species.centers, "center"),
         sites,
     )
+    return frame if atoms is None else frame.of(atoms)
 
 
 def _whole(frame: Frame) -> np.ndarray:
@@ -195,11 +207,7 @@ def _draw_shell(axes: Axes, frame: Frame, contacts: np.ndarray, center: int, col
     bonds = frame.bonds[np.linalg.norm(np.diff(positions[frame.bonds], axis=1)[:, 0], axis=1) < _LONGEST_BOND]
     positions = positions @ flat(positions[shell])
     near = shell | (np.linalg.norm(positions, axis=1) < _AROUND_ANGSTROM)
-    index = np.cumsum(near) - 1
-    part = Frame(
-        positions[near], frame.box, index[bonds[near[bonds].all(axis=1)]], frame.elements[near],
-        frame.molecule[near], frame.species[near], frame.roles, {},
-    )  # fmt: skip
+    part = replace(frame, positions=positions, bonds=bonds).of(np.flatnonzero(near))
     for atom in touching:
         ends = project(np.stack([positions[center], positions[atom]]))
         axes.plot(ends[:, 0], ends[:, 1], color="0.35", linewidth=0.9, linestyle=(0, (2, 2)), zorder=SLABS)

@@ -239,9 +239,9 @@ def _centers(universe: Universe, species: SpeciesFile) -> list[Center]:
 def _check_ions_stay(centers: list[Center], sites: list[Site], presence: Presence) -> None:
     ions = [(f"centers.{center.name}", center.atoms) for center in centers]
     ions += [(f"partners.{site.partner}", site.atoms) for site in sites if site.role == "anion"]
-    for field, atoms in ions:
+    for name, atoms in ions:
         if presence.goes(atoms.indices):
-            raise InvalidInput(f"{field}: comes and goes in this trajectory (allowed: ions that are always there)")
+            raise InvalidInput(f"{name}: comes and goes in this trajectory (allowed: ions that are always there)")
 
 
 def _joined(

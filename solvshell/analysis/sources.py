@@ -23,16 +23,18 @@ from solvshell.analysis.analyze import (
 )
 from solvshell.analysis.energies.measure import MOST_FRAMES, EnergyModel, energy_model
 from solvshell.analysis.limits import CEILING, CHANGED
+from solvshell.analysis.presence import Presence, presence_of
 from solvshell.analysis.reading.find_species import find_species_in
 from solvshell.analysis.reading.frames import as_universe, open_trajectory
 from solvshell.analysis.typical.export import FOLDER, export_shells
 from solvshell.errors import InvalidInput
 from solvshell.files import read_openmm_xml, read_yaml, validate
+from solvshell.occupancy import OccupancyTable, read_occupancy
 from solvshell.protocol import Protocol
 from solvshell.provenance import read_record
 from solvshell.run import Run, trajectory_source
 from solvshell.species import SpeciesFile, select_species
-from solvshell.xtc import whole_frames
+from solvshell.xtc import frame_heads
 
 if TYPE_CHECKING:
     import mdtraj
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 LEFT_OUT = "left out, as asked"
 STOPPED = "stopped before it came to them; the same analysis again makes them"
 _SAMPLING = "sampling dynamics, not physical time"
+_OPEN = "grand-canonical sampling: molecules come and go outside of time, not physical time"
 
 
 def _written(analysis: Analysis, universe: Universe, directory: Path) -> Analysis:
@@ -173,6 +176,18 @@ def analyze_trajectory(
         return _analyzed(universe, selections, model, folder, source=source, **settings)
 
 
+def _n_occupancies(run: Run) -> int:
+    return run.occupancy_path.read_bytes().count(b"\n") - 1 if run.occupancy_path.exists() else 0
+
+
+def _whole_frames(run: Run) -> tuple[int, int]:
+    """Return how many whole frames the trajectory begins with whose occupancy, if any, is known, and their bytes."""
+    heads = list(frame_heads(run.trajectory_path)) if run.trajectory_path.exists() else []
+    if run.protocol.grand_canonical is not None:
+        heads = heads[: _n_occupancies(run)]  # read last, it is the longer of the two, or lacks a frame
+    return len(heads), heads[-1].end if heads else 0
+
+
 @contextmanager
 def whole_trajectory(run: Run) -> Iterator[Path]:
     """Give a trajectory of whole frames that nobody writes to: that of the run if it is done, else a copy so far.
@@ -186,7 +201,7 @@ def whole_trajectory(run: Run) -> Iterator[Path]:
     if run.is_done:
         yield run.trajectory_path
         return
-    n_frames, n_bytes = whole_frames(run.trajectory_path) if run.trajectory_path.exists() else (0, 0)
+    n_frames, n_bytes = _whole_frames(run)
     if n_frames < 2:
         raise InvalidInput(
             f"{run.path}: production has {n_frames} frames so far; the same 'solvshell run' goes on with it"
@@ -196,6 +211,42 @@ def whole_trajectory(run: Run) -> Iterator[Path]:
         shutil.copyfile(run.trajectory_path, copy)
         os.truncate(copy, n_bytes)
         yield copy
+
+
+def _occupancy(run: Run) -> OccupancyTable | None:
+    stage = run.protocol.grand_canonical
+    if stage is None:
+        return None
+    return read_occupancy(run.occupancy_path, {name: run.sampled.counts[name] for name in stage.species})
+
+
+def mean_counts(run: Run) -> dict[str, float]:
+    """Return the molecules of each species in a run; of those that come and go the mean over all frames."""
+    occupancy = _occupancy(run)
+    of_open = {} if occupancy is None else {name: float(occupancy.counts(name).mean()) for name in occupancy.present}
+    return run.box.counts | of_open
+
+
+def open_production(run: Run, trajectory: Path) -> tuple[Universe, Presence | None]:
+    """Return the production of a run, and which molecules are there in each frame; None if none comes or goes.
+
+    Parameters
+    ----------
+    trajectory
+        From `whole_trajectory`.
+
+    Raises
+    ------
+    InvalidInput
+        If the occupancy is not that of the trajectory.
+    """
+    universe = open_trajectory(run.topology_path, trajectory)
+    occupancy = _occupancy(run)
+    if occupancy is None:
+        return universe, None
+    return universe, presence_of(
+        universe, occupancy, {name: run.box.recipe.entries[name].residue for name in occupancy.present}
+    )
 
 
 def _read_log(run: Run) -> pd.DataFrame:
@@ -210,6 +261,8 @@ def _dynamics(protocol: Protocol) -> str:
     They are with real masses and without the random kicks and the friction of Langevin dynamics: at constant energy, or
     with a Nose-Hoover chain, which both keep the volume.
     """
+    if protocol.grand_canonical is not None:
+        return _OPEN
     stage = protocol.production
     thermostat = {
         "none": "no thermostat",
@@ -283,13 +336,14 @@ def analyze_run(
             **_equilibration(run),
             "asked": asked(energies=energies, energy_frames=energy_frames, **settings),
         }
-        universe = open_trajectory(run.topology_path, trajectory)
+        universe, presence = open_production(run, trajectory)
         scale = run.box.recipe.force_field.ion_charge_scale
         return _analyzed(
             universe,
             select_species(entries),
-            energy_model(universe, run.box.system, scale, energy_frames) if energies else LEFT_OUT,
+            energy_model(universe, run.sampled.system, scale, energy_frames) if energies else LEFT_OUT,
             Path(directory or run.analysis_path),
+            presence=presence,
             log=_read_log(run),
             source=source,
             dynamics=_dynamics(run.protocol),

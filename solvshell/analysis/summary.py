@@ -80,9 +80,7 @@ def _thermodynamics(
 def _composition(sites: Sites, geometry: Results, settings: Settings) -> dict[str, Any]:
     volumes_nm3 = geometry.volumes[settings.first_frame :] * _NM3_PER_A3
     inverse_nm3 = mean_with_error(1 / volumes_nm3)
-    molarity = {
-        center.name: _scaled(inverse_nm3, len(center.atoms) * PARTICLE_PER_NM3) for center in sites.centers
-    }
+    molarity = {center.name: _scaled(inverse_nm3, len(center.atoms) * PARTICLE_PER_NM3) for center in sites.centers}
     numbers = dict(zip(sites.molecules, sites.molecules_in(geometry.frames[settings.first_frame :]), strict=True))
     of_open = {name: numbers[name] for name in sites.open_partners}
     molarity |= {name: mean_with_error(n / volumes_nm3 * PARTICLE_PER_NM3) for name, n in of_open.items()}

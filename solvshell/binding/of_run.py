@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from solvshell.analysis.sources import mean_counts
 from solvshell.analysis.typical.export import SAME_SHELL_ANGSTROM
 from solvshell.binding.calculate import BindingEnergies, binding_energies
 from solvshell.binding.clusters import PAIR, SHELL, Cluster
@@ -31,7 +32,8 @@ TABLES = ("binding", "desolvation", "means")
 def _dielectric(run: Run, given: float | None) -> Dielectric:
     if given is not None:
         return Dielectric(given, "given")
-    solvents = {name: run.box.counts[name] for name, entry in run.box.recipe.entries.items() if entry.role == "solvent"}
+    counts = mean_counts(run)
+    solvents = {name: counts[name] for name, entry in run.box.recipe.entries.items() if entry.role == "solvent"}
     return mixture_dielectric(solvents)
 
 
@@ -48,7 +50,7 @@ def clusters_of_run(run: Run, n_compositions: int = 8, per_composition: int = 1)
     for name, number in (("n_compositions", n_compositions), ("per_composition", per_composition)):
         if number < 1:
             raise InvalidInput(f"{name}: {number} (allowed: 1 or more)")
-    model = (run.box.system, run.box.recipe.force_field.ion_charge_scale)
+    model = (run.sampled.system, run.box.recipe.force_field.ion_charge_scale)
     with first_shells_of(run) as (universe, shells):
         return clusters_of(universe, shells, n_compositions, per_composition, model)
 

@@ -11,10 +11,9 @@ from MDAnalysis import Universe
 
 from solvshell.analysis.cutoffs import Cutoff, Key, cutoff_matrix
 from solvshell.analysis.geometry import SolvationGeometry
-from solvshell.analysis.reading.frames import open_trajectory
 from solvshell.analysis.shells import FirstShells, first_shells
 from solvshell.analysis.sites import select_sites
-from solvshell.analysis.sources import analyze_run, whole_trajectory
+from solvshell.analysis.sources import analyze_run, open_production, whole_trajectory
 from solvshell.errors import InvalidInput
 from solvshell.run import Run
 from solvshell.species import select_species
@@ -48,8 +47,8 @@ def first_shells_of(run: Run) -> Iterator[tuple[Universe, FirstShells]]:
     cutoffs, summary = _analyzed(run)
     frames = summary["frames"]
     with whole_trajectory(run) as trajectory:
-        universe = open_trajectory(run.topology_path, trajectory)
-        sites = select_sites(universe, select_species(run.box.recipe.entries))
+        universe, presence = open_production(run, trajectory)
+        sites = select_sites(universe, select_species(run.box.recipe.entries), presence)
         capture = summary["settings"]["capture_radius_angstrom"]
         geometry = SolvationGeometry.from_sites(sites, capture_radius=capture)
         geometry.run(**{key: frames[key] for key in ("start", "stop", "step")})

@@ -11,6 +11,7 @@ from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.distances import capped_distance, distance_array
 from rdkit import Chem
 
+from solvshell.analysis.presence import Presence
 from solvshell.analysis.reading.frames import box_of
 from solvshell.analysis.typical.cutout import cut_around
 from solvshell.errors import InvalidInput
@@ -72,11 +73,12 @@ class Cluster:
 
 
 class Surroundings:
-    """The molecules of a box by what they are to a carbonate."""
+    """The molecules of a box by what they are to a carbonate; solvents are those of the frame that stands."""
 
-    def __init__(self, universe: Universe, entries: dict[str, Species]) -> None:
+    def __init__(self, universe: Universe, entries: dict[str, Species], presence: Presence | None = None) -> None:
         self.universe = universe
         self.entries = entries
+        self.presence = presence
         self.name_of = {entry.residue: name for name, entry in entries.items()}
 
     def _atoms(self, name: str, site: str | None = None) -> AtomGroup:
@@ -86,6 +88,11 @@ class Surroundings:
 
     def _together(self, names: list[str], site: str | None = None) -> AtomGroup:
         return sum((self._atoms(name, site) for name in names), self.universe.atoms[[]])
+
+    def _there(self, atoms: AtomGroup) -> AtomGroup:
+        if self.presence is None:
+            return atoms
+        return atoms[self.presence.of(atoms.indices, self.universe.trajectory.frame)]
 
     @cached_property
     def carbonates(self) -> list[str]:
@@ -109,19 +116,27 @@ class Surroundings:
         return self._together([name for name, entry in self.entries.items() if entry.role == "anion"])
 
     @cached_property
-    def coordinating(self) -> AtomGroup:
-        """The atoms by which solvents and anions touch Li⁺."""
+    def _all_coordinating(self) -> AtomGroup:
         partners = {n: e for n, e in self.entries.items() if e.role in ("solvent", "anion")}
         return sum((self._atoms(n, site) for n, e in partners.items() for site in e.sites), self.universe.atoms[[]])
 
     @cached_property
+    def _all_solvents(self) -> AtomGroup:
+        return self._together([name for name, entry in self.entries.items() if entry.role == "solvent"])
+
+    @property
+    def coordinating(self) -> AtomGroup:
+        """The atoms by which solvents and anions touch Li⁺."""
+        return self._there(self._all_coordinating)
+
+    @property
     def solvents(self) -> AtomGroup:
         """The atoms of all solvents."""
-        return self._together([name for name, entry in self.entries.items() if entry.role == "solvent"])
+        return self._there(self._all_solvents)
 
     def oxygens(self, name: str) -> AtomGroup:
         """Return the carbonyl O of all molecules of a carbonate."""
-        return self._atoms(name, CARBONYL)
+        return self._there(self._atoms(name, CARBONYL))
 
     def charge(self, atom: int) -> int:
         """Return the formal charge of the molecule of an atom, or of one N⁺ with its arms."""
@@ -159,6 +174,8 @@ def _nearest_molecules(to: AtomGroup, of: AtomGroup, n: int) -> dict[int, int]:
 def _classified(around: Surroundings, name: str) -> Iterator[Candidate]:
     """Yield the molecules of a carbonate in the frame that stands; bridging ones are left out."""
     frame, oxygens = int(around.universe.trajectory.frame), around.oxygens(name)
+    if not len(oxygens):
+        return
     at_lithium = _near(oxygens, around.lithium, AT_LITHIUM)
     at_nitrogen = _near(oxygens, around.nitrogens, AT_NITROGEN)
     any_oxygen = oxygens.residues.atoms.select_atoms("element O")
@@ -239,6 +256,7 @@ def cut_clusters(
     wanted: int,
     species: tuple[str, ...] | None = None,
     first: int = 0,
+    presence: Presence | None = None,
 ) -> list[Cluster]:
     """Return clusters of carbonates of each class, up to a number of each class and species.
 
@@ -267,13 +285,15 @@ def cut_clusters(
         Which carbonates; all if left out.
     first
         The first frame that may be used.
+    presence
+        Which molecules are there in each frame, where some come and go.
 
     Raises
     ------
     InvalidInput
         If there is no such carbonate in the box.
     """
-    around = Surroundings(universe, entries)
+    around = Surroundings(universe, entries, presence)
     if unknown := [name for name in species or () if name not in around.carbonates]:
         allowed = ", ".join(around.carbonates) or "none"
         raise InvalidInput(f"species: {unknown[0]} is no carbonate of the box (its carbonates: {allowed})")

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from solvshell.analysis.reading.frames import open_trajectory
-from solvshell.analysis.sources import whole_trajectory
+from solvshell.analysis.sources import mean_counts, open_production, whole_trajectory
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically, write_json
 from solvshell.infrared.clusters import (
@@ -163,14 +162,15 @@ def measure_infrared(
     for module in ("tblite.interface", "geometric.engine"):
         needed(module)
     if dielectric is None:
-        solvents = {name: n for name, n in run.box.counts.items() if run.box.recipe.entries[name].role == "solvent"}
+        entries = run.box.recipe.entries
+        solvents = {name: n for name, n in mean_counts(run).items() if entries[name].role == "solvent"}
         continuum = mixture_dielectric(solvents)
     else:
         continuum = Dielectric(dielectric, "as given")
     first, why = _first_frame(run)
     with whole_trajectory(run) as trajectory:
-        universe = open_trajectory(run.topology_path, trajectory)
-        clusters = cut_clusters(universe, run.box.recipe.entries, wanted, species, first)
+        universe, presence = open_production(run, trajectory)
+        clusters = cut_clusters(universe, run.box.recipe.entries, wanted, species, first, presence)
         source = {
             "trajectory": run.trajectory_path.name,
             **trajectory_source(trajectory),

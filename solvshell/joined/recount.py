@@ -12,11 +12,11 @@ from solvshell.analysis.coordination import coordination_table, total_coordinati
 from solvshell.analysis.cutoffs import Cutoff, Key, cutoff_matrix, cutoff_of
 from solvshell.analysis.geometry import CAPTURE_ANGSTROM, SolvationGeometry
 from solvshell.analysis.peaks import Shell, first_shell
+from solvshell.analysis.presence import real_atoms
 from solvshell.analysis.rdf import PairCounts, fine_counts
-from solvshell.analysis.reading.frames import open_trajectory
 from solvshell.analysis.shells import FirstShells, first_shells, shell_shares, shell_table, speciation_table
 from solvshell.analysis.sites import Sites, select_sites
-from solvshell.analysis.sources import whole_trajectory
+from solvshell.analysis.sources import open_production, whole_trajectory
 from solvshell.analysis.statistics import Bootstrap, Estimate, bootstrap_replicas, bootstrap_run, bootstrap_runs
 from solvshell.errors import InvalidInput
 from solvshell.joined.systems import System
@@ -85,17 +85,17 @@ def _read(system: str, replica: Shown, capture: float) -> Pass:
     if "stop" not in frames:
         raise InvalidInput(f"{run.path}: analyzed by an older version; analyze it again with 'solvshell analyze'")
     with whole_trajectory(run) as trajectory:
-        universe = open_trajectory(run.topology_path, trajectory)
+        universe, presence = open_production(run, trajectory)
         if len(universe.trajectory) < frames["stop"]:
             raise InvalidInput(
                 f"{run.path}: has fewer frames than were analyzed; analyze it again with 'solvshell analyze'"
             )
         species = select_species(run.box.recipe.entries)
-        sites = select_sites(universe, species)
+        sites = select_sites(universe, species, presence)
         geometry = SolvationGeometry.from_sites(sites, capture_radius=capture)
         geometry.run(**{key: frames[key] for key in ("start", "stop", "step")})
         universe.trajectory[frames["stop"] - 1]
-        last = frame_of(universe, species)
+        last = frame_of(universe, species, real_atoms(universe, presence).indices)
     first, block_starts = int(frames["dropped"]), geometry.results.block_starts
     first_block = int(np.searchsorted(block_starts, first))
     pairs = {pair.key: pair for pair in fine_counts(geometry.results, sites, first_block)}

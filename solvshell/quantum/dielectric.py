@@ -39,7 +39,7 @@ def check_dielectric(constant: float) -> None:
         raise InvalidInput(f"dielectric: {constant:g} (allowed for a continuum: above 1)")
 
 
-def mixture_dielectric(counts: Mapping[str, int]) -> Dielectric:
+def mixture_dielectric(counts: Mapping[str, float]) -> Dielectric:
     """Return the dielectric constant of a mixture of solvents without its salt.
 
     The average over volume fractions, which is that of a thermodynamically ideal mixture (Reis et al., Phys. Chem.

@@ -3,6 +3,7 @@ import pytest
 from boxes_by_hand import Frame
 from rdkit.Chem import GetPeriodicTable
 
+from solvshell.analysis.presence import Presence
 from solvshell.errors import InvalidInput
 from solvshell.infrared.clusters import FREE, LITHIUM, POLYMER, cut_clusters
 
@@ -52,6 +53,32 @@ def test_every_carbonate_is_in_its_class_and_those_that_cannot_be_neutral_or_bri
         (LITHIUM, "DMC"): [0],
         (POLYMER, "DMC"): [1],
     }
+
+
+def test_ghosts_are_neither_cut_out_nor_neighbors(frame):
+    universe = frame.wrapped()
+    atoms = universe.atoms
+    gone = [frame.residue("EC", 0), frame.residue("DMC", 2), frame.residue("EC", 4)]
+    column = np.zeros(len(atoms), int)
+    for k, ghost in enumerate(gone, 1):
+        column[ghost.indices] = k
+    presence = Presence(column, np.array([[True, False, False, False]]))
+    for ghost in gone:  # where ghosts lie; here in the way of the free carbonates
+        atoms[ghost.indices].positions = frame.residue("EC", 3).positions.mean(axis=0)
+    clusters = cut_clusters(universe, frame.entries, 10, presence=presence)
+    with_them = cut_clusters(universe, frame.entries, 10)
+    absent = {atoms[ghost.indices[0]].resindex for ghost in gone}
+
+    def who(found):
+        return {atoms[cluster.candidate.oxygen].resindex for cluster in found}
+
+    assert not who(clusters) & absent
+    assert who(with_them) & absent
+    free = [cluster for cluster in clusters if cluster.candidate.kind == FREE]
+    assert free
+    for cluster in free:
+        distances = np.linalg.norm(cluster.positions - cluster.positions[cluster.bond[1]], axis=1)
+        assert np.sort(distances)[1] > 1.0  # nothing lies on the carbonyl
 
 
 def test_clusters_are_whole_across_the_box_and_hold_what_they_should(frame):

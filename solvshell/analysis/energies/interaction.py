@@ -14,11 +14,13 @@ from MDAnalysis.lib.mdamath import triclinic_vectors
 
 from solvshell.analysis.energies.grouped import layout_of
 from solvshell.analysis.energies.kernel import Ends, Frame, frame_energies, whole_fractions, xi
+from solvshell.analysis.energies.layout import part_of
 from solvshell.analysis.energies.members import ByDistance, Members
 from solvshell.analysis.energies.model import PairModel
 from solvshell.analysis.energies.periodic import Cell, periodic_cell
 from solvshell.analysis.energies.table import PairTable, is_of, pair_table
 from solvshell.analysis.geometry import CAPTURE_ANGSTROM, MAX_BLOCKS
+from solvshell.analysis.presence import Presence
 from solvshell.analysis.reading.frames import box_of
 from solvshell.analysis.sites import MoleculesAre
 from solvshell.errors import InvalidInput
@@ -56,6 +58,9 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
         What a molecule is: a residue, or a fragment (what bonds hold together).
     capture_radius
         Up to which distance in Å molecules are members.
+    presence
+        Which molecules are there in each frame, where some come and go, but no centers; those that are not have no
+        energies, and no part in the tail.
 
     Attributes
     ----------
@@ -66,7 +71,9 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
     molecule_of_center : numpy.ndarray, shape (n_centers,)
         The numbers of the centers among the molecules of the universe.
     n_molecules, charges : numpy.ndarray, shape (n_partners,)
-        How many molecules of each species there are, and the charge of one in the model in e, a mean over them.
+        How many molecules of each species the universe has, and the charge of one in the model in e, a mean over them.
+    results.n_molecules : numpy.ndarray, shape (n_frames, n_partners)
+        How many of them are there in each frame.
     results.whole_box : numpy.ndarray, shape (n_frames, n_centers, n_partners, 3), float32
         Sums over all molecules of a species but the center: Lennard-Jones, bare and Ewald Coulomb, in kJ/mol.
     results.members : Members
@@ -113,11 +120,15 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
         coordinating: Mapping[str, AtomGroup] | None = None,
         molecules_are: MoleculesAre = "residues",
         capture_radius: float = CAPTURE_ANGSTROM,
+        presence: Presence | None = None,
         verbose: bool = False,
     ) -> None:
         groups = {**centers, **partners}
         if not centers or len(groups) < len(centers) + len(partners):
             raise InvalidInput("centers: none, or one of them is named among the partners too")
+        if presence is not None and any(presence.goes(atoms.indices) for atoms in centers.values()):
+            raise InvalidInput("centers: come and go in this trajectory (allowed: those that are always there)")
+        self._presence = presence
         super().__init__(next(iter(centers.values())).universe.trajectory, verbose=verbose)
         # Workers get arrays: neither universe nor topology has to travel.
         self._layout, self._numbers = layout_of(groups, model, coordinating or {}, molecules_are)
@@ -182,22 +193,30 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
             self._table = pair_table(cell)
         i, positions = self._frame_index, self._ts.positions.copy()
         self.results.volumes[i], self.results.xi[i] = cell.volume, xi(self._table, cell)
+        there = None
+        if self._presence is not None:
+            there = self._presence.of(self._layout.atoms[self._layout.starts[:-1]], self._ts.frame)
         # Threads find the energies, and this one reads on.
-        self._pending.append(self._pool.submit(self._measure, i, positions, cell, self._table))
+        self._pending.append(self._pool.submit(self._measure, i, positions, cell, self._table, there))
         if len(self._pending) > 2 * self._n_threads:
             self._take_over()
 
     def _measure(
-        self, i: int, positions: np.ndarray, cell: Cell, table: PairTable
+        self, i: int, positions: np.ndarray, cell: Cell, table: PairTable, there: np.ndarray | None
     ) -> tuple[int, np.ndarray, np.ndarray]:
-        """Write the energies of the i-th frame, and return i, the rows of its members, and the sums by distance."""
-        fractions = whole_fractions(positions, self._layout, cell)
-        frame = Frame(self._layout, fractions, cell, table, self._ends)
+        """Write the energies of the i-th frame, and return i, the rows of its members, and the sums by distance.
+
+        `there` is a mask of the molecules; None: all are.
+        """
+        layout, centers = self._layout, self._centers
+        if there is not None:
+            layout, centers = part_of(layout, there), (np.cumsum(there) - 1)[centers]
+        frame = Frame(layout, whole_fractions(positions, layout, cell), cell, table, self._ends)
         by_distance = np.empty(self.results.by_distance.shape[1:])
         whole_box, of_itself = self.results.whole_box[i], self.results.self_energy[i]
-        rows = frame_energies(
-            frame, self._centers, self._edges, self._capture_radius, whole_box, by_distance, of_itself
-        )
+        rows = frame_energies(frame, centers, self._edges, self._capture_radius, whole_box, by_distance, of_itself)
+        if there is not None:
+            rows[:, 1] = np.flatnonzero(there)[rows[:, 1].astype(int)]
         return i, rows, by_distance
 
     def _take_over(self) -> None:
@@ -207,6 +226,22 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
         block = np.searchsorted(self.results.block_starts, frame, side="right") - 1
         self.results.by_distance[block] += by_distance
         self.results.members.append((np.full(len(rows), frame, np.int32), rows.astype(np.float32)))
+
+    def _present(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return how many molecules of each species are there, and by what the tail with them scales.
+
+        Both of shape (n_frames, n_partners). The tail with a species is that of its molecules, times N / (N + 1) of
+        all N atoms of the box: see `tail_coefficients`.
+        """
+        n_all = np.tile(self.n_molecules, (len(self.frames), 1))
+        if self._presence is None:
+            return n_all, np.ones(n_all.shape)
+        first, species = self._layout.atoms[self._layout.starts[:-1]], self._layout.species
+        n_there = [self._presence.total(first[species == k], 1.0, self.frames) for k in range(len(self.partners))]
+        n_molecules = np.stack(n_there, axis=1)
+        n_atoms, n_every = self._presence.total(self._layout.atoms, 1.0, self.frames), len(self._layout.atoms)
+        of_images = (n_atoms / (n_atoms + 1)) / (n_every / (n_every + 1))
+        return n_molecules.astype(int), n_molecules / self.n_molecules * of_images[:, None]
 
     def _get_aggregator(self) -> ResultsGroup:
         return ResultsGroup(
@@ -225,9 +260,11 @@ class InteractionEnergies(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has
         if len(self.frames) == 0:
             raise InvalidInput("start, stop, step: leave no frame of the trajectory")
         self.results.times, self.results.frames = self.times, self.frames
-        self.results.tail = self._tail / self.results.volumes[:, None, None]
-        n_molecules, *energies = np.moveaxis(self.results.by_distance, -1, 0)
-        self.results.by_distance = ByDistance(self._edges, n_molecules.astype(int), *energies)
+        n_molecules, scale = self._present()
+        self.results.n_molecules = n_molecules
+        self.results.tail = self._tail * (scale / self.results.volumes[:, None])[:, None, :]
+        n_met, *energies = np.moveaxis(self.results.by_distance, -1, 0)
+        self.results.by_distance = ByDistance(self._edges, n_met.astype(int), *energies)
         frames, rows = (np.concatenate(column) for column in zip(*self.results.members, strict=True))
         center, molecule = rows[:, :2].T.astype(np.int32)
         of_molecule = self._numbers[molecule].astype(np.int32), self._layout.species[molecule].astype(np.int32)

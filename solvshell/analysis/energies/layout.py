@@ -39,6 +39,24 @@ class Layout(NamedTuple):
     fragments: np.ndarray
 
 
+def part_of(layout: Layout, molecules: np.ndarray) -> Layout:
+    """Return the layout of some molecules only, by a mask, shape (n_molecules,): of those that are no ghosts."""
+    sizes = np.diff(layout.starts)
+    atoms = np.repeat(molecules, sizes)
+    place = np.cumsum(atoms) - 1
+    return Layout(
+        layout.atoms[atoms],
+        place[layout.parents[atoms]],
+        layout.charge[atoms],
+        layout.half_sigma[atoms],
+        layout.root_epsilon[atoms],
+        layout.coordinating[atoms],
+        np.concatenate([[0], np.cumsum(sizes[molecules])]),
+        layout.species[molecules],
+        layout.fragments[molecules],
+    )
+
+
 def _tree(links: np.ndarray, first: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the atoms in the order in which links reach them from the first ones, and the parents of all n atoms."""
     # One more node is linked to all first atoms, so that one search reaches every molecule.

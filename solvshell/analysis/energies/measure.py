@@ -155,6 +155,7 @@ def measure_energies(
         molecules_are=species.molecules_are,
         model=PairModel.from_system(model.system),
         charge_scale=model.charge_scale,
+        presence=shells.sites.presence,
         how={"backend": backend, "n_workers": n_workers, "verbose": bar}
         | ({"progressbar_kwargs": {"desc": "interaction energies"}} if bar else {}),
     )

@@ -53,6 +53,8 @@ class Energies:
         All species of the box, those of the centers first.
     charge_scale : float or None
         By which the charges of ions are scaled in the model; None if that is not known.
+    n_molecules : numpy.ndarray, shape (n_frames, n_partners)
+        How many molecules of each partner there are in each frame: the same unless they come and go.
     whole_box : numpy.ndarray, shape (n_frames, n_centers, n_partners, 3)
         With all molecules of a partner species: LJ, bare Coulomb, Ewald Coulomb.
     own_images : numpy.ndarray, shape (n_frames, n_centers)
@@ -70,6 +72,7 @@ class Energies:
     centers: tuple[Species, ...]
     partners: tuple[Species, ...]
     charge_scale: float | None
+    n_molecules: np.ndarray
     whole_box: np.ndarray
     own_images: np.ndarray
     tail: np.ndarray

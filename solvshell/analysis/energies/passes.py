@@ -12,6 +12,7 @@ from solvshell.analysis.energies.measured import Energies, ShellMembers, Species
 from solvshell.analysis.energies.members import Members
 from solvshell.analysis.energies.model import PairModel
 from solvshell.analysis.geometry import Contacts
+from solvshell.analysis.presence import Presence
 from solvshell.analysis.shells import FirstShells
 from solvshell.analysis.sites import MoleculesAre
 from solvshell.errors import WorkFailed
@@ -22,7 +23,7 @@ _MARGIN = 0.01
 
 @dataclass(frozen=True)
 class Liquid:
-    """What is the same for all passes: the species, whole; the model, and its charge scale if known; how to read."""
+    """What is the same for all passes: the species, whole; the model, and its scale; how to read; who is there."""
 
     groups: Mapping[str, AtomGroup]
     coordinating: Mapping[str, AtomGroup]
@@ -30,6 +31,7 @@ class Liquid:
     model: PairModel
     charge_scale: float | None
     how: Mapping[str, Any]
+    presence: Presence | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def run_pass(liquid: Liquid, centers: tuple[str, ...], shells: Shells, n_nitroge
         coordinating=liquid.coordinating,
         molecules_are=liquid.molecules_are,
         capture_radius=float(shells.contacts.distance.max(initial=1.0)) + _MARGIN,
+        presence=liquid.presence,
     )
     found.run(frames=shells.frames, **liquid.how)
     species = [
@@ -122,6 +125,7 @@ def run_pass(liquid: Liquid, centers: tuple[str, ...], shells: Shells, n_nitroge
         tuple(species[: len(centers)]),
         tuple(species),
         liquid.charge_scale,
+        found.results.n_molecules,
         found.results.whole_box.astype(float),
         2 * found.results.self_energy,
         found.results.tail,

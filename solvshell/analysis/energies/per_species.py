@@ -20,14 +20,16 @@ Row = tuple[str | float | None, ...]
 def _rows_of_pair(energies: Energies, i: int, j: int) -> Iterator[Row]:
     """Yield the rows of one center species and one partner, without their names."""
     members, partner, factors = energies.of_center(i), energies.partners[j], energies.full_charge_factors(i)
-    n_others = partner.n_molecules - (partner.name == energies.centers[i].name)
+    n_others = energies.n_molecules[:, j] - (partner.name == energies.centers[i].name)
     regions: dict[str, tuple[np.ndarray, np.ndarray | float]] = {}
     if energies.has_shell[i, j]:
         regions[FIRST_SHELL] = energies.in_shell[:, members, j], energies.n_in_shell[:, members, j]
-    regions[WHOLE_BOX] = energies.whole_box[:, members, j], float(n_others)
+    whole_box = energies.whole_box[:, members, j]
+    of_frames = np.broadcast_to(n_others[:, None], whole_box.shape[:2])
+    regions[WHOLE_BOX] = whole_box, float(n_others[0]) if np.ptp(n_others) == 0 else of_frames
     for quantity in (PER_MOLECULE, PER_CENTER):
         for region, (values, n) in regions.items():
-            if quantity == PER_MOLECULE and n_others == 0:
+            if quantity == PER_MOLECULE and not n_others.any():
                 continue
             for name, kind in COULOMB.items():
                 lj, coulomb, per = values[..., LJ], values[..., kind], n if quantity == PER_MOLECULE else 1.0

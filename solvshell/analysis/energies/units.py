@@ -49,6 +49,7 @@ def _contacts(
         groups,
         molecules_are=liquid.molecules_are,
         capture_radius=max(minima.values()),
+        presence=liquid.presence,
     )
     contacts: Contacts = geometry.run(frames=frames, **liquid.how).results.contacts
     radii = np.array(

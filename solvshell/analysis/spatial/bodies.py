@@ -1,12 +1,13 @@
 """Molecules of one kind as bodies: whole, superposed on one of them, in a frame of their own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from MDAnalysis import Universe
 from MDAnalysis.core.groups import AtomGroup
 from MDAnalysis.lib.distances import minimize_vectors
 
+from solvshell.analysis.presence import Presence
 from solvshell.analysis.reading.frames import box_of
 from solvshell.analysis.sites import MoleculesAre, molecules_of
 from solvshell.errors import InvalidInput
@@ -33,6 +34,13 @@ class Bodies:
     molecules: np.ndarray
     molecule_idx: np.ndarray
     fit: np.ndarray
+
+    def there(self, presence: Presence | None, frame: int) -> "Bodies":
+        """Return those that are there in a frame of the trajectory."""
+        if presence is None:
+            return self
+        present = presence.of(self.molecules[:, 0], frame)
+        return replace(self, molecules=self.molecules[present], molecule_idx=self.molecule_idx[present])
 
 
 def _fit_atoms(molecule: AtomGroup, selection: str | None) -> np.ndarray:

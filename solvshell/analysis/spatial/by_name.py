@@ -6,8 +6,7 @@ from MDAnalysis import Universe
 from MDAnalysis.core.groups import AtomGroup
 
 from solvshell.analysis.reading.find_species import find_species_in
-from solvshell.analysis.reading.frames import open_trajectory
-from solvshell.analysis.sources import whole_trajectory
+from solvshell.analysis.sources import open_production, whole_trajectory
 from solvshell.analysis.spatial.density import SpatialDistribution, spatial_distribution
 from solvshell.errors import InvalidInput
 from solvshell.run import Run
@@ -66,5 +65,6 @@ def spatial_of_species(
 def spatial_of_run(run: Run, around: str, of: str, **settings: Any) -> SpatialDistribution:
     """Return the spatial distribution in the production of a run, finished or not; see `spatial_of_species`."""
     with whole_trajectory(run) as trajectory:
-        universe = open_trajectory(run.topology_path, trajectory)
-        return spatial_of_species(universe, select_species(run.box.recipe.entries), around, of, **settings)
+        universe, presence = open_production(run, trajectory)
+        species = select_species(run.box.recipe.entries)
+        return spatial_of_species(universe, species, around, of, presence=presence, **settings)

@@ -14,6 +14,7 @@ from MDAnalysis.lib.distances import apply_PBC, capped_distance, minimize_vector
 from MDAnalysis.lib.mdamath import triclinic_vectors
 
 from solvshell.analysis.pairs import cell_of
+from solvshell.analysis.presence import Presence
 from solvshell.analysis.reading.frames import box_of
 from solvshell.analysis.reading.trusted_elements import SYMBOLS, trusted_elements
 from solvshell.analysis.sites import MoleculesAre, molecules_of
@@ -60,7 +61,8 @@ class SpatialDistribution:
         How far the superposed atoms are from those of the one molecule, root mean square over molecules and frames:
         much more than 0.1 Å says that they belong to no rigid body.
     n_molecules, n_frames, n_neighbors
-        How many of each there were; neighbors within the sphere, summed over molecules and frames.
+        How many of each there were: molecules in the mean over the frames, neighbors within the sphere, summed over
+        molecules and frames.
     """
 
     density: Density
@@ -71,7 +73,7 @@ class SpatialDistribution:
     r_max_angstrom: float
     bulk_density_per_angstrom3: float
     fit_rmsd_angstrom: float
-    n_molecules: int
+    n_molecules: float
     n_frames: int
     n_neighbors: int
 
@@ -89,9 +91,16 @@ class _Target:
     atoms: AtomGroup
     molecule_idx: np.ndarray
 
+    def there(self, presence: Presence | None, frame: int) -> "_Target":
+        """Return those that are there in a frame of the trajectory."""
+        if presence is None:
+            return self
+        present = presence.of(self.atoms.indices, frame)
+        return _Target(self.atoms[present], self.molecule_idx[present])
+
     def n_pairs(self, body: Bodies) -> int:
         """Return how many pairs of a molecule and an atom outside of it there are."""
-        n = max(body.molecule_idx.max(), self.molecule_idx.max()) + 1
+        n = max(body.molecule_idx.max(initial=0), self.molecule_idx.max(initial=0)) + 1
         own = np.bincount(body.molecule_idx, minlength=n) @ np.bincount(self.molecule_idx, minlength=n)
         return len(body.molecule_idx) * len(self.atoms) - int(own)
 
@@ -109,14 +118,21 @@ class _LocalDensity(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has no ty
     """
 
     def __init__(
-        self, universe: Universe, body: Bodies, geometry: np.ndarray, target: _Target, r_max: float, spacing: float
+        self,
+        universe: Universe,
+        body: Bodies,
+        geometry: np.ndarray,
+        target: _Target,
+        presence: Presence | None,
+        r_max: float,
+        spacing: float,
     ) -> None:
         super().__init__(universe.trajectory)
         self._universe = universe
         self._body = body
         self._reference = geometry[body.fit]
         self._target = target
-        self._n_pairs = target.n_pairs(body)
+        self._presence = presence
         self._r_max = r_max
         self._spacing = spacing
         self._n_bins = 2 * int(np.ceil(r_max / spacing - 1e-6))
@@ -126,7 +142,7 @@ class _LocalDensity(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has no ty
         self._block_of_frame = np.arange(self.n_frames) * n_blocks // max(1, self.n_frames)
         self.counts = np.zeros((n_blocks, *[self._n_bins] * 3))
         self.expected = np.zeros(n_blocks)
-        self.squares = 0.0
+        self.squares, self.n_bodies = 0.0, 0
         self.edges: list[np.ndarray] = []
         self._gathered: list[np.ndarray] = []
 
@@ -134,29 +150,35 @@ class _LocalDensity(AnalysisBase):  # type: ignore[misc]  # MDAnalysis has no ty
         box = box_of(self._ts)
         if self._r_max > (half := _narrowest_width(box) / 2):
             raise InvalidInput(f"r_max: {self._r_max:g} Å is more than half the width of the box, {half:g} Å")
-        centroids, whole = whole_bodies(self._universe, self._body, box)
-        bodies = whole[:, self._body.fit]
-        rotations = rotations_onto(bodies, self._reference)
-        self.squares += float((rmsd(bodies @ rotations, self._reference) ** 2).mean())
-        self._gathered.append(self._neighbors(centroids, rotations, box))
         block = self._block_of_frame[self._frame_index]
-        self.expected[block] += self._n_pairs / self._ts.volume
+        body = self._body.there(self._presence, self._ts.frame)
+        target = self._target.there(self._presence, self._ts.frame)
+        if n_pairs := target.n_pairs(body):
+            centroids, whole = whole_bodies(self._universe, body, box)
+            bodies = whole[:, body.fit]
+            rotations = rotations_onto(bodies, self._reference)
+            self.squares += float((rmsd(bodies @ rotations, self._reference) ** 2).sum())
+            self._gathered.append(self._neighbors(body, target, centroids, rotations, box))
+        self.n_bodies += len(body.molecule_idx)
+        self.expected[block] += n_pairs / self._ts.volume
         is_last = self._frame_index + 1 == self.n_frames or self._block_of_frame[self._frame_index + 1] != block
         if is_last or sum(map(len, self._gathered)) > _GATHERED:
             self._count(block)
 
-    def _neighbors(self, centroids: np.ndarray, rotations: np.ndarray, box: np.ndarray) -> np.ndarray:
+    def _neighbors(
+        self, body: Bodies, target: _Target, centroids: np.ndarray, rotations: np.ndarray, box: np.ndarray
+    ) -> np.ndarray:
         """Return where the target atoms stand in the frames of the molecules near them, shape (n, 3)."""
         centroids = apply_PBC(centroids.astype(np.float32), box)
-        targets = apply_PBC(self._target.atoms.positions, box)
+        targets = apply_PBC(target.atoms.positions, box)
         i, j = capped_distance(centroids, targets, self._r_max, box=box, return_distances=False).T
-        apart = self._body.molecule_idx[i] != self._target.molecule_idx[j]
+        apart = body.molecule_idx[i] != target.molecule_idx[j]
         i, j = i[apart], j[apart]
         vectors = minimize_vectors(targets[j] - centroids[i], box=box)
         return np.einsum("pj,pjk->pk", vectors, rotations[i]).astype(np.float32)
 
     def _count(self, block: int) -> None:
-        positions = np.concatenate(self._gathered)
+        positions = np.concatenate([np.zeros((0, 3), np.float32), *self._gathered])
         self._gathered = []
         # One atom more, parked outside of the grid: MDAnalysis wants one at the least.
         neighbors = Universe.empty(len(positions) + 1, trajectory=True)
@@ -200,6 +222,7 @@ def spatial_distribution(
     spacing: float = 0.25,
     fit_atoms: str | None = None,
     molecules_are: MoleculesAre = "residues",
+    presence: Presence | None = None,
     start: int | None = None,
     stop: int | None = None,
     step: int | None = None,
@@ -235,6 +258,8 @@ def spatial_distribution(
         rigid body: give a part that is, such as the carbonate group.
     molecules_are
         Residues or fragments.
+    presence
+        Which molecules are there in each frame, where some come and go.
     start, stop, step
         Which frames to read.
     verbose
@@ -267,8 +292,12 @@ def spatial_distribution(
         )
     if 2 * r_max / spacing > _MAX_BINS:
         raise InvalidInput(f"spacing: {spacing:g} Å (allowed for this r_max: {2 * r_max / _MAX_BINS:g} Å or more)")
-    molecule, geometry = typical_geometry(universe, body)
-    local = _LocalDensity(universe, body, geometry, neighbors, r_max, spacing)
+    with_both = (f for f in frames if neighbors.there(presence, f).n_pairs(body.there(presence, f)))
+    if (first := next(with_both, None)) is None:
+        raise InvalidInput("reference, target: never there together in these frames")
+    universe.trajectory[first]
+    molecule, geometry = typical_geometry(universe, body.there(presence, first))
+    local = _LocalDensity(universe, body, geometry, neighbors, presence, r_max, spacing)
     local.run(start, stop, step, verbose=verbose)
 
     inside = _inside(local.edges, r_max)
@@ -281,9 +310,9 @@ def spatial_distribution(
         molecule,
         geometry,
         r_max,
-        float(local.expected.sum() / len(body.molecule_idx) / local.n_frames),
-        float(np.sqrt(local.squares / local.n_frames)),
-        len(body.molecule_idx),
+        float(local.expected.sum() / local.n_bodies),
+        float(np.sqrt(local.squares / local.n_bodies)),
+        local.n_bodies / local.n_frames,
         local.n_frames,
         int(local.counts.sum()),
     )

@@ -39,7 +39,9 @@ def energies(members: ShellMembers) -> Energies:
     own_images = rng.normal(-100, 1, size=(N_FRAMES, 5))
     tail = rng.normal(-1, 0.1, size=(N_FRAMES, 2, 4))
     has_shell = np.array([[False, False, True, True], [False, False, False, True]])
-    return Energies(CENTERS, PARTNERS, 0.8, whole, own_images, tail, members, has_shell, np.array([False, True]))
+    n_molecules = np.tile([species.n_molecules for species in PARTNERS], (N_FRAMES, 1))
+    incomplete = np.array([False, True])
+    return Energies(CENTERS, PARTNERS, 0.8, n_molecules, whole, own_images, tail, members, has_shell, incomplete)
 
 
 def row_of(table: pd.DataFrame, *names: str) -> pd.Series:
@@ -129,6 +131,7 @@ def test_one_center_alone_has_no_other_to_be_a_molecule(energies):
         energies,
         centers=(Species("Li", 1, 0.8),),
         partners=(Species("Li", 1, 0.8), *PARTNERS[1:]),
+        n_molecules=np.tile([1, 2, 5, 20], (N_FRAMES, 1)),
         whole_box=energies.whole_box[:, :1],
         own_images=energies.own_images[:, :1],
         members=ShellMembers(*(np.empty(shape, int) for shape in ((0,), (0,), (0,), (0, 3)))),
