@@ -9,13 +9,22 @@ from typing import Any
 import jinja2
 from matplotlib.figure import Figure
 
-from solvshell import figures, report_clusters, report_energies, report_joined, report_tables, report_windows
+from solvshell import (
+    figures,
+    report_clusters,
+    report_energies,
+    report_grand,
+    report_joined,
+    report_tables,
+    report_windows,
+)
 from solvshell.analysis.analyze import UNKNOWN_DYNAMICS
 from solvshell.analysis.exchange import WINDOW_PS
 from solvshell.analysis.typical.export import FOLDER
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
 from solvshell.folders import is_folder_of_several, runs_of
+from solvshell.run import Run
 from solvshell.shown import Shown, is_outdated, read_analyzed
 
 
@@ -141,14 +150,15 @@ def _energy_section(shown: Shown) -> dict[str, Any]:
 def _section(shown: Shown) -> dict[str, Any]:
     shells = report_tables.typical_shells(shown.folder, shown.summary)
     partners = list(shown.tables["coordination"].partner)
-    clusters = report_clusters.read_clusters(shown.run)
-    drawn = _drawn(shown) | report_clusters.draw_clusters_of(clusters, partners)
+    clusters, grand = report_clusters.read_clusters(shown.run), report_grand.read_grand(shown.run)
+    drawn = _drawn(shown) | report_clusters.draw_clusters_of(clusters, partners) | report_grand.draw_grand(grand)
     return {
         "title": shown.title,
         "page": None,
         "folder": shown.folder,
         "figures": _draw(drawn, shown.folder / "figures"),
         "clusters": report_clusters.cluster_sections(clusters),
+        "grand": grand and grand.part,
         "summary": shown.summary,
         "tables": {name: table.to_dict("records") for name, table in shown.tables.items()},
         "residence": report_tables.residence_rows(shown.tables["residence"], shown.summary["residence"]),
@@ -163,6 +173,20 @@ def _section(shown: Shown) -> dict[str, Any]:
         "wished_molarity": _wished_molarity(shown),
         **_energy_section(shown),
     }
+
+
+def _of_run(path: Path) -> tuple[dict[str, Any], report_windows.WindowsShown | None]:
+    """Return what the page says of one run or folder of tables, and what it is if it ends in windows."""
+    run = Run.load(path) if (path / "protocol.yaml").is_file() else None
+    if run is not None and run.protocol.windows is not None:
+        shown = report_windows.read_windows(run)
+        (address,) = _draw({"free_energy": shown.figure()}, run.analysis_path / "figures").values()
+        return report_windows.windows_section(shown, address), shown
+    grand = report_grand.read_grand(run)
+    if grand is not None and grand.is_alone:
+        addresses = _draw(report_grand.draw_grand(grand), grand.run.analysis_path / "figures")
+        return report_grand.section_alone(grand, addresses), None
+    return _section(read_analyzed(path)), None
 
 
 def _each(path: Path) -> list[Path]:
@@ -182,14 +206,9 @@ def _sections(paths: Sequence[Path | str]) -> tuple[list[dict[str, Any]], list[d
             for section, drawn in report_joined.joined_sections(path):
                 sections.append(section | {"figures": _draw(drawn, section["folder"] / "figures")})
             continue
-        run = report_windows.run_of_windows(path)
-        if run is None:
-            sections.append(_section(read_analyzed(path)))
-            continue
-        shown = report_windows.read_windows(run)
-        (address,) = _draw({"free_energy": shown.figure()}, run.analysis_path / "figures").values()
-        sections.append(report_windows.windows_section(shown, address))
-        of_windows.append(shown)
+        section, windows = _of_run(path)
+        sections.append(section)
+        of_windows += [] if windows is None else [windows]
     return sections, report_windows.transfers(of_windows)
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -43,12 +42,6 @@ class WindowsShown:
         if self.is_decoupling:
             return figures.plot_decoupling(self.tables["decoupling_convergence"], quantity[0].upper() + quantity[1:])
         return figures.plot_umbrella(self.tables["umbrella"], quantity)
-
-
-def run_of_windows(path: Path) -> Run | None:
-    """Return the run of a folder if its protocol ends in windows."""
-    run = Run.load(path) if (path / "protocol.yaml").is_file() else None
-    return run if run is not None and run.protocol.windows is not None else None
 
 
 def read_windows(run: Run) -> WindowsShown:

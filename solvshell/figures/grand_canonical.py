@@ -145,7 +145,7 @@ def draw_acceptance(axes: Axes, species: pd.DataFrame) -> Axes:
     names = [
         row.species
         if row.n_accepted >= FEWEST_ACCEPTED
-        else f"{row.species}\nnot converged:\n{row.n_accepted} accepted moves"
+        else f"{row.species}, not converged:\n{row.n_accepted} accepted moves"
         for row in species.itertuples()
     ]
     axes.set_yticks(places, names)
@@ -181,6 +181,6 @@ def plot_works(works: pd.DataFrame, species: pd.DataFrame) -> Figure:
 def plot_acceptance(species: pd.DataFrame) -> Figure:
     """Return how many of the moves of each species are accepted."""
     with mpl.rc_context(STYLE):
-        figure = new_figure(WIDTH / 2, bars_height(3 * len(species)) + 0.4)
+        figure = new_figure(WIDTH, bars_height(2 * len(species)) + 0.3)
         draw_acceptance(figure.subplots(), species)
         return figure

@@ -6,12 +6,17 @@ then ln(P_insertion(w) / P_deletion(-w)) = w - F exactly, and N is Poisson with 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from solvshell.occupancy import OccupancyTable
+from solvshell.files import validate
+from solvshell.occupancy import OccupancyTable, ranges_text
+from solvshell.protocol import Protocol
 from solvshell.reservoir import Activity, Reservoir
+from solvshell.run import Run, open_run
 from solvshell.units import kT_kj_mol
 
 TEMPERATURE = 300.0
@@ -86,3 +91,43 @@ def exchange(
     pressure = 1.0 + 300 * rng.normal(size=len(counts))
     times = np.arange(n_moves + 1.0)
     return pd.DataFrame(rows, columns=names), OccupancyTable(times, np.full(n_moves + 1, VOLUME), pressure, present)
+
+
+def stage_content(reservoir: Reservoir, **changes: Any) -> dict[str, Any]:
+    """Return the stage that such a run could be of."""
+    return {
+        "kind": "grand_canonical",
+        "name": "exchange",
+        "temperature": f"{TEMPERATURE} K",
+        "reservoir": reservoir.model_dump(mode="json"),
+        "duration": "20 ns",
+        "move_interval": "1 ps",
+        "switching_time": "5 ps",
+        "frame_interval": "1 ps",
+        "log_interval": "1 ps",
+        "room": dict.fromkeys(reservoir.species, ROOM),
+    } | changes
+
+
+def exchange_run(path: Path, box_path: Path, n_moves: int, seed: int, **changes: Any) -> Run:
+    """Return a run of a box whose moves and occupancy are those of the toy; it has no trajectory."""
+    content = {
+        "name": "exchange",
+        "title": "for tests",
+        "timestep": "2 fs",
+        "checkpoint_interval": "1 ns",
+        "stages": [stage_content(reservoir_of(), **changes)],
+    }
+    run = open_run(path, box_path, validate(Protocol, content, "test"), seed)
+    moves, occupancy = exchange(n_moves, seed)
+    moves.assign(accepted=moves.accepted.map({True: "true", False: "false"})).to_csv(run.moves_path, index=False)
+    masks = occupancy.present
+    columns = {
+        "time_ps": occupancy.time_ps,
+        "volume_nm3": occupancy.volume_nm3,
+        "pressure_bar": occupancy.pressure_bar,
+        **{f"n_{name}": occupancy.counts(name) for name in masks},
+        **{f"present_{name}": [ranges_text(mask) for mask in masks[name]] for name in masks},
+    }
+    pd.DataFrame(columns).to_csv(run.occupancy_path, index=False)
+    return run
