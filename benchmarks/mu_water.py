@@ -16,7 +16,9 @@ from solvshell.units import kT_kj_mol
 TEMPERATURE_K, PRESSURE_BAR = 298.15, 1.0
 #: nm; of the cube that is filled with water before it finds its volume
 EDGE, CUTOFF, SWITCH = 1.9, 0.85, 0.75
-STEP_PS, RECORD_STEPS = 0.002, 50
+STEP_PS, RECORD_STEPS = 0.004, 25
+#: dalton, taken from the oxygen: the steps may be long, and averages of positions are the same
+HYDROGEN_MASS = 3.0
 SETTLE_PS, RELAX_PS, SAMPLE_PS, N_PASSES = 100, 5, 45, 2
 STATES = [
     *(Lambdas(charges, 1.0) for charges in (1.0, 0.85, 0.7, 0.5, 0.25, 0.0)),
@@ -69,6 +71,10 @@ def water() -> tuple[openmm.System, NDArray[np.float64], NDArray[np.float64]]:
         rigidWater=True,
         removeCMMotion=False,
     )
+    for atom in modeller.topology.atoms():
+        is_hydrogen = atom.element is app.element.hydrogen
+        of_oxygen = system.getParticleMass(atom.index)._value - 2 * (HYDROGEN_MASS - 1.008)
+        system.setParticleMass(atom.index, HYDROGEN_MASS if is_hydrogen else of_oxygen)
     system.addForce(openmm.MonteCarloBarostat(PRESSURE_BAR, TEMPERATURE_K, 25))
     positions = np.array(modeller.positions.value_in_unit(unit.nanometer))
     return system, positions, np.eye(3) * EDGE
