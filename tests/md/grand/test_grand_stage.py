@@ -18,10 +18,10 @@ from solvshell.cli import main
 from solvshell.engine import make_context
 from solvshell.errors import InvalidInput
 from solvshell.files import read_yaml, to_yaml, validate
+from solvshell.fingerprint import model_hash
 from solvshell.grand_canonical import GrandCanonical
 from solvshell.md.grand.pool_box import molecules_of, pool_box
 from solvshell.protocol import Protocol, load_protocol, load_protocols
-from solvshell.reservoir import model_hash
 from solvshell.run import Run, check_run, open_run
 
 
