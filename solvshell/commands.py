@@ -4,7 +4,7 @@ import argparse
 import math
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -207,19 +207,35 @@ def _write_species(path: Path, foreign: dict[str, Any]) -> None:
 
 
 def _refuse_pass(arguments: argparse.Namespace, run: "Run") -> None:
-    """Refuse the options for the pass over a trajectory, which a run that ends in windows does not get."""
+    """Refuse the options for the pass over a trajectory, which a run without shells to count does not get."""
     options = ("start", "stop", "step", "r_max", "energy_frames", "workers")
     given = [option for option in options if getattr(arguments, option) is not None]
     given += ["no_energies"] if arguments.no_energies else []
     if given:
         names = ", ".join(f"--{option.replace('_', '-')}" for option in given)
-        raise InvalidInput(f"{names}: of no use to {run.path}, which ends in windows: all of their records are taken")
+        why = "has no cation to center on: all of its moves are taken"
+        if run.protocol.windows is not None:
+            why = "ends in windows: all of their records are taken"
+        raise InvalidInput(f"{names}: of no use to {run.path}, which {why}")
 
 
-def _analyze_windows(run: "Run", out: Path) -> None:
+def _has_no_shells(run: "Run") -> bool:
+    """Return whether a run offers something else than first shells: a free energy, or how many molecules there are."""
+    from solvshell.analysis.grand_canonical.of_run import is_alone
+
+    return run.protocol.windows is not None or is_alone(run)
+
+
+def _analyze_without_shells(run: "Run", out: Path) -> None:
+    from solvshell.analysis.grand_canonical.lines import grand_canonical_lines
+    from solvshell.analysis.grand_canonical.of_run import write_grand_canonical
     from solvshell.free_energy.of_run import analyze_windows
 
-    for line in analyze_windows(run, out):
+    if run.protocol.windows is not None:
+        lines: Iterable[str] = analyze_windows(run, out)
+    else:
+        lines = grand_canonical_lines(write_grand_canonical(run, out)["grand_canonical"])
+    for line in lines:
         _say(line)
     _say(f"tables: {out}")
 
@@ -259,12 +275,12 @@ def _analyze_folder(arguments: argparse.Namespace, settings: dict[str, Any]) -> 
     from solvshell.joined import analyze_runs
 
     folder = arguments.run
-    if any(run.protocol.windows is not None for run in runs_of(folder)):
+    if any(_has_no_shells(run) for run in runs_of(folder)):
         if arguments.out is not None:
-            raise InvalidInput(f"--out: {folder} holds runs that end in windows; each has its own tables")
+            raise InvalidInput(f"--out: {folder} holds runs without shells to count; each has its own tables")
         for run in runs_of(folder):
             _refuse_pass(arguments, run)
-        _in_turn(folder, lambda run: _analyze_windows(run, run.analysis_path))
+        _in_turn(folder, lambda run: _analyze_without_shells(run, run.analysis_path))
         return
     found = analyze_runs(folder, arguments.out, say=_say, **settings)
     for line in found.headline():
@@ -300,9 +316,9 @@ def analyze(arguments: argparse.Namespace) -> None:
             return
         run = Run.load(arguments.run)
         out = arguments.out or run.analysis_path
-        if run.protocol.windows is not None:
+        if _has_no_shells(run):
             _refuse_pass(arguments, run)
-            _analyze_windows(run, out)
+            _analyze_without_shells(run, out)
             return
         analysis = analyze_run(run, out, **settings)
     else:

@@ -20,6 +20,7 @@ from solvshell import (
 )
 from solvshell.analysis.analyze import UNKNOWN_DYNAMICS
 from solvshell.analysis.exchange import WINDOW_PS
+from solvshell.analysis.grand_canonical.of_run import is_alone
 from solvshell.analysis.typical.export import FOLDER
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
@@ -190,11 +191,11 @@ def _of_run(path: Path) -> tuple[dict[str, Any], report_windows.WindowsShown | N
 
 
 def _each(path: Path) -> list[Path]:
-    """Return the runs of a folder if they end in windows, which have no joined tables; else what is given."""
+    """Return the runs of a folder if they have no shells to count, and so no joined tables; else what is given."""
     if not is_folder_of_several(path):
         return [path]
     runs = runs_of(path)
-    return [run.path for run in runs] if any(run.protocol.windows for run in runs) else [path]
+    return [run.path for run in runs] if any(run.protocol.windows or is_alone(run) for run in runs) else [path]
 
 
 def _sections(paths: Sequence[Path | str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

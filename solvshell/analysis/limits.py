@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from solvshell.analysis.findings import Findings, Settings, Tables, pair_name, peak_rows, records, residence_rows
+from solvshell.analysis.grand_canonical.lines import grand_canonical_lines
 from solvshell.analysis.sites import Sites
 from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT
 
@@ -196,6 +197,8 @@ def headline(summary: dict[str, Any]) -> Iterator[str]:
                 ", not equilibrated" * summary["flags"]["not_equilibrated"],
             ]
             yield f"  {total['mean']:.2f} +- {total['stderr']:.2f} atoms around {center}, all partners{''.join(marks)}"
+    if "grand_canonical" in summary:
+        yield from grand_canonical_lines(summary["grand_canonical"])
     yield from _energy_lines(summary["energies"])
     if summary["source"].get("run") == "unfinished":
         yield "  note: the run is not finished"

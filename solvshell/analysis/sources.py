@@ -22,6 +22,7 @@ from solvshell.analysis.analyze import (
     write_tables,
 )
 from solvshell.analysis.energies.measure import MOST_FRAMES, EnergyModel, energy_model
+from solvshell.analysis.grand_canonical.of_run import write_grand_canonical
 from solvshell.analysis.limits import CEILING, CHANGED
 from solvshell.analysis.presence import Presence, presence_of
 from solvshell.analysis.reading.find_species import find_species_in
@@ -310,7 +311,8 @@ def analyze_run(
     """Return the solvation in the production of a run, and write its tables (to the run's ``analysis`` if left out).
 
     An unfinished run is analyzed as far as it is, and its summary says so. The typical shells of the most frequent
-    compositions are written beside the tables as XYZ and PDB: see `export_shells`.
+    compositions are written beside the tables as XYZ and PDB: see `export_shells`. Where molecules come and go, there
+    are their own tables too: see `solvshell.analysis.grand_canonical`.
 
     Parameters
     ----------
@@ -324,7 +326,7 @@ def analyze_run(
     InvalidInput
         If production has not begun, or the box has no simple cation to center on.
     """
-    entries = run.box.recipe.entries
+    entries, folder = run.box.recipe.entries, Path(directory or run.analysis_path)
     if not any(entry.center for entry in entries.values()):
         raise InvalidInput(f"{run.path}: no simple cation (such as Li) to center on among {', '.join(entries)}")
     with whole_trajectory(run) as trajectory:
@@ -338,11 +340,11 @@ def analyze_run(
         }
         universe, presence = open_production(run, trajectory)
         scale = run.box.recipe.force_field.ion_charge_scale
-        return _analyzed(
+        analysis = _analyzed(
             universe,
             select_species(entries),
             energy_model(universe, run.sampled.system, scale, energy_frames) if energies else LEFT_OUT,
-            Path(directory or run.analysis_path),
+            folder,
             presence=presence,
             log=_read_log(run),
             source=source,
@@ -350,3 +352,6 @@ def analyze_run(
             temperature_k=run.protocol.production.temperature,
             **settings,
         )
+    if run.protocol.grand_canonical is None:
+        return analysis
+    return replace(analysis, summary=write_grand_canonical(run, folder, analysis.summary))

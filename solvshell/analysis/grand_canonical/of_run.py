@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from solvshell.analysis.findings import TABLES as LIQUID_TABLES
 from solvshell.analysis.grand_canonical.attempts import read_moves
 from solvshell.analysis.grand_canonical.measure import GrandCanonical, grand_canonical
-from solvshell.analysis.grand_canonical.telling import summary_part
+from solvshell.analysis.grand_canonical.summary_part import summary_part
+from solvshell.analysis.typical.export import FOLDER
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically, write_json
 from solvshell.grand_canonical import GrandCanonical as Stage
@@ -31,6 +33,13 @@ def stage_of(run: Run) -> Stage:
     if stage is None:
         raise InvalidInput(f"{run.path}: its protocol ({run.protocol.name}) does not end in a grand-canonical stage")
     return stage
+
+
+def is_alone(run: Run) -> bool:
+    """Return whether a grand-canonical run has no cation to center on, so that it tells of no first shells."""
+    return run.protocol.grand_canonical is not None and not any(
+        entry.center for entry in run.box.recipe.entries.values()
+    )
 
 
 def _why_no_bulk(stage: Stage, counts: dict[str, int], volume_nm3: float) -> str:
@@ -102,5 +111,6 @@ def write_grand_canonical(run: Run, directory: Path, summary: dict[str, Any] | N
     whole = {**(summary or {}), "grand_canonical": part}
     write_json(directory / "summary.json", whole)
     made_from = [run.moves_path, run.occupancy_path] if run.is_done else []
-    record_tables(directory, "*.csv", "summary.json", "shells/*", made_from=made_from)
+    tables = (f"{name}.csv" for name in (*LIQUID_TABLES, *TABLES))
+    record_tables(directory, *tables, "summary.json", f"{FOLDER}/*", made_from=made_from)
     return whole
