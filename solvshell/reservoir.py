@@ -1,22 +1,19 @@
 """The Reservoir: at what activity each open species is held, and for which model that is right. A YAML file."""
 
-import hashlib
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-import openmm
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from solvshell.errors import InvalidInput
 from solvshell.files import read_yaml
+from solvshell.fingerprint import Fingerprint, check_same_model
 from solvshell.units import (
     BAR_PER_KJ_MOL_NM3,
     Concentration,
     Energy,
-    Length,
     Potential,
     Pressure,
     Temperature,
@@ -68,35 +65,6 @@ class Activity(_Part):
     status: Literal["resolved", "drifting", "too_few_samples"] | None = None
 
 
-class Nonbonded(_Part):
-    """How the NonbondedForce of a box is cut off and summed."""
-
-    cutoff: Length
-    switch: Length | None
-    tail_correction: bool
-    pme_tolerance: PositiveFloat
-
-
-class ReservoirModel(_Part):
-    """The model that activities belong to.
-
-    Attributes
-    ----------
-    species : dict
-        `model_hash` of each species of the medium, open or not.
-    nonbonded : Nonbonded
-    ion_charge_scale : float, optional
-        None of a medium without ions, which has none.
-    files : dict
-        SHA-256 of the force-field files by name.
-    """
-
-    species: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
-    nonbonded: Nonbonded
-    ion_charge_scale: PositiveFloat | None
-    files: dict[str, str] = {}
-
-
 class Reservoir(_Part):
     """What open species are exchanged with.
 
@@ -110,7 +78,8 @@ class Reservoir(_Part):
     species : dict of str to Activity
     medium : dict
         Number of molecules of each species of that bulk.
-    model : ReservoirModel, optional
+    model : Fingerprint, optional
+        That the activities belong to.
     provenance : dict
     """
 
@@ -119,7 +88,7 @@ class Reservoir(_Part):
     pressure: Pressure | None = None
     species: Annotated[dict[str, Activity], Field(min_length=1)]
     medium: dict[str, PositiveInt] = {}
-    model: ReservoirModel | None = None
+    model: Fingerprint | None = None
     provenance: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -142,90 +111,6 @@ class Reservoir(_Part):
         return math.log(self.species[species].activity * volume_nm3)
 
 
-def _text(value: float) -> str:
-    """Return a number as text that rounding in files and in sums of floats does not change."""
-    return f"{round(value, 10) + 0.0:.7g}"
-
-
-def _terms(force: openmm.Force) -> Iterable[tuple[Sequence[int], Sequence[Any]]]:
-    """Return atoms and constants of each bonded term of a force; none of a force without such terms."""
-    if isinstance(force, openmm.HarmonicBondForce):
-        found, n_atoms = (force.getBondParameters(i) for i in range(force.getNumBonds())), 2
-    elif isinstance(force, openmm.HarmonicAngleForce):
-        found, n_atoms = (force.getAngleParameters(i) for i in range(force.getNumAngles())), 3
-    elif isinstance(force, openmm.PeriodicTorsionForce | openmm.RBTorsionForce):
-        found, n_atoms = (force.getTorsionParameters(i) for i in range(force.getNumTorsions())), 4
-    elif isinstance(force, openmm.NonbondedForce):
-        found, n_atoms = (force.getExceptionParameters(i) for i in range(force.getNumExceptions())), 2
-    else:
-        return []
-    return ((row[:n_atoms], row[n_atoms:]) for row in found)
-
-
-def _plain(value: Any) -> str:
-    return _text(float(getattr(value, "_value", value)))
-
-
-def _bonded(system: openmm.System, index_of: Mapping[int, int]) -> list[list[Any]]:
-    """Return the terms and exceptions inside a molecule, in its own indices, in an order of their own."""
-    found = []
-    for force in system.getForces():
-        for atoms, constants in _terms(force):
-            if not index_of.keys() >= set(atoms):
-                continue
-            own = [index_of[atom] for atom in atoms]
-            found.append([type(force).__name__, min(own, own[::-1]), [_plain(value) for value in constants]])
-    return sorted(found)
-
-
-def model_hash(system: openmm.System, atoms: Sequence[int]) -> str:
-    """Return the SHA-256 of what a System says of one molecule, wherever that stands among the others.
-
-    Masses, charges, sigma, epsilon, bonds, angles, torsions and exceptions, in the order of the molecule's atoms, with
-    seven digits. To be taken of the plain model: constraints and moved masses are not part of it.
-
-    Parameters
-    ----------
-    system : openmm.System
-    atoms : sequence of int
-        All atoms of the molecule, in the order of its residue.
-    """
-    (force,) = (force for force in system.getForces() if isinstance(force, openmm.NonbondedForce))
-    particles = [
-        [_plain(system.getParticleMass(atom)), *(_plain(value) for value in force.getParticleParameters(atom))]
-        for atom in atoms
-    ]
-    content = [particles, _bonded(system, {atom: index for index, atom in enumerate(atoms)})]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def nonbonded_of(system: openmm.System) -> Nonbonded:
-    """Return how the one NonbondedForce of a System is cut off and summed."""
-    (force,) = (force for force in system.getForces() if isinstance(force, openmm.NonbondedForce))
-    switch = force.getSwitchingDistance()._value if force.getUseSwitchingFunction() else None
-    return Nonbonded.model_construct(
-        cutoff=force.getCutoffDistance()._value,
-        switch=switch,
-        tail_correction=force.getUseDispersionCorrection(),
-        pme_tolerance=force.getEwaldErrorTolerance(),
-    )
-
-
-def model_of(box: "Box") -> ReservoirModel:
-    """Return the model of a box; of its polymer, whose molecules are no two alike, nothing is said."""
-    first: dict[str, list[int]] = {}
-    for residue in box.topology.residues():
-        first.setdefault(residue.name, [atom.index for atom in residue.atoms()])
-    entries = {name: entry for name, entry in box.recipe.entries.items() if entry.role != "polymer"}
-    has_ions = any(entry.role != "solvent" for entry in box.recipe.entries.values())
-    return ReservoirModel.model_construct(
-        species={name: model_hash(box.system, first[entry.residue]) for name, entry in entries.items()},
-        nonbonded=nonbonded_of(box.system),
-        ion_charge_scale=box.recipe.force_field.ion_charge_scale if has_ions else None,
-        files=dict(box.provenance.get("force_field", {})),
-    )
-
-
 def load_reservoir(path: Path) -> Reservoir:
     """Return the reservoir of a YAML file.
 
@@ -235,34 +120,6 @@ def load_reservoir(path: Path) -> Reservoir:
         If it cannot be read, or a field of it is wrong: one line for each wrong field.
     """
     return read_yaml(path, Reservoir)
-
-
-def _is_same(a: float | None, b: float | None) -> bool:
-    """Return whether two settings are the same, rounding apart."""
-    return a == b if a is None or b is None else math.isclose(a, b, rel_tol=1e-6)
-
-
-def _check_settings(source: str, known: ReservoirModel, model: ReservoirModel) -> None:
-    """Refuse other settings than those of the box; in words of YAML."""
-    made, of_box = (one.nonbonded.model_dump(mode="json") for one in (known, model))
-    for key in Nonbonded.model_fields:
-        if not _is_same(getattr(known.nonbonded, key), getattr(model.nonbonded, key)):
-            given, has = ("none" if one[key] is None else str(one[key]).lower() for one in (made, of_box))
-            raise InvalidInput(f"{source}: model.nonbonded.{key}: made with {given}, the box has {has}")
-    scales = (known.ion_charge_scale, model.ion_charge_scale)
-    if None not in scales and not _is_same(*scales):
-        raise InvalidInput(f"{source}: model.ion_charge_scale: made with {scales[0]:g}, the box has {scales[1]:g}")
-
-
-def _check_model(source: str, known: ReservoirModel, box: "Box") -> None:
-    model = model_of(box)
-    _check_settings(source, known, model)
-    for species, digest in model.species.items():
-        if known.species.get(species, digest) != digest:
-            raise InvalidInput(
-                f"{source}: model.species.{species}: made with other masses, charges, Lennard-Jones or bonded "
-                "terms than the box has; make a reservoir with the force field of the box"
-            )
 
 
 def check_reservoir(reservoir: Reservoir, box: "Box", temperature: float, open_species: Sequence[str]) -> None:
@@ -295,4 +152,4 @@ def check_reservoir(reservoir: Reservoir, box: "Box", temperature: float, open_s
             f"{source}: temperature: made at {reservoir.temperature:g} K, the stage is at {temperature:g} K"
         )
     if reservoir.model is not None:
-        _check_model(source, reservoir.model, box)
+        check_same_model(reservoir.model, box, f"{source}: model")

@@ -15,7 +15,8 @@ from solvshell.box import Box
 from solvshell.build import build_box
 from solvshell.errors import InvalidInput
 from solvshell.files import to_yaml, validate
-from solvshell.reservoir import Reservoir, check_reservoir, load_reservoir, model_hash, model_of
+from solvshell.fingerprint import fingerprint, model_hash
+from solvshell.reservoir import Reservoir, check_reservoir, load_reservoir
 
 BY_HAND = {"name": "by hand", "temperature": "298.15 K", "species": {"EC": {"activity": "1e-9 /nm3"}}}
 
@@ -40,7 +41,7 @@ def measured(**changes: Any) -> Reservoir:
             "DMC": {"activity": "1e-4 /nm3"},
         },
         "medium": liquid().counts,
-        "model": model_of(liquid()).model_dump(mode="json"),
+        "model": fingerprint(liquid()).model_dump(mode="json"),
     }
     return validate(Reservoir, content | changes, "test")
 
@@ -82,7 +83,7 @@ def test_a_wrong_reservoir_is_refused_with_its_field(changes: dict[str, Any], pr
 
 
 def test_a_model_knows_all_species_that_have_an_activity() -> None:
-    model = model_of(liquid()).model_dump(mode="json")
+    model = fingerprint(liquid()).model_dump(mode="json")
     del model["species"]["DMC"]
     with pytest.raises(InvalidInput, match=r"^test: model.species: DMC missing, of which there is an activity"):
         measured(model=model)
@@ -105,7 +106,7 @@ def atoms_of(box: Box, name: str, index: int) -> list[int]:
 def test_the_hash_of_a_molecule_does_not_know_where_it_stands(name: str) -> None:
     box = liquid()
     first, second = (model_hash(box.system, atoms_of(box, name, index)) for index in (0, 1))
-    assert first == second == model_of(box).species[name]
+    assert first == second == fingerprint(box).species[name]
     written = openmm.XmlSerializer.deserialize(openmm.XmlSerializer.serialize(box.system))
     assert model_hash(written, atoms_of(box, name, 1)) == first
 
@@ -113,7 +114,7 @@ def test_the_hash_of_a_molecule_does_not_know_where_it_stands(name: str) -> None
 def test_the_hash_of_a_molecule_is_the_same_in_another_box() -> None:
     # 8 Li, 8 PF6 of 7 atoms, 38 EC of 10, and then DMC of 12
     start = 8 + 8 * 7
-    known, other = model_of(liquid()).species, gromacs_lb003()
+    known, other = fingerprint(liquid()).species, gromacs_lb003()
     assert model_hash(other, range(start + 10, start + 20)) == known["EC"]
     assert model_hash(other, range(start + 380, start + 392)) == known["DMC"]
     assert len(set(known.values())) == len(known)
@@ -244,7 +245,7 @@ def test_the_right_box_is_taken_and_other_requests_are_refused() -> None:
 
 def test_the_scale_of_ions_does_not_matter_where_the_medium_has_none() -> None:
     ec = build_box(small_recipe({"EC": 8}, "0.4 nm"), seed=1)
-    model = model_of(ec)
+    model = fingerprint(ec)
     assert model.ion_charge_scale is None
     reservoir = measured(medium={"EC": 8}, model=model.model_dump(mode="json"), species=BY_HAND["species"])
     check_reservoir(reservoir, with_scale(1.0), 298.15, ["EC"])
@@ -252,7 +253,14 @@ def test_the_scale_of_ions_does_not_matter_where_the_medium_has_none() -> None:
 
 @pytest.mark.slow
 def test_a_gel_takes_the_reservoir_of_its_solvent() -> None:
-    model = model_of(gel())
+    model = fingerprint(gel())
     assert set(model.species) == {"DME", "NO3"}  # of chains no two need be alike
     content = {"species": {"DME": {"activity": "1 /nm3"}}, "model": model.model_dump(mode="json")}
     check_reservoir(measured(**content), gel(), 298.15, ["DME"])
+
+
+def test_a_system_with_other_forces_has_no_fingerprint() -> None:
+    system = copy.deepcopy(liquid().system)
+    system.addForce(openmm.CustomBondForce("r"))
+    with pytest.raises(InvalidInput, match="a CustomBondForce is in no fingerprint of a model"):
+        model_hash(system, [0])

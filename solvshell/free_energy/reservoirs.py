@@ -7,10 +7,11 @@ from typing import Any
 from solvshell.box import Box, box_hash
 from solvshell.errors import InvalidInput
 from solvshell.files import sha256
+from solvshell.fingerprint import fingerprint
 from solvshell.free_energy.activity import activity_of
 from solvshell.free_energy.decoupling import Decoupling, decoupling_of_run
 from solvshell.provenance import provenance
-from solvshell.reservoir import Activity, Reservoir, model_of
+from solvshell.reservoir import Activity, Reservoir
 from solvshell.run import Run
 from solvshell.stages import Decouple
 from solvshell.units import text
@@ -38,7 +39,7 @@ def _counts(box: Box) -> str:
 
 def _bulk(run: Run) -> dict[str, Any]:
     """Return what has to be the same in all runs of a reservoir, by what it is called."""
-    stage, model = _stage_of(run), model_of(run.box)
+    stage, model = _stage_of(run), fingerprint(run.box)
     return {
         "numbers of molecules": _counts(run.box),
         "temperature (K)": stage.temperature,
@@ -104,7 +105,7 @@ def reservoir_of_runs(runs: Sequence[Run]) -> Reservoir:
         pressure=None if stage.pressure is None else text(stage.pressure, "pressure"),
         species={name: activity_of([one for one in found if one.molecules == (name,)]) for name in names},
         medium=box.counts,
-        model=model_of(box),
+        model=fingerprint(box),
         provenance=provenance(runs=[_record(*pair) for pair in zip(runs, found, strict=True)]),
     )
 
