@@ -31,7 +31,7 @@ LENNARD_JONES = (1.0, 0.75, 0.55, 0.42, 0.32, 0.24, 0.16, 0.08, 0.0)
 
 #: ps of each visit of a state, of which there are two; and before the first
 RELAX_PS, SAMPLE_PS, GROMACS_SAMPLE_PS, HOT_PS, SETTLE_PS = 20, 200, 150, 100, 200
-_TOTAL = re.compile(r"total\s+0 -\s+\d+,\s+DG\s+(\S+)\s+\+/-\s+(\S+)")
+_TOTAL = re.compile(r"total\s+\d+ -\s+\d+,\s+DG\s+(\S+)\s+\+/-\s+(\S+)")
 #: The first state is the plain model: lambda of GROMACS is one minus ours. Soft core 1-1-6, alpha 0.5.
 _FREE_ENERGY = {
     "free_energy": "yes",

@@ -68,7 +68,7 @@ _TIP3P = """## TIP3P water: published numbers
 
 {n} rigid TIP3P (`amber14/tip3p.xml` of OpenMM) at {temperature} K and 1 bar: cutoff {cutoff} nm, switched from
 {switch} nm, dispersion tail on, PME; 4 fs, hydrogens of 3 Da. `alchemical_system` and `coupling_energies` of
-`solvshell.md.alchemy` on that System, {n_states} states, {passes} ways through them of {relax} + {sample} ps each, MBAR.
+`solvshell.md.alchemy` on that System, {n_states} states, {passes} ways through them, {relax} + {sample} ps in each, MBAR.
 """
 
 
