@@ -27,9 +27,10 @@ KT = kT_kj_mol(mu_dmc.TEMPERATURE_K)
 _HEAD = """# Excess chemical potentials against references
 
 Made by `python benchmarks/chemical_potentials.py run dmc dmc-gromacs tip3p --out RUNS` and `table --out RUNS` on
-{date}: {versions}; on CPU cores. μ_ex is that of a molecule in the liquid above the ideal gas of the same
-molecules (all terms within a molecule at full strength) at the same density: ln z = β μ_ex + ln(N/V). Errors are
-standard errors.
+{date}: {versions}; on CPU cores.
+
+μ_ex is that of a molecule in the liquid above the ideal gas of the same molecules (all terms within a molecule at full
+strength) at the same density: ln z = β μ_ex + ln(N/V). Errors are standard errors.
 """
 _DMC = """## DMC: the stage `decouple` against GROMACS
 
@@ -68,7 +69,8 @@ _TIP3P = """## TIP3P water: published numbers
 
 {n} rigid TIP3P (`amber14/tip3p.xml` of OpenMM) at {temperature} K and 1 bar: cutoff {cutoff} nm, switched from
 {switch} nm, dispersion tail on, PME; 4 fs, hydrogens of 3 Da. `alchemical_system` and `coupling_energies` of
-`solvshell.md.alchemy` on that System, {n_states} states, {passes} ways through them, {relax} + {sample} ps in each, MBAR.
+`solvshell.md.alchemy` on that System, {n_states} states, {passes} ways through them of {relax} + {sample} ps in each,
+MBAR.
 """
 
 
