@@ -6,6 +6,7 @@ a cutoff. Masses and constraints are those of the liquid: they decide which conf
 
 import hashlib
 import io
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import openmm
 from numpy.typing import NDArray
 
+from solvshell.engine import UnstableSimulation, advance
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
 from solvshell.md.grand.isolated import copies, rotors, terms_of
@@ -82,7 +84,7 @@ class Library:
         try:
             with np.load(path, allow_pickle=False) as file:
                 library, seal = cls(file["positions"]), str(file["sha256"])
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InvalidInput(f"{path}: not a library of conformers ({error})") from None
         if library.sha256 != seal:
             raise InvalidInput(f"{path}: its content is not what was written")
@@ -177,6 +179,11 @@ class Gas:
             K and ps, of the dynamics that it is for.
         n, seed : int
             How many conformers; where the random numbers begin.
+
+        Raises
+        ------
+        UnstableSimulation
+            If its atoms fly apart.
         """
         if self.is_rigid:
             return Library(_centered(self._start))
@@ -191,8 +198,11 @@ class Gas:
         for index in range(n_rounds):
             context.setPositions(walkers.reshape(-1, 3))
             context.setVelocitiesToTemperature(temperature, int(generator.integers(1, 2**31)))
-            integrator.step(max(1, round(_SEGMENT / timestep)))
-            walkers = np.stack([self._hop(walker, kt, generator) for walker in self._positions(context)])
+            advance(context, max(1, round(_SEGMENT / timestep)))
+            moved = self._positions(context)
+            if not np.isfinite(moved).all():
+                raise UnstableSimulation("the molecule of the reference gas flies apart: take a shorter time step")
+            walkers = np.stack([self._hop(walker, kt, generator) for walker in moved])
             if index >= _ROUNDS_BEFORE:
                 taken.append(_centered(walkers))
         return Library(np.concatenate(taken)[:n])
