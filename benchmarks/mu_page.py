@@ -7,6 +7,7 @@ import mu_dmc
 import mu_water
 import numpy as np
 import openmm
+import yaml
 from gromacs import Gromacs
 from mu_dmc import CHARGES, Coupling
 
@@ -18,7 +19,9 @@ from solvshell.md.alchemy import nonbonded_parameters
 from solvshell.run import Run
 from solvshell.units import kT_kj_mol
 
-PAGE = Path(__file__).parent.parent / "docs" / "results" / "chemical_potentials.md"
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE, FORCE_FIELD_PAGE = DOCS / "results" / "chemical_potentials.md", DOCS / "forcefield" / "chemical_potential.md"
+EXPERIMENT = Path(__file__).parent / "experiment.yaml"
 KCAL = 4.184
 #: kcal/mol; the READMEs of grand and of loch (github.com/essex-lab/grand, github.com/OpenBioSim/loch)
 TIP3P_KCAL_MOL = -6.09
@@ -64,6 +67,19 @@ the volume ⟨V⟩ of N molecules measures μ at N + 1/2 (insertion) or N − 1/
 ⟨V⟩²/(N² var V). The volumes of the coupled state make that {inverse_variance} here: a μ from insertions alone would be
 {half} kT too high, one from deletions as much too low. Acceptances need this very work and are exact. A
 chemical potential for a reservoir comes from constant pressure.
+"""
+_FORCE_FIELD = """# Excess chemical potential of the force field, as it comes, against experiment
+
+Made by `python benchmarks/chemical_potentials.py`, as
+[results/chemical_potentials.md](../results/chemical_potentials.md), which says how, and what GROMACS finds.
+
+| liquid | T, K | model, kJ/mol | experiment, kJ/mol | model − experiment |
+|---|---|---|---|---|
+| DMC | {temperature} | {model:.1f} ± {error:.1f} | {value} | {difference:+.1f} |
+
+Experiment: {source}; {where}.
+
+The heat of vaporization of the model, another measure of how it binds, is in [liquids.md](liquids.md). Reservoirs have the activities of the model, not those of experiment.
 """
 _TIP3P = """## TIP3P water: published numbers
 
@@ -151,6 +167,7 @@ def _notes(run: Run, found: Decoupling, runs: Gromacs) -> str:
 def _dmc(out: Path) -> list[str]:
     run, runs = Run.load(out / "dmc" / "run"), Gromacs(out / "dmc-gromacs")
     found = decoupling_of_run(run)
+    _write_force_field_page(found)
     text = _DMC.format(
         n=mu_dmc.N_DMC,
         temperature=mu_dmc.TEMPERATURE_K,
@@ -161,6 +178,18 @@ def _dmc(out: Path) -> list[str]:
         gromacs_ps=mu_dmc.GROMACS_SAMPLE_PS,
     )
     return [text, *_comparison(found, runs), _notes(run, found, runs)]
+
+
+def _write_force_field_page(found: Decoupling) -> None:
+    measured = yaml.safe_load(EXPERIMENT.read_text())["liquids"]["DMC"]["excess_chemical_potential_kj_mol"]
+    page = _FORCE_FIELD.format(
+        temperature=mu_dmc.TEMPERATURE_K,
+        model=found.mu_ex_kj_mol,
+        error=found.stderr_kj_mol,
+        difference=found.mu_ex_kj_mol - measured["value"],
+        **measured,
+    )
+    FORCE_FIELD_PAGE.write_text(page)
 
 
 def _water(out: Path) -> list[str]:

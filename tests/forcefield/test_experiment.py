@@ -35,6 +35,7 @@ LIMITS = {
     "viscosity_mpa_s": (0.3, 5),
     "conductivity_ms_cm": (5, 15),
     "energy": (-700, -100),
+    "excess_chemical_potential_kj_mol": (-40, -10),
 }
 
 
