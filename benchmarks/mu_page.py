@@ -79,7 +79,8 @@ Made by `python benchmarks/chemical_potentials.py`, as
 
 Experiment: {source}; {where}.
 
-The heat of vaporization of the model, another measure of how it binds, is in [liquids.md](liquids.md). Reservoirs have the activities of the model, not those of experiment.
+The heat of vaporization of the model, another measure of how it binds, is in [liquids.md](liquids.md). Reservoirs have
+the activities of the model, not those of experiment.
 """
 _TIP3P = """## TIP3P water: published numbers
 
