@@ -117,7 +117,7 @@ def _summary(system: System, tables: JoinedTables, cutoffs: Mapping[Key, Cutoff]
         "replicas": [_replica(system, place) for place in range(len(system.replicas))],
         "left_out": system.left_out,
         "basis": "replicas" if len(system.replicas) >= MIN_REPLICAS else "one run",
-        "flags": {name: any(bool(one[name]) for one in flags) for name in flags[0]}
+        "flags": {name: any(bool(one.get(name)) for one in flags) for name in flags[0]}
         | {AT_CEILING: began_at_ceiling(system)},
         "notes": notes_of([system]),
         "between_replicas": agreement,
@@ -125,7 +125,7 @@ def _summary(system: System, tables: JoinedTables, cutoffs: Mapping[Key, Cutoff]
             dict(zip(("center", "partner", "site"), key, strict=True)) | vars(cutoff) for key, cutoff in cutoffs.items()
         ],
         "thermodynamics": _liquid(values),
-        "composition": {key: first["composition"][key] for key in ("n_centers", "n_molecules")},
+        "composition": {"n_centers": first["composition"]["n_centers"], "n_molecules": _n_molecules(system)},
         "temperature_k": system.runs[0].protocol.production.temperature,
         "peaks": records(tables.peaks),
         "coordination": {"sites": records(tables.coordination), "total": totals},
@@ -135,6 +135,15 @@ def _summary(system: System, tables: JoinedTables, cutoffs: Mapping[Key, Cutoff]
         "residence_dynamics": first["residence_dynamics"],
         "energies": {"available": len(tables.energies) > 0, "reason": next(_missing(system), None)},
     }  # fmt: skip
+
+
+def _n_molecules(system: System) -> dict[str, float]:
+    """Return the molecules of each partner; of those that come and go the mean over the replicas."""
+    first, *others = (replica.summary["composition"]["n_molecules"] for replica in system.replicas)
+    return {
+        name: n if all(one[name] == n for one in others) else float(np.mean([n, *(one[name] for one in others)]))
+        for name, n in first.items()
+    }
 
 
 def _missing(system: System) -> Iterator[str]:

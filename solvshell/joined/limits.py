@@ -16,6 +16,7 @@ _LIMITS = {
     "not_equilibrated": "Coordination and pairing not equilibrated: too short for the exchange of neighbours",
     CHANGED: "The trajectory was changed after the run had written it: 'solvshell verify' tells more",
     AT_CEILING: "Production began although a stage before it ended at its ceiling",
+    "not_physical": "Molecules come and go, outside of time: no residence times and no rates of exchange",
     "no_plateau": "No plateau found, the second half is used",
     "short_draws": "Intervals of peaks are lower bounds: the run is too short for blocks longer than its memory",
     "unresolved": "Not resolved, see the page of the run",
@@ -80,4 +81,4 @@ def _is_limited(replica: Shown, limit: str) -> bool:
         return bool(replica.summary["source"].get({AT_CEILING: CEILING}.get(limit, limit)))
     if limit == "outdated":
         return is_outdated(replica)
-    return bool(replica.summary["flags"][limit])
+    return bool(replica.summary["flags"].get(limit))  # analyses of before a flag was thought of lack it

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from solvshell.analysis.sources import mean_counts
 from solvshell.box import box_hash
 from solvshell.errors import InvalidInput
 from solvshell.folders import replicas_of, temperatures_of
@@ -69,7 +70,7 @@ class System:
 
     def per_center(self, center: str, names: Iterable[str]) -> float | None:
         """Return how many molecules of these species there are for each ion of a center."""
-        counts = self.runs[0].box.counts
+        counts = mean_counts(self.runs[0])
         if not counts.get(center):
             return None
         return sum(counts.get(name, 0) for name in names) / counts[center]
