@@ -46,3 +46,15 @@ def test_the_examples_of_the_page_of_energies(tmp_path, monkeypatch):
     assert names["sums"].shape == (len(names["universe"].trajectory[::10]), 8, 5, 3)
     assert names["members"].distance.max() <= 5
     assert names["closure"].deviation.abs().max() < 1e-3
+
+
+@pytest.mark.physics
+def test_the_examples_of_the_page_of_molecules_that_come_and_go():
+    names: dict = {}
+    for example in blocks(ROOT / "docs" / "grand_canonical.md"):
+        exec(example, names)
+    assert abs(names["gas"].n.mean - 35.514) < 4 * names["gas"].n.stderr < 1
+    assert sum(attempt.accepted for attempt in names["attempts"]) > 1000
+    assert names["estimate"].counts == {"Ar": names["n"]}
+    assert names["estimate"].status == "ok"
+    assert -1.5 < names["estimate"].mu_ex_kj_mol < -0.2
