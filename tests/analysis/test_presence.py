@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from coming_and_going import MOLECULES, OPEN, SIZES, SPECIES, traffic
-from synthetic import make_universe, random_universe
+from synthetic import make_universe, only_ec, random_universe, shell_universe
 
 from solvshell.analysis import SolvationGeometry, analyze
 from solvshell.analysis.exchange_free_energy import free_molecules
@@ -180,6 +180,38 @@ def test_densities_and_molarities_are_of_what_is_there():
     assert set(composition["open"]) == set(OPEN)
     molarity = composition["molarity_mol_l"]["EC"]["mean"]
     assert molarity == pytest.approx((n_ec / volumes).mean() * 1660.53907, rel=1e-5)
+
+
+def filling(numbers, n_bulk=200):
+    """Shells that always look the same, and bulk EC of which so many are there in each frame."""
+    universe = shell_universe(np.random.default_rng(1), len(numbers), 4, n_bulk=n_bulk)
+    column = np.zeros(len(universe.atoms), int)
+    column[-n_bulk:] = np.arange(1, n_bulk + 1)
+    there = np.arange(n_bulk) < np.asarray(numbers)[:, None]
+    return universe, Presence(column, np.column_stack([np.ones(len(numbers), bool), there]))
+
+
+def test_frames_in_which_the_box_still_fills_are_dropped():
+    rng = np.random.default_rng(0)
+    universe, presence = filling(np.append(np.linspace(0, 150, 40), rng.integers(140, 161, 120)).astype(int))
+    shell = {("Li", "EC", "carbonyl_o"): 3.0}
+    dropped = [
+        analyze(universe, only_ec(), presence=given, shell=shell, n_bootstrap=50).summary["frames"]["dropped"]
+        for given in (presence, None)
+    ]
+    assert 20 <= dropped[0] <= 50
+    assert dropped[1] == 0
+
+
+def test_what_the_number_of_molecules_remembers_is_drawn_together():
+    rng = np.random.default_rng(0)
+    memories = []
+    for numbers in (np.repeat(rng.integers(100, 200, 16), 16), rng.integers(100, 200, 256)):
+        universe, presence = filling(numbers)
+        found = analyze(universe, only_ec(), presence=presence, shell={("Li", "EC", "carbonyl_o"): 3.0}, n_bootstrap=50)
+        memories.append(found.summary["peaks"][0]["inefficiency_frames"])
+    assert memories[0] > 8
+    assert memories[1] < 3
 
 
 def test_a_picture_has_no_ghosts(coming):
