@@ -30,7 +30,8 @@ from solvshell.units import kT_kj_mol
 _FEWEST_IDLE, _IDLE_SHARE = 4, 0.1
 
 
-def _idle(n_present: int) -> int:
+def idle_molecules(n_present: int) -> int:
+    """Return how many idle molecules of a species a new context gets beside those that are there."""
     return max(_FEWEST_IDLE, math.ceil(_IDLE_SHARE * n_present))
 
 
@@ -157,7 +158,7 @@ class Exchange:
         times, timestep = self._stage.switching_times or {}, self._session.protocol.timestep
         self._schedules = {name: Schedule.lasting(time_ps, timestep) for name, time_ps in times.items()}
         n_of_box = {name: len(rows) for name, rows in self._of_box.items()}
-        in_context = {name: min(self._room[name], n + _idle(n)) for name, n in n_of_box.items()}
+        in_context = {name: min(self._room[name], n + idle_molecules(n)) for name, n in n_of_box.items()}
         context = start_context(self._session, self._stage, self._system(in_context), self._place)
         occupancy = Occupancy({name: np.ones(n, bool) for name, n in n_of_box.items()})
         self._open(context, occupancy.resized(in_context))
@@ -219,7 +220,7 @@ class Exchange:
         positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
         cell = state.getPeriodicBoxVectors(asNumpy=True).value_in_unit(unit.nanometer)
         session.move(restarts=session.at.restarts + 1)
-        in_context = {**self._in_context(), species: min(room, n + _idle(n))}
+        in_context = {**self._in_context(), species: min(room, n + idle_molecules(n))}
         context = stage_context(session, self._stage, self._system(in_context))
         context.setPeriodicBoxVectors(*cell)
         context.setPositions(self._arranged(positions, cell, known))
