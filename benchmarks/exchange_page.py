@@ -1,0 +1,233 @@
+"""The page of grand-canonical moves in liquids: tables in benchmarks/results/ -> docs/results/grand_canonical.md."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import openmm
+import pandas as pd
+from exchange_liquids import TEMPERATURE_K, WATER_CUTOFF, WATER_NM3
+
+from solvshell.analysis.grand_canonical.crooks import Crooks, crooks, gaussian_acceptance
+from solvshell.analysis.grand_canonical.numbers import FEWEST_ACCEPTED
+from solvshell.analysis.statistics import mean_with_error
+from solvshell.units import kT_kj_mol
+
+RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parent.parent / "docs" / "results" / "grand_canonical.md"
+KT, KCAL = kT_kj_mol(TEMPERATURE_K), 4.184
+#: moves of a series before which the number of molecules is not counted
+_SETTLING = 20
+
+#: ps -> %; bulk TIP3P in OpenMM, logs of github.com/essex-lab/gcncmc-paper (Melling, Samways, Ge, Mobley and Essex,
+#: J. Chem. Theory Comput. 19, 1050 (2023))
+PUBLISHED_WATER = {5.0: "10.5 to 11", 11.0: "22 to 25", 25.0: "41 to 43"}
+
+_HEAD = """# Grand-canonical moves in liquids: what we found
+
+Made by `python benchmarks/grand_canonical.py table --out RUNS` from the tables `benchmarks/results/exchange_*.csv`,
+which the same program collects from its runs (`water 5`, `water 11`, `water 25`, `dmc 25`, `dmc 50`, `dmc 100`,
+`speed`), on {date} with OpenMM {openmm}; on one thread of a CPU that others used too. Errors are standard errors. Works
+and free energies are in kT = {kt:.3f} kJ/mol.
+"""
+_WATER = """## TIP3P water
+
+{n} rigid molecules of `amber14/tip3p.xml` at first, in {volume:.3f} nm³ at {temperature} K; PME, cutoff {cutoff} nm
+with the dispersion tail; 2 fs, a jump of λ every 20 steps, 1 ps of dynamics before each move. The activity is that of
+μ_ex = -6.09 kcal/mol (grand, loch) at the density of these {n}: z = {activity:.6f} nm⁻³. Published: bulk TIP3P, from
+the logs in github.com/essex-lab/gcncmc-paper (Melling et al., J. Chem. Theory Comput. 19, 1050 (2023)).
+"""
+_WATER_NOTES = """
+An average from fewer than {fewest} accepted moves is marked as not converged. Dissipation is half of what a switch
+there and one back cost together (medians); "Gaussian" is what it would let through. Cost is that of switching: ps of
+dynamics, and seconds of one core.
+
+The works less what the acceptance rule allows, w = βW - ln(zV/(N + 1)) of insertions and βW - ln(N/(zV)) of deletions,
+must cross at F = 0, and ln(P_ins(w)/P_del(-w)) must have the slope 1 in w (Crooks), if moves and dynamics sample one
+ensemble; so must their free energy by the acceptance ratio method:
+"""
+_DMC = """## DMC
+
+{n} molecules with the shipped force field at 1.07 g/cm³, cutoff 0.8 nm, 4 fs with 3 Da hydrogens, a jump every 20
+steps. Insertions into {less} and deletions from {n} molecules, all undone, so that both go between the same two states;
+acceptance is the mean of min(1, exp(-(W - F))) over the works of both, F by the acceptance ratio method. Few switches:
+read it as which switching time is worth while.
+"""
+_SPEED = """## What a time step costs
+
+LB-003 of {n_atoms} atoms; with {idle} more in idle molecules and one slot for each of EC, DMC and EMC. {platform},
+4 fs, medians over {rounds} rounds in which all took turns. Switching: insertions of 2 ps that are undone, everything
+counted: the soft core, the energies at the jumps every 10 steps, setting up and putting back.
+"""
+
+
+def collect(out: Path) -> None:
+    """Write the tables of what has been run so far."""
+    for liquid in ("water", "dmc"):
+        series = [
+            pd.read_csv(path).assign(series=path.parent.name) for path in sorted(out.glob(f"{liquid}-*/moves.csv"))
+        ]
+        if series:
+            table = pd.concat(series, ignore_index=True)
+            table.round({"work_kj_mol": 4, "log_acceptance": 5, "seconds": 2, "cpu_seconds": 2}).to_csv(
+                RESULTS / f"exchange_{liquid}.csv", index=False
+            )
+    for path in sorted(out.glob("speed-*.csv")):
+        pd.read_csv(path).round(4).to_csv(RESULTS / f"exchange_{path.name}", index=False)
+
+
+def _with(value: float, stderr: float | None, digits: int) -> str:
+    return f"{value:.{digits}f}" if stderr is None or np.isnan(stderr) else f"{value:.{digits}f} ± {stderr:.{digits}f}"
+
+
+def _n_after(moves: pd.DataFrame) -> np.ndarray:
+    change = np.where(moves.kind == "insertion", 1, -1) * moves.accepted
+    return (moves.n_before + change).to_numpy(float)
+
+
+def _mean_work(moves: pd.DataFrame, kind: str) -> str:
+    works = moves[moves.kind == kind].work_kj_mol.replace(np.inf, np.nan).dropna() / KT
+    return _with(works.mean(), works.sem(), 1)
+
+
+def dissipation(moves: pd.DataFrame) -> float:
+    """Return half of what a switch there and one back cost together, in kT, by medians."""
+    return float(moves.groupby("kind").work_kj_mol.median().sum() / 2 / KT)
+
+
+def _cost(moves: pd.DataFrame, acceptance: float) -> str:
+    seconds = moves.cpu_seconds.mean() if "cpu_seconds" in moves else np.nan
+    return f"{moves.switching_ps.mean() / acceptance:.0f} | " + (f"{seconds / acceptance:.0f}" if seconds > 0 else "")
+
+
+def _water_row(moves: pd.DataFrame, time_ps: float) -> str:
+    n_accepted = int(moves.accepted.sum())
+    share = n_accepted / len(moves)
+    n = mean_with_error(_n_after(moves)[_SETTLING:])
+    enough = "" if n_accepted >= FEWEST_ACCEPTED and n.is_resolved else " (not converged)"
+    share_text = _with(100 * share, 100 * np.sqrt(share * (1 - share) / len(moves)), 1)
+    return (
+        f"| {time_ps:g} | {n_accepted} of {len(moves)} | {share_text} | {PUBLISHED_WATER.get(time_ps, '')} | "
+        f"{dissipation(moves):.1f} | {100 * gaussian_acceptance(dissipation(moves)):.0f} | "
+        f"{_with(n.mean, n.stderr, 1)}{enough} | {_cost(moves, share)} |"
+    )
+
+
+def _effective(moves: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return w = -ln(acceptance ratio) of each move, infinite where it failed, and whether it was an insertion."""
+    return -moves.log_acceptance.to_numpy(float), (moves.kind == "insertion").to_numpy()
+
+
+def _crooks_row(name: str, found: Crooks) -> str:
+    return (
+        f"| {name} | {_with(found.free_energy_kt, found.stderr_kt, 2)} | "
+        f"{_with(found.crossing_kt, found.crossing_stderr_kt, 2)} | {_with(found.slope, found.slope_stderr, 2)} | "
+        f"{found.n_shared:.0f} | `{found.status}` |"
+    )
+
+
+def _water(table: pd.DataFrame) -> list[str]:
+    volume = float(table.volume_nm3.iloc[0])
+    n = round(volume / WATER_NM3)
+    activity = float(np.exp(-6.09 * KCAL / KT) / WATER_NM3)
+    settings = {"n": n, "volume": volume, "temperature": TEMPERATURE_K, "cutoff": WATER_CUTOFF, "activity": activity}
+    lines = [
+        _WATER.format(**settings),
+        "| switching, ps | accepted | acceptance, % | published, % | dissipation, kT | Gaussian, % | ⟨N⟩ "
+        "| ps per accepted | s per accepted |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    by_time = {float(time_ps): moves for time_ps, moves in table.groupby("switching_ps")}
+    lines += [_water_row(moves, time_ps) for time_ps, moves in by_time.items()]
+    lines += [
+        _WATER_NOTES.format(fewest=FEWEST_ACCEPTED),
+        "| switching, ps | F, kT | crossing, kT | slope | works shared | |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [_crooks_row(f"{time_ps:g}", crooks(*_effective(moves))) for time_ps, moves in by_time.items()]
+    return [*lines, "", *_chemical_potential(by_time, activity, volume), ""]
+
+
+def _chemical_potential(by_time: dict[float, pd.DataFrame], activity: float, volume: float) -> list[str]:
+    """Return what the numbers of molecules say of mu_ex: at <N> / V the liquid has the activity that was set."""
+    counts = [mean_with_error(_n_after(moves)[_SETTLING:]) for moves in by_time.values()]
+    known = [(count.mean, count.stderr) for count in counts if count.stderr is not None]
+    if not known:
+        return []
+    mean, stderr = np.array(known).T
+    n, n_error = np.average(mean, weights=stderr**-2), (stderr**-2.0).sum() ** -0.5
+    spread = float(np.sqrt((((mean - n) / stderr) ** 2).sum()))
+    mu = KT * np.log(activity * volume / n) / KCAL
+    return [
+        f"The mean numbers together are {_with(n, n_error, 2)} (their deviations from it, each over its error, have",
+        f"the sum of squares {spread**2:.1f} for {len(known)} times). So the liquid has μ_ex = kT ln(zV/⟨N⟩) =",
+        f"{_with(mu, KT * n_error / n / KCAL, 3)} kcal/mol at {n / volume:.2f} molecules/nm³.",
+    ]
+
+
+def _dmc(table: pd.DataFrame) -> list[str]:
+    n = int(table[table.kind == "deletion"].n_before.iloc[0])
+    lines = [
+        _DMC.format(n=n, less=n - 1),
+        "| switching, ps | insertions, deletions | W of insertions, kT | W of deletions, kT | dissipation, kT | F, kT "
+        "| acceptance, % | Gaussian, % | ps per accepted | s per accepted |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for time_ps, moves in table.groupby("switching_ps"):
+        is_insertion = (moves.kind == "insertion").to_numpy()
+        works = moves.work_kj_mol.to_numpy() / KT
+        free_energy = _bennett(works, is_insertion)
+        accepted = np.minimum(1, np.exp(-(works - np.where(is_insertion, 1, -1) * free_energy)))
+        share = accepted.mean()
+        lines.append(
+            f"| {time_ps:g} | {is_insertion.sum()}, {(~is_insertion).sum()} | {_mean_work(moves, 'insertion')} | "
+            f"{_mean_work(moves, 'deletion')} | {dissipation(moves):.1f} | {free_energy:.1f} | "
+            f"{_with(100 * share, 100 * accepted.std(ddof=1) / np.sqrt(len(accepted)), 0)} | "
+            f"{100 * gaussian_acceptance(dissipation(moves)):.0f} | {_cost(moves, share)} |"
+        )
+    return [*lines, ""]
+
+
+def _bennett(works: np.ndarray, is_insertion: np.ndarray) -> float:
+    """Return F of works there and back in kT, with as many of each (Bennett 1976); by bisection."""
+    low, high = -200.0, 200.0
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        there, back = works[is_insertion] - middle, works[~is_insertion] + middle
+        unbalanced = (1 / (1 + np.exp(np.clip(there, -500, 500)))).mean() - (
+            1 / (1 + np.exp(np.clip(back, -500, 500)))
+        ).mean()
+        low, high = (low, middle) if unbalanced > 0 else (middle, high)
+    return (low + high) / 2
+
+
+def _speed(table: pd.DataFrame, platform: str) -> list[str]:
+    n_atoms, n_pool = int(table.n_atoms[0]), int(table.n_atoms_pool[0])
+    rates = table.drop(columns=["round", "n_atoms", "n_atoms_pool"])
+    longer = (rates[["plain"]].to_numpy() / rates - 1) * 100
+    lines = [
+        _SPEED.format(n_atoms=n_atoms, idle=n_pool - n_atoms, platform=platform, rounds=len(table)),
+        "| | ns/day | a step takes longer by, % | in the rounds |",
+        "|---|---|---|---|",
+    ]
+    for name in rates:
+        within = f"{longer[name].quantile(0.25):.0f} to {longer[name].quantile(0.75):.0f}" if name != "plain" else ""
+        lines.append(f"| {name} | {rates[name].median():.1f} | {longer[name].median():.0f} | {within} |")
+    return [*lines, ""]
+
+
+def _section(name: str, write: Callable[[pd.DataFrame], list[str]]) -> list[str]:
+    path = RESULTS / f"exchange_{name}.csv"
+    return write(pd.read_csv(path)) if path.exists() else []
+
+
+def write_page(out: Path) -> None:
+    """Collect what has been run so far, and write the page of it."""
+    collect(out)
+    parts = [_HEAD.format(date=date.today(), openmm=openmm.__version__, kt=KT)]
+    parts += [*_section("water", _water), *_section("dmc", _dmc)]
+    for path in sorted(RESULTS.glob("exchange_speed-*.csv")):
+        platform = path.stem.removeprefix("exchange_speed-")
+        parts += _speed(pd.read_csv(path), platform if platform != "CPU" else "CPU, one thread")
+    PAGE.write_text("\n".join(parts).rstrip() + "\n")
