@@ -78,6 +78,6 @@ def open_run_by_hand(folder: Path, seed: int = 0) -> tuple[Run, np.ndarray, np.n
     move = [0, 0.02, "EC", "insertion", 2, EDGE**3 / 1000, 30.0, -9.0, "false", "rejected", "", 0.04, 0.1]
     pd.DataFrame([move], columns=MOVE_COLUMNS).to_csv(run.moves_path, index=False)
     log = {"stage": run.protocol.production.name, "time_ps": np.arange(N_FRAMES) * FRAME_PS, "temperature_k": 400.0}
-    pd.DataFrame(log).to_csv(run.log_path, index=False)
+    pd.DataFrame(log).assign(density_g_cm3=1.2).to_csv(run.log_path, index=False)
     (run.path / "done.json").write_text("{}\n")
     return Run.load(run.path), np.array(n_bound), np.array(n_there)

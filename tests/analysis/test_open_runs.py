@@ -13,6 +13,7 @@ from solvshell.binding.of_run import clusters_of_run
 from solvshell.binding.shells import first_shells_of
 from solvshell.errors import InvalidInput
 from solvshell.joined.analyze import analyze_runs
+from solvshell.report import write_report
 
 SHELL = {("Li", "EC", "carbonyl_o"): 3.0}
 
@@ -61,6 +62,15 @@ def test_typical_shells_and_clusters_are_of_the_molecules_that_are_there(made):
         assert distances[np.triu_indices(len(distances), 1)].min() > 0.01  # ghosts are points
         assert cluster.system is not None
         assert cluster.system.getNumParticles() == len(cluster.positions)
+
+
+def test_the_page_has_no_times(made, tmp_path):
+    run, *_ = made
+    write_report([run.path], tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "rates of exchange are not physical" in page
+    assert "Quote the time from departures" not in page
+    assert ">nan<" not in page
 
 
 def test_mean_numbers_and_densities_are_over_all_frames(made):
