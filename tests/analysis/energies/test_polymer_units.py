@@ -1,5 +1,6 @@
 """Units of a polycation as centers, against the slow, obvious count."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -12,6 +13,7 @@ from solvshell.analysis.energies.measure import _coordinating
 from solvshell.analysis.energies.model import COULOMB_KJ_MOL_ANGSTROM, PairModel
 from solvshell.analysis.energies.passes import Liquid, run_pass
 from solvshell.analysis.energies.units import first_minima, nitrogens, shells_of_units
+from solvshell.analysis.presence import Presence
 from solvshell.analysis.sites import select_sites
 
 RADII = {"NO3": 6.0, "EC": 4.0}
@@ -94,6 +96,22 @@ def test_the_shell_of_a_unit_are_the_molecules_near_any_of_its_nitrogens(univers
     for j, partner in ((2, "NO3"), (3, "EC")):
         assert energies.n_in_shell[..., j].sum() == len(expected[partner]) > 0
         assert energies.in_shell[..., j, 1].sum() == pytest.approx(sum(expected[partner].values()), rel=1e-5)
+
+
+def test_molecules_that_are_not_there_touch_no_unit(universe, liquid):
+    ec = universe.select_atoms("resname EC").indices
+    column = np.zeros(len(universe.atoms), int)
+    column[ec] = np.arange(1, len(ec) + 1)
+    is_present = np.column_stack([np.ones(6, bool), np.random.default_rng(3).random((6, len(ec))) < 0.5])
+    some = replace(liquid, presence=Presence(column, is_present))
+    sites = select_sites(universe, species(), some.presence)
+    ((name, centers),) = nitrogens(sites, liquid.groups).items()
+    shells = shells_of_units(some, name, centers, sites, MINIMA, np.arange(6))
+    of_atom = dict(zip(universe.atoms[ec].resindices.tolist(), column[ec].tolist(), strict=True))
+    expected = {key for key in contacts_by_hand(universe, "EC") if is_present[key[0], of_atom[key[2]]]}
+    contacts = zip(shells.contacts.frame, shells.contacts.center, shells.contacts.molecule, strict=True)
+    assert {key for key in contacts if key[2] in of_atom} == expected != set()
+    assert run_pass(some, (name,), shells, 4).energies.n_in_shell[..., 3].sum() == len(expected)
 
 
 def test_units_whose_nitrogens_have_no_shell_have_no_contacts(universe, liquid):
