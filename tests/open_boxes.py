@@ -18,7 +18,7 @@ from solvshell.protocol import Protocol
 from solvshell.run import Run
 
 #: ps
-FRAME, LOG, MOVE, DURATION = 0.04, 0.02, 0.02, 0.6
+FRAME, LOG, MOVE, DURATION = 0.04, 0.02, 0.02, 0.4
 COUNTS = {"EC": 2, "DMC": 3}
 
 
@@ -38,7 +38,7 @@ def thin_gas() -> Box:
 
 
 def open_stage(**changes: Any) -> dict[str, Any]:
-    """Return 0.6 ps of a gas at 400 K that exchanges with a reservoir about as dense, by 30 moves."""
+    """Return 0.4 ps of a gas at 400 K that exchanges with a reservoir about as dense, by 20 moves."""
     species = {name: {"activity": "0.25 /nm3"} for name in COUNTS}
     return {
         "kind": "grand_canonical",

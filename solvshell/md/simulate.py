@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import openmm
 
@@ -10,6 +11,7 @@ from solvshell.errors import Interrupted, WorkFailed
 from solvshell.grand_canonical import GrandCanonical
 from solvshell.md.checkpoints import Finished
 from solvshell.md.grand.loop import ExchangeLoop
+from solvshell.md.grand.switching import Schedule
 from solvshell.md.guards import locked, stop_requests
 from solvshell.md.outputs import Outputs, output_names
 from solvshell.md.resume import find_position
@@ -63,6 +65,19 @@ def _all_stages(session: Session) -> None:
             _advance(session, stage)
 
 
+def _exchange(session: Session) -> dict[str, Any]:
+    """Return what ``done.json`` says of molecules that came and went; nothing of a run without."""
+    exchanged, timestep = session.at.exchanged, session.protocol.timestep
+    if exchanged is None:
+        return {}
+    schedules = {name: Schedule(*known) for name, known in exchanged.schedules.items()}
+    switches = {
+        name: {"switching_ps": round(known.n_steps * timestep, 9), "n_jumps": known.n_jumps}
+        for name, known in schedules.items()
+    }
+    return {"exchange": {"n_attempts": exchanged.n_attempts, "switches": switches, "conformers": exchanged.conformers}}
+
+
 def _write_done(session: Session) -> None:
     timestep = session.protocol.timestep
     stages = [
@@ -82,6 +97,7 @@ def _write_done(session: Session) -> None:
         "restarts_with_fresh_noise": session.at.restarts,
         "rollbacks": session.rollbacks,
         "stages": stages,
+        **_exchange(session),
         "outputs": output_hashes(session.run),
     }
     write_record(session.run.path / "done.json", done)
