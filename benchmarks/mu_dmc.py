@@ -29,8 +29,10 @@ RECIPE = {
 CHARGES = (1.0, 0.7, 0.4, 0.0)
 LENNARD_JONES = (1.0, 0.75, 0.55, 0.42, 0.32, 0.24, 0.16, 0.08, 0.0)
 
-#: ps of each visit of a state, of which there are two; and before the first
-RELAX_PS, SAMPLE_PS, GROMACS_SAMPLE_PS, HOT_PS, SETTLE_PS = 20, 200, 150, 100, 200
+#: ps of each visit of a state; before the first
+RELAX_PS, SAMPLE_PS, HOT_PS, SETTLE_PS = 20, 200, 100, 200
+#: ps in each state of GROMACS: those with charges remember longer
+CHARGED_PS, UNCHARGED_PS = 400, 150
 _TOTAL = re.compile(r"total\s+\d+ -\s+\d+,\s+DG\s+(\S+)\s+\+/-\s+(\S+)")
 #: The first state is the plain model: lambda of GROMACS is one minus ours. Soft core 1-1-6, alpha 0.5.
 _FREE_ENERGY = {
@@ -50,6 +52,10 @@ _FREE_ENERGY = {
     "nstxout_compressed": 0,
 }
 _LANGEVIN = {"integrator": "sd", "tcoupl": None, "tau_t": 1.0, "ref_t": TEMPERATURE_K}
+
+
+def _steps(time_ps: float) -> int:
+    return round(time_ps / STEP_PS)
 
 
 def _dynamics(name: str, duration: float, **changes: object) -> dict[str, object]:
@@ -138,33 +144,47 @@ class Coupling:
     stderr_kj_mol: float
 
 
-def bar(runs: Gromacs, names: list[str]) -> Coupling:
-    """Return what `gmx bar` says of some windows, each without its first `RELAX_PS`."""
-    last = RELAX_PS + GROMACS_SAMPLE_PS
-    said = runs.gmx("bar", "-b", str(RELAX_PS), "-e", str(last), "-f", *(f"{name}.xvg" for name in names))
+def states() -> list[str]:
+    """Return the names of the stages of GROMACS, from the plain model to the decoupled molecule."""
+    return [f"state_{state:02d}" for state in range(len(CHARGES) + len(LENNARD_JONES) - 1)]
+
+
+def sample_ps(state: int) -> int:
+    """Return how long GROMACS samples a state."""
+    return CHARGED_PS if state < len(CHARGES) - 1 else UNCHARGED_PS
+
+
+def _bar(runs: Gromacs, part: slice, begin: float, end: float) -> Coupling:
+    """Return what `gmx bar` says of some states, from shares of their time."""
+    files = []
+    for state, name in list(enumerate(states()))[part]:
+        first, last = (RELAX_PS + share * sample_ps(state) for share in (begin, end))
+        rows = (runs.folder / f"{name}.xvg").read_text().splitlines(keepends=True)
+        kept = [row for row in rows if row[0] in "#@" or first < float(row.split()[0]) <= last]
+        (runs.folder / f"part_{name}.xvg").write_text("".join(kept))
+        files.append(f"part_{name}.xvg")
+    said = runs.gmx("bar", "-f", *files)
     found = _TOTAL.search(said)
     if found is None:
         raise SystemExit(f"gmx bar: no total in\n{said}")
     return Coupling(-float(found[1]), float(found[2]))
 
 
-def both_ways(runs: Gromacs, states: slice) -> Coupling:
-    """Return BAR of the ways down and up together; the error is at least half of their difference."""
-    down, up = (windows(direction)[states] for direction in ("down", "up"))
-    found = bar(runs, down + up)
-    half = abs(bar(runs, down).kj_mol - bar(runs, up).kj_mol) / 2
-    return Coupling(found.kj_mol, max(found.stderr_kj_mol, half))
+def halves(runs: Gromacs, part: slice) -> tuple[float, float]:
+    """Return what coupling takes by the first and by the second half of each state, in kJ/mol."""
+    return _bar(runs, part, 0.0, 0.5).kj_mol, _bar(runs, part, 0.5, 1.0).kj_mol
+
+
+def bar(runs: Gromacs, part: slice) -> Coupling:
+    """Return BAR of some states; the error is at least half of the difference of the halves of their time."""
+    found = _bar(runs, part, 0.0, 1.0)
+    first, second = halves(runs, part)
+    return Coupling(found.kj_mol, max(found.stderr_kj_mol, abs(first - second) / 2))
 
 
 def is_done(runs: Gromacs) -> bool:
-    """Return whether GROMACS has been in all states, down and up."""
-    return all((runs.folder / f"{name}.gro").exists() for name in windows("down") + windows("up"))
-
-
-def windows(direction: str) -> list[str]:
-    """Return the names of the stages of GROMACS on the way `down` or `up`, by state."""
-    n_states = len(CHARGES) + len(LENNARD_JONES) - 1
-    return [f"{direction}_{state:02d}" for state in range(n_states)]
+    """Return whether GROMACS has been in all states."""
+    return all((runs.folder / f"{name}.gro").exists() for name in states())
 
 
 def coupling_settings(state: int) -> dict[str, object]:
@@ -177,7 +197,7 @@ def coupling_settings(state: int) -> dict[str, object]:
 
 
 def run_gromacs(out: Path) -> None:
-    """Decouple one DMC with GROMACS: 2 fs, real masses, bonds to H rigid; down and up; what is there is kept."""
+    """Decouple one DMC with GROMACS: 2 fs, real masses, bonds to H rigid; what is there is kept."""
     folder = out / "dmc-gromacs"
     runs = Gromacs.of(_box(out), folder)
     topology = folder / "topol.top"
@@ -185,13 +205,9 @@ def run_gromacs(out: Path) -> None:
         shutil.copy(topology, folder / "plain.top")
         topology.write_text(solute_topology(topology.read_text(), "DMC"))
     quiet = _LANGEVIN | {"nstxout_compressed": 0}
-    steps = {time: round(time / STEP_PS) for time in (HOT_PS, SETTLE_PS, RELAX_PS + GROMACS_SAMPLE_PS)}
-    hot = runs.stage(
-        "hot", runs.minimized(), goes_on=False, nsteps=steps[HOT_PS], **(quiet | {"ref_t": 400, "gen_temp": 400})
-    )
-    before = runs.stage("settle", hot, nsteps=steps[SETTLE_PS], **quiet)
-    down, up = windows("down"), windows("up")
-    states = [*range(len(down)), *reversed(range(len(up)))]
-    for name, state in zip([*down, *reversed(up)], states, strict=True):
-        settings = _LANGEVIN | coupling_settings(state)
-        before = runs.stage(name, before, nsteps=steps[RELAX_PS + GROMACS_SAMPLE_PS], **settings)
+    hot = quiet | {"ref_t": 400, "gen_temp": 400, "nsteps": _steps(HOT_PS)}
+    before = runs.stage("hot", runs.minimized(), goes_on=False, **hot)
+    before = runs.stage("settle", before, nsteps=_steps(SETTLE_PS), **quiet)
+    for state, name in enumerate(states()):
+        settings = _LANGEVIN | coupling_settings(state) | {"nsteps": _steps(RELAX_PS + sample_ps(state))}
+        before = runs.stage(name, before, **settings)

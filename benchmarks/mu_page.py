@@ -7,6 +7,7 @@ import mu_dmc
 import mu_water
 import numpy as np
 import openmm
+import pandas as pd
 import yaml
 from gromacs import Gromacs
 from mu_dmc import CHARGES, Coupling
@@ -23,7 +24,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 PAGE, FORCE_FIELD_PAGE = DOCS / "results" / "chemical_potentials.md", DOCS / "forcefield" / "chemical_potential.md"
 EXPERIMENT = Path(__file__).parent / "experiment.yaml"
 KCAL = 4.184
-#: kcal/mol; the READMEs of grand and of loch (github.com/essex-lab/grand, github.com/OpenBioSim/loch)
+#: kcal/mol; what grand and loch take for it (github.com/essex-lab/grand, github.com/OpenBioSim/loch)
 TIP3P_KCAL_MOL = -6.09
 KT = kT_kj_mol(mu_dmc.TEMPERATURE_K)
 
@@ -39,12 +40,13 @@ _DMC = """## DMC: the stage `decouple` against GROMACS
 
 {n} DMC of our force field at {temperature} K and 1 bar, cutoff 0.8 nm, switched from 0.7 nm, dispersion tail on, PME.
 One of the {n} is decoupled: charges by λ = {charges}, then Lennard-Jones (soft core 1-1-6, α = 0.5) by
-λ = {lennard_jones}; all states down, then up again. Bonds to hydrogen are rigid.
-An error is the larger of that of the estimator and half of the difference of the ways down and up.
+λ = {lennard_jones}. Bonds to hydrogen are rigid.
+An error is the larger of that of the estimator and half of the difference of the halves of the time in each state.
 
-- Ours: OpenMM, 4 fs, hydrogens of 3 Da, Monte Carlo barostat, {relax} + {ours_ps} ps in each visit, MBAR.
+- Ours: OpenMM, 4 fs, hydrogens of 3 Da, Monte Carlo barostat, MBAR; {windows} windows of {relax} + {ours_ps} ps.
 - GROMACS: the files of `solvshell export` with one DMC as a kind of molecule of its own, `couple-intramol = no`, sd
-  integrator, 2 fs, real masses, C-rescale barostat, {relax} + {gromacs_ps} ps in each visit, `gmx bar`.
+  integrator, 2 fs, real masses, C-rescale barostat, `gmx bar`; {relax} + {charged_ps} ps in a state with charges,
+  {relax} + {uncharged_ps} ps in one without.
 """
 _DMC_NOTES = """\
 Composition: {with_set} DMC with the coupled one, {without} without; μ is that of the step between them. With
@@ -87,7 +89,8 @@ _TIP3P = """## TIP3P water: published numbers
 {n} rigid TIP3P (`amber14/tip3p.xml` of OpenMM) at {temperature} K and 1 bar: cutoff {cutoff} nm, switched from
 {switch} nm, dispersion tail on, PME; 4 fs, hydrogens of 3 Da. `alchemical_system` and `coupling_energies` of
 `solvshell.md.alchemy` on that System, {n_states} states, {passes} ways through them of {relax} + {sample} ps in each,
-MBAR.
+MBAR. The other number is the one that [grand](https://github.com/essex-lab/grand) and
+[loch](https://github.com/OpenBioSim/loch) take for this model.
 """
 
 
@@ -108,11 +111,11 @@ def _comparison(found: Decoupling, runs: Gromacs) -> list[str]:
     uncharged = len(CHARGES)
     slices = {"lennard_jones": slice(uncharged - 1, None), "charges": slice(0, uncharged), "total": slice(None)}
     names = {"lennard_jones": "Lennard-Jones", "charges": "charges", "total": "**μ_ex**"}
-    rows = [_row(names[step], ours[step], mu_dmc.both_ways(runs, part)) for step, part in slices.items()]
-    down, up = (mu_dmc.bar(runs, mu_dmc.windows(direction)).kj_mol for direction in ("down", "up"))
-    halves = f"| {found.first_half_kj_mol:.2f}, {found.second_half_kj_mol:.2f} | {down:.2f}, {up:.2f} | |"
+    rows = [_row(names[step], ours[step], mu_dmc.bar(runs, part)) for step, part in slices.items()]
+    first, second = mu_dmc.halves(runs, slice(None))
+    halves = f"| {found.first_half_kj_mol:.2f}, {found.second_half_kj_mol:.2f} | {first:.2f}, {second:.2f} | |"
     head = ["| kJ/mol | solvshell (OpenMM, MBAR) | GROMACS (BAR) | difference |", "|---|---|---|---|"]
-    return [*head, *rows, f"| down alone, up alone {halves}", ""]
+    return [*head, *rows, f"| halves of the time {halves}", ""]
 
 
 def _inverse_variance_of_n(volumes: np.ndarray) -> Estimate:
@@ -135,7 +138,7 @@ def _our_tail(box: Box) -> float:
 def _their_tail(runs: Gromacs) -> float:
     """Return the dispersion tail of a DMC by the energy files of GROMACS, coupled less decoupled, kJ/mol nm3."""
     times_volume = []
-    for name in (mu_dmc.windows("down")[0], mu_dmc.windows("down")[-1]):
+    for name in (mu_dmc.states()[0], mu_dmc.states()[-1]):
         _, volume, tail = runs.energies(name, "Volume", "Disper.-corr.")
         times_volume.append((tail * volume).mean())
     return float(times_volume[0] - times_volume[1])
@@ -143,7 +146,7 @@ def _their_tail(runs: Gromacs) -> float:
 
 def _notes(run: Run, found: Decoupling, runs: Gromacs) -> str:
     coupled = mu_dmc.records_of(run, state=0)["volume_nm3"].to_numpy()
-    _, their_volume = runs.energies(mu_dmc.windows("down")[0], "Volume")
+    _, their_volume = runs.energies(mu_dmc.states()[0], "Volume")
     composition = found.composition.iloc[0]
     inverse = _inverse_variance_of_n(coupled)
     half = Estimate(inverse.mean / 2, None if inverse.stderr is None else inverse.stderr / 2, inverse.n_independent)
@@ -165,6 +168,13 @@ def _notes(run: Run, found: Decoupling, runs: Gromacs) -> str:
     )
 
 
+def _windows(run: Run) -> str:
+    """Return how many of its windows a run has finished, as a word where that is all."""
+    planned, done = run.protocol.windows, pd.read_csv(run.path / "decouple.csv", usecols=["window"]).window.nunique()
+    assert planned is not None
+    return f"all {done}" if done == planned.n_windows else f"{done} of {planned.n_windows}"
+
+
 def _dmc(out: Path) -> list[str]:
     run, runs = Run.load(out / "dmc" / "run"), Gromacs(out / "dmc-gromacs")
     found = decoupling_of_run(run)
@@ -174,9 +184,11 @@ def _dmc(out: Path) -> list[str]:
         temperature=mu_dmc.TEMPERATURE_K,
         charges=", ".join(f"{value:g}" for value in CHARGES),
         lennard_jones=", ".join(f"{value:g}" for value in mu_dmc.LENNARD_JONES),
+        windows=_windows(run),
         ours_ps=mu_dmc.SAMPLE_PS,
         relax=mu_dmc.RELAX_PS,
-        gromacs_ps=mu_dmc.GROMACS_SAMPLE_PS,
+        charged_ps=mu_dmc.CHARGED_PS,
+        uncharged_ps=mu_dmc.UNCHARGED_PS,
     )
     return [text, *_comparison(found, runs), _notes(run, found, runs)]
 
@@ -216,7 +228,7 @@ def _water(out: Path) -> list[str]:
     )
     return [
         text,
-        "| μ_ex, kcal/mol | here | grand and loch, their READMEs |",
+        "| μ_ex, kcal/mol | here | grand, loch |",
         "|---|---|---|",
         f"| TIP3P | {mu:.2f} ± {max(error, scatter):.2f} | {TIP3P_KCAL_MOL:.2f} |",
         "",
