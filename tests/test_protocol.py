@@ -14,6 +14,7 @@ from solvshell.data import protocol_directory
 from solvshell.errors import InvalidInput
 from solvshell.files import to_yaml, validate
 from solvshell.folders import temperatures_of
+from solvshell.grand_canonical import GrandCanonical, Slab, Sphere
 from solvshell.protocol import Protocol, load_protocol, load_protocols
 from solvshell.stages import Dynamics, Minimize, Umbrella, Until, steps_of
 
@@ -64,7 +65,9 @@ def test_every_shipped_protocol_opens_with_a_comment_that_explains_it(name: str)
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_protocol_loads_and_survives_being_written(name: str, tmp_path: Path) -> None:
-    for folder, protocol in load_protocols(name).items():
+    reservoir = tmp_path / "reservoir.yaml"
+    reservoir.write_text("{name: by hand, temperature: 298.15 K, species: {EC: {activity: 1 /nm3}}}")
+    for folder, protocol in load_protocols(name, reservoir if name.startswith("grand-canonical") else None).items():
         assert protocol.name == name
         last = protocol.windows or protocol.production
         assert last is protocol.stages[-1]
@@ -419,7 +422,7 @@ def test_the_page_of_protocols_names_all_that_are_shipped() -> None:
     assert not {name for name in families if f"| `{name}`" not in text and f", `{name}`" not in text}
 
 
-@pytest.mark.parametrize("model", [Protocol, Minimize, Dynamics, Until])
+@pytest.mark.parametrize("model", [Protocol, Minimize, Dynamics, Until, GrandCanonical, Slab, Sphere])
 def test_the_page_of_protocols_tells_every_key(model: type[BaseModel]) -> None:
     tables = PAGE.read_text().partition("## Every key")[2]
     told = {
