@@ -215,13 +215,16 @@ def first_shell(fine: PairCounts, bootstrap: Bootstrap, farthest: float = FARTHE
     of the lowest value behind the peak; its standard error is that over bootstrap samples.
 
     ``no_shell``
-        There is no such peak, although an even distribution would put 100 pairs so near, and nothing hints at one.
+        There is no such peak, although an even distribution would put 100 pairs so near, and nothing hints at one; or
+        molecules come and go, and none of these was ever there.
     ``too_few_samples``
         An even distribution would put fewer; or there is a peak, but its window holds fewer than 100 pairs, the run
         has fewer than 8 blocks, the peak stands out by less than 3 bootstrap errors, or the fit has no maximum.
     ``resolved``
         Otherwise.
     """
+    if not fine.density.any():
+        return Shell("no_shell")
     pair = fine.rebinned(FINE_PER_BIN)
     g, poisson_error, spread = _smooth(pair, bootstrap)
     contact = pair.r <= (FARTHEST_REFERENCE_PEAK_ANGSTROM if pair.center.reference else farthest)

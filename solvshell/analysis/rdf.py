@@ -60,8 +60,9 @@ class PairCounts:
 
     @property
     def g(self) -> np.ndarray:
-        """The radial distribution function."""
-        return self.counts.sum(axis=0) / self.even
+        """The radial distribution function; not a number where no site was ever there."""
+        even = self.even
+        return np.divide(self.counts.sum(axis=0), even, out=np.full(len(even), np.nan), where=even > 0)
 
     def g_stderr(self, bootstrap: Bootstrap) -> np.ndarray:
         """Return the standard error of g(r), shape (n_bins,)."""
@@ -145,7 +146,7 @@ def density_errors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the standard errors of g(r) and n(r) of a pair, shape (n_bins,); see `rdf_table`."""
     g_error, n_error = pair.g_stderr(bootstrap), pair.n_stderr(bootstrap)
-    if captured and pair.site.coordinating and not pair.center.reference:
+    if captured and pair.site.coordinating and not pair.center.reference and pair.density.any():
         j = next(j for j, site in enumerate(captured.sites.sites) if site is pair.site)
         of_centers = _center_errors(pair, j, captured.contacts, capture_radius)
         return np.fmax(g_error, of_centers[0]), np.fmax(n_error, of_centers[1])

@@ -218,7 +218,7 @@ def shell_shares(shells: FirstShells) -> list[dict[str, str | float]]:
         in_shells = of_partner / max(1, of_partner.sum())
         for partner, share, of_box in zip(sites.n_molecules, in_shells, in_box / in_box.sum(), strict=True):
             row = {"center": center.name, "partner": partner, "shell_share": share, "bulk_share": of_box}
-            rows.append(row | {"ratio": share / of_box})
+            rows.append(row | {"ratio": share / of_box if of_box else np.nan})
     return rows
 
 

@@ -325,8 +325,12 @@ class Bootstrap:
         """Return the standard error of sum(blocks) / sum(divisors), (n_blocks, n_bins) and (n_blocks,), in every bin.
 
         It is that of the samples, from the covariance of what each block weighs in them: no sample of a bin is made.
+        Samples whose divisors are all 0 say nothing: a species that comes and goes was absent from their blocks.
         """
-        shares = self.weights / (self.weights @ divisors)[:, None]
+        totals = self.weights @ divisors
+        if not totals.any():
+            return np.full(blocks.shape[1], np.nan)
+        shares = self.weights[totals > 0] / totals[totals > 0, None]
         shares -= shares.mean(axis=0)
         covariance = shares.T @ shares / len(shares)
         variance = np.einsum("ik,ik->k", blocks, covariance @ blocks)

@@ -182,6 +182,36 @@ def test_densities_and_molarities_are_of_what_is_there():
     assert molarity == pytest.approx((n_ec / volumes).mean() * 1660.53907, rel=1e-5)
 
 
+def without_dmc(coming, first):
+    """Analyze a trajectory in which no DMC is there before a frame."""
+    of_dmc = np.unique(coming.presence.column[coming.universe.select_atoms("resname DMC").indices])
+    is_present = coming.presence.is_present.copy()
+    is_present[:first, of_dmc] = False
+    radii = {key: r for key, r in RADII.items() if key[1] != "DMC"}
+    presence = replace(coming.presence, is_present=is_present)
+    return analyze(coming.universe, SPECIES, presence=presence, shell=radii, r_max=R_MAX, n_bootstrap=50)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_species_that_is_never_there_has_no_shell_and_spoils_no_sum(coming):
+    found = without_dmc(coming, len(coming.alone))
+    assert found.peaks.set_index("partner").status["DMC"] == "no_shell"
+    assert found.rdf[found.rdf.partner == "DMC"].g.isna().all()
+    assert found.summary["coordination"]["total"]["Li"]["mean"] > 0
+    shares = {row["partner"]: row for row in found.summary["shell_shares"]}
+    assert shares["DMC"]["bulk_share"] == shares["DMC"]["shell_share"] == 0
+    assert shares["DMC"]["ratio"] is None
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_species_that_is_there_in_the_last_frames_alone_has_errors_all_the_same(coming):
+    last = len(coming.alone) - 2
+    rdf = without_dmc(coming, last).rdf
+    far = rdf[(rdf.partner == "DMC") & (rdf.r_angstrom > 5)]
+    assert np.isfinite(far.g_stderr).all()
+    assert (far.g_stderr > 0).any()
+
+
 def filling(numbers, n_bulk=200):
     """Shells that always look the same, and bulk EC of which so many are there in each frame."""
     universe = shell_universe(np.random.default_rng(1), len(numbers), 4, n_bulk=n_bulk)
