@@ -1,13 +1,14 @@
 """What a person sees of long work: a bar with speed and remaining time, or plain lines where there is no terminal."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 
 class Silent(AbstractContextManager["Silent"]):
@@ -29,17 +30,28 @@ class Silent(AbstractContextManager["Silent"]):
         return None
 
 
+class _BarsAndWords(Progress):
+    """Progress bars, and below them a line."""
+
+    words = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """Yield what is drawn."""
+        yield self.make_tasks_table(self.tasks)
+        if self.words:
+            yield Text(f"  {self.words}")
+
+
 class Bar(Silent):
     """A progress bar for each stage."""
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
+        self._progress = _BarsAndWords(
             TextColumn("  {task.description:<14}"),
             BarColumn(bar_width=30),
             TextColumn("{task.completed:.1f} of {task.total:g} ps"),
             TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[words]}"),
             console=console,
         )
         self._task: TaskID | None = None
@@ -48,15 +60,15 @@ class Bar(Silent):
         self._progress.console.print(text, highlight=False, markup=False)
 
     def start(self, name: str, total_ps: float, done_ps: float = 0.0) -> None:  # noqa: D102
-        self._task = self._progress.add_task(name, total=total_ps, completed=int(done_ps), speed="", words="")
+        self._task = self._progress.add_task(name, total=total_ps, completed=int(done_ps), speed="")
+        self._progress.words = ""
 
     def update(self, done_ps: float, ns_per_day: float) -> None:  # noqa: D102
         if self._task is not None:
             self._progress.update(self._task, completed=done_ps, speed=f"{ns_per_day:.3g} ns/day")
 
     def tell(self, words: str) -> None:  # noqa: D102
-        if self._task is not None:
-            self._progress.update(self._task, words=words)
+        self._progress.words = words
 
     def __enter__(self) -> Self:
         self._progress.start()

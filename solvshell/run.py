@@ -48,14 +48,9 @@ class Run:
         return self.path / "analysis"
 
     @property
-    def sampled_path(self) -> Path:
-        """Folder of the box whose atoms are those of the trajectory."""
-        return self.path / ("box" if self.protocol.grand_canonical is None else "pool")
-
-    @property
     def topology_path(self) -> Path:
-        """The topology of the trajectory."""
-        return self.sampled_path / "topology.cif"
+        """The topology of the trajectory: see `sampled`."""
+        return self.path / ("box" if self.protocol.grand_canonical is None else "pool") / "topology.cif"
 
     @property
     def occupancy_path(self) -> Path:
@@ -101,8 +96,10 @@ class Run:
         InvalidInput
             As for `box`.
         """
+        if self.protocol.grand_canonical is None:
+            return self.box
         self.check_inputs()
-        return Box.load(self.sampled_path)
+        return Box.load(self.path / "pool")
 
     @cached_property
     def protocol(self) -> Protocol:

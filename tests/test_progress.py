@@ -64,3 +64,18 @@ def test_a_terminal_or_pipe_that_is_closed_ends_no_work(connect: Callable[[], tu
                 progress.update(done_ps, 40.0)
                 together.update("replica-00", "production", done_ps / 10, 40.0)
         assert console.quiet
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_a_stage_tells_stands_with_how_far_it_is(is_terminal: bool) -> None:
+    """Below the bar, or behind the remaining time; the next stage does not inherit it."""
+    console, file = shown(is_terminal)
+    with progress_on(console) as progress:
+        progress.start("exchange", 100.0)
+        progress.tell("38 EC; EC 3 of 40 accepted")
+        progress.update(60.0, 10.0)
+        progress.start("another", 100.0)
+        progress.update(60.0, 10.0)
+    before, _, last = file.getvalue().rpartition("another")
+    assert "38 EC; EC 3 of 40 accepted" in before
+    assert "EC" not in last
