@@ -184,7 +184,8 @@ def headline(summary: dict[str, Any]) -> Iterator[str]:
     """Yield the lines to see first: what was found, the main numbers, and what they cannot say."""
     composition, frames = summary["composition"], summary["frames"]
     centers = ", ".join(f"{n} {name}" for name, n in composition["n_centers"].items())
-    partners = ", ".join(f"{n} {name}" for name, n in composition["n_molecules"].items())
+    numbers = {name: f"{n:.1f}" if isinstance(n, float) else n for name, n in composition["n_molecules"].items()}
+    partners = ", ".join(f"{n} {name}" for name, n in numbers.items())
     used = f"{frames['used']} of {frames['n_frames']} frames used, {frames['timestep_ps']:g} ps apart"
     yield f"  centers: {centers}; partners: {partners}; {used}"
     density = summary["thermodynamics"].get("density_g_cm3")

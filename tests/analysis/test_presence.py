@@ -48,7 +48,12 @@ def rows(contacts, sites, molecules=None):
 
 @pytest.mark.parametrize(
     "how",
-    [{}, {"start": 2, "stop": 21, "step": 3}, {"start": 1, "backend": "multiprocessing", "n_workers": 2}],
+    [
+        {},
+        {"start": 2, "stop": 21, "step": 3},
+        {"start": 1, "backend": "multiprocessing", "n_workers": 2},
+        {"start": 1, "step": 2, "backend": "dask", "n_workers": 2},
+    ],
 )
 def test_pairs_and_contacts_are_those_of_frames_without_ghosts(coming, how):
     sites, found = with_ghosts(coming, **how)
