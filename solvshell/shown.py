@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from solvshell.analysis.findings import TABLES
+from solvshell.analysis.grand_canonical.of_run import is_alone
 from solvshell.errors import InvalidInput
 from solvshell.run import Run
 
@@ -64,7 +65,7 @@ def read_analyzed(path: Path | str) -> Shown:
     Raises
     ------
     InvalidInput
-        If the folder has not been analyzed, or holds a run that ends in windows.
+        If the folder has not been analyzed, or holds a run that ends in windows or without a cation to center on.
     """
     path = Path(path)
     if not path.is_dir():
@@ -74,6 +75,11 @@ def read_analyzed(path: Path | str) -> Shown:
         raise InvalidInput(
             f"{path}: its protocol ({run.protocol.name}) ends in windows, so that it offers a free energy (shown by "
             "'solvshell report') and no liquid to compare"
+        )
+    if run and is_alone(run):
+        raise InvalidInput(
+            f"{path}: has no cation to center on, so that it tells how many molecules there are (shown by "
+            "'solvshell report') and of no first shells to compare"
         )
     folder = run.analysis_path if run else path
     absent = {name for name in TABLES if not (folder / f"{name}.csv").is_file()}

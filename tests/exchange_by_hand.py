@@ -40,6 +40,8 @@ class Kind:
 
 
 KINDS = {"EC": Kind(8.0, 1.4, 2.84), "DMC": Kind(0.6, -0.9, 0.6)}
+#: So few molecules that trajectories are small.
+FEW = {"EC": Kind(0.4, 0.0, 1.5), "DMC": Kind(2.0, 1.0, 0.5)}
 
 
 def reservoir_of(kinds: Mapping[str, Kind] = KINDS, **of_each: float) -> Reservoir:
@@ -93,7 +95,7 @@ def exchange(
     return pd.DataFrame(rows, columns=names), OccupancyTable(times, np.full(n_moves + 1, VOLUME), pressure, present)
 
 
-def stage_content(reservoir: Reservoir, **changes: Any) -> dict[str, Any]:
+def _stage(reservoir: Reservoir, room: int) -> dict[str, Any]:
     """Return the stage that such a run could be of."""
     return {
         "kind": "grand_canonical",
@@ -105,29 +107,42 @@ def stage_content(reservoir: Reservoir, **changes: Any) -> dict[str, Any]:
         "switching_time": "5 ps",
         "frame_interval": "1 ps",
         "log_interval": "1 ps",
-        "room": dict.fromkeys(reservoir.species, ROOM),
-    } | changes
+        "room": dict.fromkeys(reservoir.species, room),
+    }
 
 
-def exchange_run(path: Path, box_path: Path, n_moves: int, seed: int, **changes: Any) -> Run:
-    """Return a run of a box whose moves and occupancy are those of the toy; it has no trajectory."""
+def exchange_protocol(kinds: Mapping[str, Kind] = KINDS, room: int = ROOM) -> Protocol:
+    """Return the protocol of such a run."""
     content = {
         "name": "exchange",
         "title": "for tests",
         "timestep": "2 fs",
         "checkpoint_interval": "1 ns",
-        "stages": [stage_content(reservoir_of(), **changes)],
+        "stages": [_stage(reservoir_of(kinds), room)],
     }
-    run = open_run(path, box_path, validate(Protocol, content, "test"), seed)
-    moves, occupancy = exchange(n_moves, seed)
-    moves.assign(accepted=moves.accepted.map({True: "true", False: "false"})).to_csv(run.moves_path, index=False)
-    masks = occupancy.present
+    return validate(Protocol, content, "exchange")
+
+
+def write_exchange(
+    run: Run, n_moves: int, seed: int, kinds: Mapping[str, Kind] = KINDS, step_ps: float = 1.0, room: int = ROOM
+) -> None:
+    """Write moves and occupancy of the toy into a run."""
+    moves, occupancy = exchange(n_moves, seed, kinds)
+    words = moves.accepted.map({True: "true", False: "false"})
+    moves.assign(time_ps=step_ps * moves.time_ps, accepted=words).to_csv(run.moves_path, index=False)
+    masks = {name: mask[:, :room] for name, mask in occupancy.present.items()}
     columns = {
-        "time_ps": occupancy.time_ps,
+        "time_ps": step_ps * occupancy.time_ps,
         "volume_nm3": occupancy.volume_nm3,
         "pressure_bar": occupancy.pressure_bar,
-        **{f"n_{name}": occupancy.counts(name) for name in masks},
-        **{f"present_{name}": [ranges_text(mask) for mask in masks[name]] for name in masks},
+        **{f"n_{name}": mask.sum(axis=1) for name, mask in masks.items()},
+        **{f"present_{name}": [ranges_text(one) for one in mask] for name, mask in masks.items()},
     }
     pd.DataFrame(columns).to_csv(run.occupancy_path, index=False)
+
+
+def exchange_run(path: Path, box_path: Path, n_moves: int, seed: int) -> Run:
+    """Return a run of a box whose moves and occupancy are those of the toy; it has no trajectory."""
+    run = open_run(path, box_path, exchange_protocol(), seed)
+    write_exchange(run, n_moves, seed)
     return run

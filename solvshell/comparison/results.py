@@ -1,7 +1,7 @@
 """What a comparison found: a row for each number of each system, with its difference to the reference."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from solvshell.comparison.free_energies import FreeEnergyRows, compare_free_ener
 from solvshell.comparison.rows import Row, attributed, differences
 from solvshell.comparison.systems import controls_of
 from solvshell.joined.averages import Value
+from solvshell.joined.molecules import molecule_numbers
 from solvshell.joined.numbers import (
     Numbers,
     coordination_numbers,
@@ -30,7 +31,10 @@ _ROLES = ("anion", "cation", "solvent", "polymer")
 
 @dataclass(frozen=True)
 class Comparison:
-    """All rows, the reference first; `shares` are tidy already."""
+    """All rows, the reference first; `shares` are tidy already.
+
+    `molecules` are the numbers of molecules that come and go, by species and quantity.
+    """
 
     systems: list[System]
     cutoffs: dict[Key, Cutoff]
@@ -42,6 +46,7 @@ class Comparison:
     shares: pd.DataFrame
     energies: EnergyRows
     free_energies: FreeEnergyRows
+    molecules: list[Row] = field(default_factory=list)
 
     @property
     def controls(self) -> dict[str, list[str]]:
@@ -149,4 +154,5 @@ def compare_systems(
         _shares(systems, recounts),
         compare_energies(systems, cutoffs, order),
         compare_free_energies(systems, order),
+        differences(systems, [molecule_numbers(system) for system in systems], absent_is_zero=False),
     )

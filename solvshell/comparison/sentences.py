@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from solvshell.comparison.energy_words import energy_sentences
 from solvshell.comparison.results import Comparison
-from solvshell.comparison.words import budget_sentence, caveat
+from solvshell.comparison.words import budget_sentence, caveat, interval
 from solvshell.joined.limits import limits_of
 
 
@@ -19,11 +19,25 @@ def sentences(found: Comparison) -> list[str]:
     return budgets + energy_sentences(found)
 
 
+def _molecule_lines(found: Comparison) -> Iterator[str]:
+    """Yield how many molecules of each open species every system has."""
+    for row in found.molecules:
+        if row.key[1] != "molecules" or row.number is None:
+            continue
+        number, mark = row.number, ""
+        if row.status == "not_converged":
+            mark = f", not converged: {(row.extra or {})['n_accepted']} accepted moves"
+        error = "" if number.stderr is None or mark else f" +- {number.stderr:.1f}"
+        change = "" if row.change is None or mark else f", {interval(row.change, 1)}"
+        yield f"  {row.system}: {number.mean:.1f}{error} {row.key[0]}{change}{mark}"
+
+
 def summary_lines(found: Comparison) -> Iterator[str]:
     """Yield the lines to see first: how far to trust it, and what was lost and gained."""
     if caveat(found):
         yield f"  {caveat(found)}"
     for sentence in sentences(found):
         yield f"  {sentence}"
+    yield from _molecule_lines(found)
     for text, names in limits_of(found.systems):
         yield f"  note: {text[0].lower()}{text[1:]}: {', '.join(names)}"

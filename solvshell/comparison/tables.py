@@ -28,6 +28,10 @@ ENERGY_COLUMNS = [
     "system", "center", "partner", "quantity", "region", "coulomb", "energy_kj_mol", "stderr", "ci95_low", "ci95_high",
     *_CHANGE, "basis", "status", "n_replicas", "n_independent", "cutoff_effect_kj_mol", "attribution",
 ]  # fmt: skip
+MOLECULE_COLUMNS = [
+    "system", "species", "quantity", "mean", "stderr", "ci95_low", "ci95_high", *_CHANGE, "basis", "status",
+    "n_replicas", "n_accepted",
+]  # fmt: skip
 SHELL_COLUMNS = ["system", "center", "composition", *_FRACTION_COLUMNS]
 SPECIATION_COLUMNS = ["system", "center", "state", *_FRACTION_COLUMNS]
 
@@ -88,6 +92,11 @@ def shell_table(found: Comparison) -> pd.DataFrame:
 def speciation_table(found: Comparison) -> pd.DataFrame:
     """Return the shares of SSIP, CIP and AGG."""
     return _table(found.speciation, SPECIATION_COLUMNS, ("center", "state"), "fraction")
+
+
+def molecule_table(found: Comparison) -> pd.DataFrame:
+    """Return how many molecules come and go: their number, mol/L, and mole fraction among the open species."""
+    return _table(found.molecules, MOLECULE_COLUMNS, ("species", "quantity"), "mean")
 
 
 def total_table(found: Comparison) -> pd.DataFrame:

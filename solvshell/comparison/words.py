@@ -18,6 +18,7 @@ STATUS_WORDS = {
     "none_seen": "none seen",
     "resolved": "",
     "not_resolved": "not resolved",
+    "not_converged": "not converged",
 }
 #: A ratio of a control that is farther from that of the system, as a share of it, is said beside the attribution.
 RATIO_TOLERANCE = 0.10

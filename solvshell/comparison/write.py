@@ -141,6 +141,7 @@ def _summary(found: Comparison) -> dict[str, Any]:
         "shell_shares": tables.plain_records(found.shares),
         "speciation": tables.plain_records(tables.speciation_table(found)),
         "convergence": tables.plain_records(tables.convergence_table(found)),
+        "molecules": tables.plain_records(tables.molecule_table(found)),
         "sentences": sentences(found),
         "caveat": words.caveat(found),
         "study": {
@@ -214,6 +215,7 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Comparison:
     _write_table(out / "energies.csv", tables.energy_table(found))
     _write_table(out / "exchange_free_energy.csv", found.free_energies.exchange)
     _write_table(out / "convergence.csv", tables.convergence_table(found))
+    _write_table(out / "molecules.csv", tables.molecule_table(found))
     addresses = _draw(found, recounts, found.centers, out)
     write_json(out / "summary.json", summary)
     write_atomically(out / "index.html", _page(found, addresses, summary))

@@ -17,6 +17,7 @@ from solvshell.analysis.summary import plain
 from solvshell.files import write_atomically, write_json
 from solvshell.joined.energies import joined_energies
 from solvshell.joined.limits import AT_CEILING, began_at_ceiling, notes_of
+from solvshell.joined.molecules import molecule_numbers
 from solvshell.joined.numbers import total_numbers
 from solvshell.joined.recount import Recount, pooled_pair
 from solvshell.joined.replicas import between_replicas, replica_table, values_of_replicas
@@ -134,6 +135,7 @@ def _summary(system: System, tables: JoinedTables, cutoffs: Mapping[Key, Cutoff]
         "residence": records(tables.residence),
         "residence_dynamics": first["residence_dynamics"],
         "energies": {"available": len(tables.energies) > 0, "reason": next(_missing(system), None)},
+        "molecules": _molecules(system),
     }  # fmt: skip
 
 
@@ -144,6 +146,14 @@ def _n_molecules(system: System) -> dict[str, float]:
         name: n if all(one[name] == n for one in others) else float(np.mean([n, *(one[name] for one in others)]))
         for name, n in first.items()
     }
+
+
+def _molecules(system: System) -> list[dict[str, Any]]:
+    """Return how many molecules of the open species there are, if any come and go."""
+    return [
+        {"species": species, "quantity": quantity, **joined_columns(values, status), **extra}
+        for (species, quantity), (status, values, extra) in molecule_numbers(system).items()
+    ]
 
 
 def _missing(system: System) -> Iterator[str]:
@@ -158,6 +168,15 @@ def _interval(row: Mapping[str, Any]) -> str:
     return f" (95 %: {row['ci95_low']:.4g} to {row['ci95_high']:.4g})"
 
 
+def _molecule_line(row: Mapping[str, Any]) -> str:
+    if row["status"] != "resolved":
+        return (
+            f"{row['species']}: not converged, {row['n_accepted']} accepted moves: {row['mean']:.1f} molecules so far"
+        )
+    error = "" if row["stderr"] is None else f" +- {row['stderr']:.1f}"
+    return f"{row['species']}: {row['mean']:.1f}{error} molecules{_interval(row)}"
+
+
 def _headline(summary: Mapping[str, Any]) -> Iterator[str]:
     names = [one["name"] for one in summary["replicas"]]
     word = "replica" if len(names) == 1 else "replicas"
@@ -169,6 +188,9 @@ def _headline(summary: Mapping[str, Any]) -> Iterator[str]:
     density = summary["thermodynamics"].get("density_g_cm3")
     if density and density["stderr"] is not None:
         yield f"  density {density['mean']:.4f} +- {density['stderr']:.4f} g/cm3"
+    for row in summary["molecules"]:
+        if row["quantity"] == "molecules":
+            yield f"  {_molecule_line(row)}"
     for center, total in summary["coordination"]["total"].items():
         if total["mean"] is not None and total["stderr"] is not None:
             error = f"{total['mean']:.2f} +- {total['stderr']:.2f}"

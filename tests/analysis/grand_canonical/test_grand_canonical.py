@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from exchange_by_hand import KINDS, KT, VOLUME, Kind, exchange, reservoir_of
+from exchange_by_hand import FEW, KINDS, KT, VOLUME, Kind, exchange, reservoir_of
 
 from solvshell.analysis.grand_canonical import gaussian_acceptance, grand_canonical
 from solvshell.analysis.grand_canonical.attempts import read_moves
@@ -81,11 +81,10 @@ def test_distributions_cross_with_the_slope_1(found) -> None:
 
 
 def test_errors_of_numbers_hold_the_truth_as_often_as_they_should() -> None:
-    few = {"EC": Kind(0.4, 0.0, 1.5), "DMC": Kind(2.0, 1.0, 0.5)}
     pulls = []
     for seed in range(16):
-        rows = grand_canonical(*exchange(4000, seed, few), reservoir_of(few)).species
-        truth = rows.species.map(lambda name: few[name].mean_n)
+        rows = grand_canonical(*exchange(4000, seed, FEW), reservoir_of(FEW)).species
+        truth = rows.species.map(lambda name: FEW[name].mean_n)
         log_z = (rows.beta_mu_works - rows.beta_mu) / rows.beta_mu_works_stderr
         mu_ex = (rows.mu_ex_kj_mol - rows.mu_ex_reservoir_kj_mol) / rows.mu_ex_stderr
         pulls += list(zip((rows.n_mean - truth) / rows.n_stderr, log_z, mu_ex, strict=True))
