@@ -326,9 +326,10 @@ def analyze_run(
     InvalidInput
         If production has not begun, or the box has no simple cation to center on.
     """
-    entries, folder = run.box.recipe.entries, Path(directory or run.analysis_path)
+    entries = run.box.recipe.entries
     if not any(entry.center for entry in entries.values()):
         raise InvalidInput(f"{run.path}: no simple cation (such as Li) to center on among {', '.join(entries)}")
+    folder = Path(directory or run.analysis_path)
     with whole_trajectory(run) as trajectory:
         source = {
             "topology": run.topology_path.name,
