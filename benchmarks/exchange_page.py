@@ -20,8 +20,7 @@ KT, KCAL = kT_kj_mol(TEMPERATURE_K), 4.184
 #: moves of a series before which the number of molecules is not counted
 _SETTLING = 20
 
-#: ps -> %; bulk TIP3P in OpenMM, logs of github.com/essex-lab/gcncmc-paper (Melling, Samways, Ge, Mobley and Essex,
-#: J. Chem. Theory Comput. 19, 1050 (2023))
+#: ps -> %; bulk TIP3P in OpenMM, logs of github.com/essex-lab/gcncmc-paper
 PUBLISHED_WATER = {5.0: "10.5 to 11", 11.0: "22 to 25", 25.0: "41 to 43"}
 
 _HEAD = """# Grand-canonical moves in liquids: what we found
@@ -36,7 +35,8 @@ _WATER = """## TIP3P water
 {n} rigid molecules of `amber14/tip3p.xml` at first, in {volume:.3f} nm³ at {temperature} K; PME, cutoff {cutoff} nm
 with the dispersion tail; 2 fs, a jump of λ every 20 steps, 1 ps of dynamics before each move. The activity is that of
 μ_ex = -6.09 kcal/mol (grand, loch) at the density of these {n}: z = {activity:.6f} nm⁻³. Published: bulk TIP3P, from
-the logs in github.com/essex-lab/gcncmc-paper (Melling et al., J. Chem. Theory Comput. 19, 1050 (2023)).
+the logs in github.com/essex-lab/gcncmc-paper (scripts of "Enhanced grand canonical sampling of occluded water sites
+using nonequilibrium candidate Monte Carlo", J. Chem. Theory Comput. 2023).
 """
 _WATER_NOTES = """
 An average from fewer than {fewest} accepted moves is marked as not converged. Dissipation is half of what a switch

@@ -313,8 +313,11 @@ def test_a_seed_repeats(system):
 
 def test_draws_are_members_turned_anyhow(chains):
     generator = np.random.default_rng(1)
-    drawn = np.array([chains.draw(generator) for _ in range(50)])
-    assert drawn.mean(axis=1) == pytest.approx(np.zeros((50, 3)), abs=1e-12)
+    drawn = np.array([chains.draw(generator) for _ in range(200)])
+    assert drawn.mean(axis=1) == pytest.approx(np.zeros((200, 3)), abs=1e-12)
+    one = Library(chains.positions[:1])
+    directions = np.array([np.diff(one.draw(generator)[:2], axis=0)[0] for _ in range(200)]) / BOND
+    assert directions.mean(axis=0) == pytest.approx(np.zeros(3), abs=4 * np.sqrt(1 / 3 / 200))
     known = dihedrals(chains.positions, 0, 1, 2, 3)
     for torsion in dihedrals(drawn, 0, 1, 2, 3):  # a mirror image would have another
         assert np.abs(known - torsion).min() < 1e-9
