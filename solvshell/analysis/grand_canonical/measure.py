@@ -7,7 +7,7 @@ import pandas as pd
 
 from solvshell.analysis.grand_canonical.attempts import Attempts, attempts, net_work_kt
 from solvshell.analysis.grand_canonical.histograms import WORK_COLUMNS, work_histogram
-from solvshell.analysis.grand_canonical.numbers import Molecules, molecules, settled
+from solvshell.analysis.grand_canonical.numbers import Molecules, bulk_density, molecules, settled
 from solvshell.analysis.statistics import Estimate, mean_with_error
 from solvshell.occupancy import OccupancyTable
 from solvshell.reservoir import Reservoir
@@ -87,26 +87,39 @@ def _agree(offset_kt: float, stderr_kt: float) -> str:
     return "agrees" if abs(offset_kt) < _SIGNIFICANCE * stderr_kt else "differs"
 
 
-def _of_reservoir(
-    species: str, reservoir: Reservoir, found: Molecules, moves: Attempts, volume: Estimate
-) -> list[object]:
+@dataclass(frozen=True)
+class _Counted:
+    """The molecules of a species where they come and go: number, its variance, and the mean volume in nm3."""
+
+    n: Estimate
+    variance: float
+    volume_nm3: float
+
+
+def _in_region(moves: pd.DataFrame) -> _Counted | None:
+    """Return how many molecules a region has, as its own moves found it; None without a move."""
+    if moves.empty:
+        return None
+    n = moves.n_before.to_numpy(float)
+    return _Counted(mean_with_error(n), float(n.var()), float(moves.volume_nm3.mean()))
+
+
+def _of_reservoir(species: str, reservoir: Reservoir, there: _Counted, moves: Attempts) -> list[object]:
     """Return the columns from ``beta_mu`` to ``mu_ex_reservoir_stderr``.
 
     ln z of the works is that of the numbers of molecules that the run happened to have: it moves with their mean by 1 /
     var(N), and mu_ex, at their density, by 1 / var(N) - 1 / N. So their error is in that of both.
     """
     held, works, kT = reservoir.species[species], moves.works, kT_kj_mol(reservoir.temperature)
-    n, n_stderr = _pair(found.n)
-    per_molecule = 1 / found.variance if found.variance else np.nan
-    beta_mu, stderr, crossing_stderr = (
-        float(np.log(held.activity)),
-        float(np.hypot(works.stderr_kt, n_stderr * per_molecule)),
-        float(np.hypot(works.crossing_stderr_kt, n_stderr * per_molecule)),
-    )
-    mu_ex = kT * (beta_mu + works.free_energy_kt - np.log(n / volume.mean)) if n else np.nan
+    n, n_stderr = _pair(there.n)
+    per_molecule = 1 / there.variance if there.variance else np.nan
+    beta_mu = float(np.log(held.activity))
+    stderr = float(np.hypot(works.stderr_kt, n_stderr * per_molecule))
+    crossing_stderr = float(np.hypot(works.crossing_stderr_kt, n_stderr * per_molecule))
+    mu_ex = kT * (beta_mu + works.free_energy_kt - np.log(n / there.volume_nm3)) if n else np.nan
     mu_ex_stderr = kT * np.hypot(works.stderr_kt, n_stderr * (per_molecule - 1 / n)) if n else np.nan
     return [
-        beta_mu, held.activity, reservoir.adams_parameter(species, volume.mean), reservoir.fugacity_bar(species),
+        beta_mu, held.activity, reservoir.adams_parameter(species, there.volume_nm3), reservoir.fugacity_bar(species),
         beta_mu + works.free_energy_kt, stderr, beta_mu + works.crossing_kt, crossing_stderr,
         _agree(works.free_energy_kt, stderr), works.slope, works.slope_stderr, works.status, works.n_shared,
         mu_ex, mu_ex_stderr, held.mu_ex, held.mu_ex_error,
@@ -115,9 +128,8 @@ def _of_reservoir(
 
 def _shares_of_reservoir(reservoir: Reservoir, species: list[str]) -> dict[str, float]:
     """Return the mole fractions of species in the reservoir's bulk, not a number if it does not tell."""
-    densities = {name: reservoir.species[name].density for name in species}
-    total = sum(density or np.nan for density in densities.values())
-    return {name: (density or np.nan) / total for name, density in densities.items()}
+    densities = {name: bulk_density(name, reservoir) for name in species}
+    return {name: density / sum(densities.values()) for name, density in densities.items()}
 
 
 def _row(
@@ -125,16 +137,17 @@ def _row(
     reservoir: Reservoir,
     found: Molecules,
     moves: Attempts,
-    volume: Estimate,
+    volume_nm3: float,
     share_reservoir: float,
-    in_region: Estimate | None,
+    in_region: _Counted | None,
 ) -> list[object]:
     there, back, expected = moves.insertions, moves.deletions, found.expected
+    counted = in_region or _Counted(found.n, found.variance, volume_nm3)
     return [
         species, found.status, found.n_accepted, *_pair(found.n), found.n.n_independent, found.variance, found.n_start,
-        *_pair(found.molarity), *_pair(found.share), share_reservoir, *_pair(in_region),
+        *_pair(found.molarity), *_pair(found.share), share_reservoir, *_pair(in_region.n if in_region else None),
         *((expected.n, expected.stderr, expected.agreement) if expected else (np.nan, np.nan, "")),
-        *_of_reservoir(species, reservoir, found, moves, volume),
+        *_of_reservoir(species, reservoir, counted, moves),
         there.n, there.n_accepted, *_pair(there.acceptance), back.n, back.n_accepted, *_pair(back.acceptance),
         *_pair(moves.acceptance), moves.gaussian_acceptance, *_pair(there.work_kt), *_pair(back.work_kt),
         moves.dissipation_kt, moves.dissipation_stderr_kt, moves.n_exploded, moves.n_left_region, moves.n_empty,
@@ -187,9 +200,9 @@ def grand_canonical(
     shares = _shares_of_reservoir(reservoir, list(by_species))
     rows, works = [], []
     for name, own in by_species.items():
-        in_region = mean_with_error(own.n_before.to_numpy(float)) if has_region and len(own) else None
+        in_region = _in_region(own) if has_region else None
         of_moves = attempts(own, reservoir.temperature)
-        rows.append(_row(name, reservoir, numbers[name], of_moves, volume, shares[name], in_region))
+        rows.append(_row(name, reservoir, numbers[name], of_moves, volume.mean, shares[name], in_region))
         works.append(work_histogram(name, net_work_kt(own), (own.kind == "insertion").to_numpy()))
     filled = [table for table in works if len(table)]
     return GrandCanonical(

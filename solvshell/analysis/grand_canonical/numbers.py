@@ -90,12 +90,24 @@ def _agreement(n: Estimate, expected: float, stderr: float) -> str:
     return "passes" if abs(n.mean - expected) < _SIGNIFICANCE * error else "differs"
 
 
+def bulk_density(species: str, reservoir: Reservoir) -> float:
+    """Return the number density in nm^-3 at which the activity of a species is that of the reservoir's bulk.
+
+    Not a number if the reservoir does not tell. An activity from a decoupling belongs to half a molecule less than the
+    box had (`Activity.at_n`).
+    """
+    held = reservoir.species[species]
+    if held.density is None:
+        return float("nan")
+    return held.density if held.at_n is None or held.n is None else held.density * held.at_n / held.n
+
+
 def _expected(
     species: str, counts: Mapping[str, NDArray[np.int64]], volume_nm3: float, n: Estimate, reservoir: Reservoir
 ) -> Expected | None:
     """Return the number expected; None if the reservoir does not tell its own density."""
-    density = reservoir.species[species].density
-    if density is None:
+    density = bulk_density(species, reservoir)
+    if np.isnan(density):
         return None
     changes = [
         float(np.cov(counts[species], counts[other])[0, 1]) * (reservoir.species[other].beta_mu_error or 0.0)

@@ -159,6 +159,12 @@ def test_a_number_known_to_more_than_5_percent_is_inconclusive_and_one_far_off_d
     assert set(grand_canonical(moves, occupancy, reservoir_of()).species.agreement) == {""}
 
 
+def test_an_activity_belongs_to_half_a_molecule_less_than_was_decoupled(long_run) -> None:
+    measured = reservoir_of(n=10, at_n=9.5)
+    rows = grand_canonical(*long_run, measured, is_bulk=True).species
+    np.testing.assert_allclose(rows.n_expected, [0.95 * KINDS[name].mean_n for name in rows.species])
+
+
 def test_moves_that_were_impossible_are_counted_and_cost(tmp_path: Path) -> None:
     kinds = {"EC": Kind(1.0, 0.0, 0.1)}
     moves, occupancy = exchange(3000, seed=8, kinds=kinds)
@@ -169,7 +175,13 @@ def test_moves_that_were_impossible_are_counted_and_cost(tmp_path: Path) -> None
     (row,) = grand_canonical(moves, occupancy, reservoir_of(kinds), has_region=True).species.itertuples()
     assert (row.exploded, row.left_region) == (exploded.sum(), gone.sum())
     assert np.isfinite(row.insertion_work_kt)
-    assert row.n_in_region == pytest.approx(row.n_mean, abs=5 * row.n_in_region_stderr)
+    assert row.n_in_region == pytest.approx(moves.n_before.mean())
+    assert row.adams_b == pytest.approx(np.log(VOLUME))
+    quarter = moves.assign(volume_nm3=VOLUME / 4)
+    (row,) = grand_canonical(quarter, occupancy, reservoir_of(kinds), has_region=True).species.itertuples()
+    assert row.adams_b == pytest.approx(np.log(VOLUME / 4))
+    by_works = row.beta_mu_works - np.log(row.n_in_region / (VOLUME / 4))
+    assert row.mu_ex_kj_mol == pytest.approx(KT * by_works)
 
 
 def test_a_run_without_accepted_moves_says_so() -> None:
