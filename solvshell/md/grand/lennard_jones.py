@@ -219,10 +219,6 @@ def lennard_jones(
         If a number is out of its range, the cutoff beyond half the box, or shift and tail are asked for together.
     WorkFailed
         If the box fills beyond any density that makes sense.
-
-    Examples
-    --------
-    >>> print(lennard_jones(temperature=1.5, beta_mu=-3.0, volume=512))  # doctest: +SKIP
     """
     _refuse(temperature, beta_mu, volume, cutoff, tail, shift)
     if n_blocks < _FEWEST_INDEPENDENT or n_moves < n_blocks:
