@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="path of a protocol, or a shipped one: quick, demo, survey, standard, long, anneal, gel, network; "
         "dynamics for physical times, temperatures for a series; for free energies umbrella, desolvation, decouple; "
-        "for a CPU the last five with -quick, as in umbrella-quick",
+        "with a reservoir grand-canonical; for a CPU the last six with -quick, as in umbrella-quick",
     )
     run.add_argument("--out", type=Path, required=True, help="folder of the run; resumed if it exists")
     run.add_argument("--platform", help="CUDA, HIP, OpenCL, CPU or Reference; the fastest that works if left out")
