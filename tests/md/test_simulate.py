@@ -185,7 +185,7 @@ import sys
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        heavy = {"rdkit", "MDAnalysis", "packmol", "pandas", "scipy", "matplotlib", "jinja2", "pymbar", "mdtraj"}
+        heavy = {"rdkit", "MDAnalysis", "packmol", "pandas", "scipy", "matplotlib", "jinja2", "pymbar", "numba"}
         if name.partition(".")[0] in heavy:
             raise ImportError(f"{name} is not on a GPU node")
 

@@ -33,7 +33,7 @@ from solvshell.errors import Interrupted, InvalidInput, WorkFailed
 from solvshell.files import to_yaml
 from solvshell.md import simulate
 from solvshell.md.checkpoints import numbered, read_checkpoint
-from solvshell.md.grand import conformers, libraries
+from solvshell.md.grand import conformers, exchange, libraries
 from solvshell.md.grand.pool_box import molecules_of
 from solvshell.occupancy import read_occupancy
 from solvshell.progress import Lines
@@ -47,6 +47,8 @@ ADVANCES = {"steps": stage_module, "switches": switching_module}
 
 
 def few_conformers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare time: few conformers, and few idle molecules."""
+    monkeypatch.setattr(exchange, "_FEWEST_IDLE", 2)
     monkeypatch.setattr(libraries, "N_CONFORMERS", 8)
     monkeypatch.setattr(conformers, "_ROUNDS_BEFORE", 1)
 
