@@ -19,7 +19,7 @@ EDGE, CUTOFF, SWITCH = 1.9, 0.85, 0.75
 STEP_PS, RECORD_STEPS = 0.004, 25
 #: dalton, taken from the oxygen: the steps may be long, and averages of positions are the same
 HYDROGEN_MASS = 3.0
-SETTLE_PS, RELAX_PS, SAMPLE_PS, N_PASSES = 100, 5, 45, 2
+SETTLE_PS, RELAX_PS, SAMPLE_PS, N_PASSES = 60, 4, 36, 2
 STATES = [
     *(Lambdas(charges, 1.0) for charges in (1.0, 0.85, 0.7, 0.5, 0.25, 0.0)),
     *(Lambdas(0.0, lennard_jones) for lennard_jones in (0.7, 0.45, 0.3, 0.2, 0.1, 0.0)),
