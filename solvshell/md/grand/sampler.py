@@ -240,9 +240,11 @@ class Sampler:
         if species.schedule.n_steps:
             self._draw_velocities()
         try:
-            return switch(self._context, self.slots, species.name, species.schedule, is_insertion, stop)
+            work = switch(self._context, self.slots, species.name, species.schedule, is_insertion, stop)
         except UnstableSimulation:
             return math.inf
+        # Not every platform says so: pairs of atoms that are nowhere may count as too far apart to interact.
+        return work if np.isfinite(self._now().positions).all() else math.inf
 
     # -- outcomes
 

@@ -147,7 +147,13 @@ class Slots:
         self._set_totals()
 
     def _energy(self, group: int) -> float:
-        state = self._context.getState(energy=True, groups=1 << group)
+        """Return the energy of a force group, which is no number where coordinates are none."""
+        try:
+            state = self._context.getState(energy=True, groups=1 << group)
+        except openmm.OpenMMException as error:
+            if "nan" not in str(error).lower():
+                raise
+            return np.nan
         return float(state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole))
 
     def _what_changes(self, species: str, before: Lambdas, after: Lambdas) -> float:
