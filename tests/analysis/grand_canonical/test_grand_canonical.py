@@ -9,7 +9,7 @@ import pytest
 from exchange_by_hand import FEW, KINDS, KT, VOLUME, Kind, exchange, reservoir_of
 
 from solvshell.analysis.grand_canonical import gaussian_acceptance, grand_canonical
-from solvshell.analysis.grand_canonical.attempts import read_moves
+from solvshell.analysis.grand_canonical.attempts import net_work_kt, read_moves
 from solvshell.errors import InvalidInput
 from solvshell.units import PARTICLE_PER_NM3
 
@@ -174,6 +174,7 @@ def test_moves_that_were_impossible_are_counted_and_cost(tmp_path: Path) -> None
     moves.loc[gone, "outcome"] = "left_region"
     (row,) = grand_canonical(moves, occupancy, reservoir_of(kinds), has_region=True).species.itertuples()
     assert (row.exploded, row.left_region) == (exploded.sum(), gone.sum())
+    np.testing.assert_array_equal(np.isinf(net_work_kt(moves)), exploded | gone | (moves.outcome == "empty"))
     assert np.isfinite(row.insertion_work_kt)
     assert row.n_in_region == pytest.approx(moves.n_before.mean())
     assert row.adams_b == pytest.approx(np.log(VOLUME))
