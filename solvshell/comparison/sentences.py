@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from solvshell.analysis.grand_canonical.numbers import accepted_moves
 from solvshell.comparison.energy_words import energy_sentences
 from solvshell.comparison.results import Comparison
 from solvshell.comparison.words import budget_sentence, caveat, interval
@@ -26,7 +27,7 @@ def _molecule_lines(found: Comparison) -> Iterator[str]:
             continue
         number, mark = row.number, ""
         if row.status == "not_converged":
-            mark = f", not converged: {(row.extra or {})['n_accepted']} accepted moves"
+            mark = f", not converged: {accepted_moves((row.extra or {})['n_accepted'])}"
         error = "" if number.stderr is None or mark else f" +- {number.stderr:.1f}"
         change = "" if row.change is None or mark else f", {interval(row.change, 1)}"
         yield f"  {row.system}: {number.mean:.1f}{error} {row.key[0]}{change}{mark}"

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from solvshell.analysis.grand_canonical.numbers import FEWEST_ACCEPTED
+from solvshell.analysis.grand_canonical.numbers import FEWEST_ACCEPTED, accepted_moves
 from solvshell.figures.lines import draw_band
 from solvshell.figures.panels import WIDTH, bars_height, panel_rows
 from solvshell.figures.style import COLORS, STYLE, new_figure, partner_colors, say_none
@@ -48,7 +48,7 @@ def draw_molecule_numbers(
         axes.plot(mine.time_ps, mine.n, color=_DROPPED, linewidth=0.7, zorder=1)
         axes.plot(used.time_ps, used.n, color=colors[row.species], linewidth=0.8, zorder=2)
         known = row.status == "resolved"
-        label = f"{row.species}" if known else f"{row.species}, not converged: {row.n_accepted} accepted moves"
+        label = f"{row.species}" if known else f"{row.species}, not converged: {accepted_moves(row.n_accepted)}"
         axes.plot(
             used.time_ps.iloc[[0, -1]], [row.n_mean] * 2, color=colors[row.species], linewidth=1.4,
             linestyle="-" if known else (0, (1, 1)), label=label, zorder=3,
@@ -145,7 +145,7 @@ def draw_acceptance(axes: Axes, species: pd.DataFrame) -> Axes:
     names = [
         row.species
         if row.n_accepted >= FEWEST_ACCEPTED
-        else f"{row.species}, not converged:\n{row.n_accepted} accepted moves"
+        else f"{row.species}, not converged:\n{accepted_moves(row.n_accepted)}"
         for row in species.itertuples()
     ]
     axes.set_yticks(places, names)

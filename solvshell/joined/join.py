@@ -11,6 +11,7 @@ import pandas as pd
 
 from solvshell.analysis.cutoffs import Cutoff, Key
 from solvshell.analysis.findings import records
+from solvshell.analysis.grand_canonical.numbers import accepted_moves
 from solvshell.analysis.residence import residence_times
 from solvshell.analysis.statistics import MIN_REPLICAS
 from solvshell.analysis.summary import plain
@@ -171,7 +172,7 @@ def _interval(row: Mapping[str, Any]) -> str:
 def _molecule_line(row: Mapping[str, Any]) -> str:
     if row["status"] != "resolved":
         return (
-            f"{row['species']}: not converged, {row['n_accepted']} accepted moves: {row['mean']:.1f} molecules so far"
+            f"{row['species']}: not converged, {accepted_moves(row['n_accepted'])}: {row['mean']:.1f} molecules so far"
         )
     error = "" if row["stderr"] is None else f" +- {row['stderr']:.1f}"
     return f"{row['species']}: {row['mean']:.1f}{error} molecules{_interval(row)}"

@@ -3,14 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from solvshell.analysis.grand_canonical.numbers import FEWEST_ACCEPTED
+from solvshell.analysis.grand_canonical.numbers import FEWEST_ACCEPTED, accepted_moves
 
 _NOT_CONVERGED = "not converged"
+_LARGE = 1e4
 
 
 def _said(value: float | None, stderr: float | None, digits: int = 2) -> str:
     if value is None:
         return "no number"
+    if abs(value) >= _LARGE:  # of atoms that overlap
+        return f"{value:.1g}"
     return f"{value:.{digits}f}" + ("" if stderr is None else f" +- {stderr:.{digits}f}")
 
 
@@ -21,7 +24,7 @@ def _numbers(row: Mapping[str, Any]) -> str:
         return f"{row['species']}: {_NOT_CONVERGED}, {row['reason']}: {so_far}"
     molarity = f"{_said(row['molarity_mol_l'], row['molarity_stderr'])} mol/L"
     n = f"{_said(row['n_mean'], row['n_stderr'], 1)} molecules"
-    return f"{row['species']}: {n} ({molarity}), {row['n_start']} at the start; {row['n_accepted']} accepted moves"
+    return f"{row['species']}: {n} ({molarity}), {row['n_start']} at the start; {accepted_moves(row['n_accepted'])}"
 
 
 def _moves(row: Mapping[str, Any]) -> str:
@@ -31,7 +34,7 @@ def _moves(row: Mapping[str, Any]) -> str:
         return f"none of {n} moves accepted, {dissipation}"
     stderr = row["acceptance_stderr"]
     accepted = f"{_said(100 * row['acceptance'], stderr and 100 * stderr, 1)} % of {n} moves accepted"
-    mark = "" if row["n_accepted"] >= FEWEST_ACCEPTED else f" ({_NOT_CONVERGED}: {row['n_accepted']} accepted moves)"
+    mark = "" if row["n_accepted"] >= FEWEST_ACCEPTED else f" ({_NOT_CONVERGED}: {accepted_moves(row['n_accepted'])})"
     each = f"{row['switching_ps']:.3g} ps each"
     cost = f"{row['ps_per_accepted']:.3g} ps and {row['seconds_per_accepted']:.3g} s for an accepted one"
     exploded = f", {row['exploded']} exploded" if row["exploded"] else ""
@@ -53,7 +56,7 @@ def _pressure(pressure: Mapping[str, Any], n_accepted: int) -> str:
     beside = "" if pressure["reservoir"] is None else f" (reservoir {pressure['reservoir']:g} bar)"
     if pressure["status"] != "resolved":
         so_far = f"{_said(pressure['mean'], None, 0)} bar so far{beside}"
-        return f"  pressure: {_NOT_CONVERGED}, {n_accepted} accepted moves: {so_far}"
+        return f"  pressure: {_NOT_CONVERGED}, {accepted_moves(n_accepted)}: {so_far}"
     return f"  pressure {_said(pressure['mean'], pressure['stderr'], 0)} bar{beside}"
 
 

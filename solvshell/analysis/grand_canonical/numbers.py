@@ -75,12 +75,17 @@ def settled(occupancy: OccupancyTable) -> tuple[int, Equilibration]:
     return int(starts[found.n_blocks]), found
 
 
+def accepted_moves(n: int) -> str:
+    """Return a number of accepted moves in words."""
+    return f"{n} accepted move" + "s" * (n != 1)
+
+
 def _why_not(n: Estimate, n_accepted: int, is_drifting: bool) -> str:
     if n_accepted < FEWEST_ACCEPTED:
-        return f"{n_accepted} accepted moves, fewer than {FEWEST_ACCEPTED}"
+        return f"{accepted_moves(n_accepted)}, fewer than {FEWEST_ACCEPTED}"
     if not n.is_resolved:
-        return f"{n.n_independent:.0f} independent samples ({n_accepted} accepted moves)"
-    return f"still drifting after half of the run ({n_accepted} accepted moves)" if is_drifting else ""
+        return f"{n.n_independent:.0f} independent samples ({accepted_moves(n_accepted)})"
+    return f"still drifting after half of the run ({accepted_moves(n_accepted)})" if is_drifting else ""
 
 
 def _agreement(n: Estimate, expected: float, stderr: float) -> str:
