@@ -65,9 +65,9 @@ def _minimized(system: openmm.System, positions: NDArray[np.float64]) -> NDArray
     return np.asarray(context.getState(positions=True).getPositions(asNumpy=True)._value)
 
 
-def water(n: int, seed: int) -> Liquid:
+def water(n: int, volume_nm3: float, seed: int) -> Liquid:
     """Return rigid TIP3P water (Jorgensen et al., J. Chem. Phys. 79, 926 (1983)), 2 fs."""
-    topology, edge = app.Topology(), (n * WATER_NM3) ** (1 / 3)
+    topology, edge = app.Topology(), volume_nm3 ** (1 / 3)
     chain = topology.addChain()
     for _ in range(n):
         residue = topology.addResidue("HOH", chain)

@@ -1,6 +1,7 @@
 """Grand-canonical moves in liquids: TIP3P water against published acceptance, DMC, and what they cost.
 
 python benchmarks/grand_canonical.py water 11 --out RUNS     # switching time in ps; also 5, 25: half an hour each
+python benchmarks/grand_canonical.py states --out RUNS       # the free energy of one water by MBAR
 python benchmarks/grand_canonical.py dmc 50 --out RUNS       # also 25, 100
 python benchmarks/grand_canonical.py speed --out RUNS        # --platform CUDA on a GPU
 python benchmarks/grand_canonical.py table --out RUNS        # benchmarks/results/ and docs/results/grand_canonical.md
@@ -14,19 +15,22 @@ from exchange_liquids import TEMPERATURE_K, WATER_NM3, dmc, water
 from exchange_page import write_page
 from exchange_runs import Series
 from exchange_speed import measure_speed
+from exchange_states import run_states
 
 from solvshell.units import kT_kj_mol
 
 #: kJ/mol; excess chemical potential of TIP3P at 298 K and 1 bar: READMEs of grand and of loch
 WATER_MU = -6.09 * 4.184
 N_WATER, WATER_ROOM, WATER_BETWEEN_PS = 100, 14, 1.0
+#: with the one that is decoupled; the mean number that the moves have settled at
+N_WATER_OF_STATES = 102
 N_DMC, DMC_BETWEEN_PS = 48, 4.0
 
 
 def run_water(switching_ps: float, n_attempts: int, seed: int, out: Path) -> None:
     """Run, or go on with, moves of water; a line for each."""
     activity = math.exp(WATER_MU / kT_kj_mol(TEMPERATURE_K)) / WATER_NM3
-    liquid = water(N_WATER, seed)
+    liquid = water(N_WATER, N_WATER * WATER_NM3, seed)
     series = Series(liquid, activity, switching_ps, WATER_BETWEEN_PS, N_WATER, WATER_ROOM, seed)
     for attempt in series.attempts(out / f"water-{switching_ps:g}ps-{seed}", n_attempts):
         print(attempt.kind, attempt.n_before, f"{attempt.work_kj_mol:.1f}", attempt.outcome, flush=True)
@@ -48,7 +52,7 @@ def run_dmc(switching_ps: float, n_attempts: int, seed: int, out: Path) -> None:
 def main() -> None:
     """Run a series, time steps, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["water", "dmc", "speed", "table"])
+    parser.add_argument("what", choices=["water", "states", "dmc", "speed", "table"])
     parser.add_argument("switching_ps", type=float, nargs="?")
     parser.add_argument("--attempts", type=int, default=1000, help="in all; of DMC in each direction")
     parser.add_argument("--seed", type=int, default=1)
@@ -57,6 +61,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.what == "table":
         write_page(arguments.out)
+    elif arguments.what == "states":
+        run_states(N_WATER_OF_STATES, N_WATER * WATER_NM3, arguments.seed, arguments.out)
     elif arguments.what == "speed":
         measure_speed(arguments.out, arguments.platform)
     elif arguments.switching_ps is None:
