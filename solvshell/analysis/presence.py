@@ -49,6 +49,19 @@ def real_atoms(universe: Universe, presence: Presence | None) -> AtomGroup:
     return universe.atoms if presence is None else universe.atoms[presence.of(slice(None), universe.trajectory.frame)]
 
 
+def refuse_ghosts(universe: Universe) -> None:
+    """Raise InvalidInput if molecules of the frame at hand are points: ghosts, of which no occupancy tells."""
+    positions, residue = universe.atoms.positions, universe.atoms.resindices
+    first = np.unique(residue, return_index=True)[1][np.unique(residue, return_inverse=True)[1]]
+    has_extent = np.bincount(residue, (positions != positions[first]).any(axis=1)) > 0
+    n_points = np.count_nonzero((np.bincount(residue) > 1) & ~has_extent)
+    if n_points:
+        raise InvalidInput(
+            f"trajectory: {n_points} molecules are points, as ghosts are where molecules come and go; give the folder "
+            "of the run, which knows when they are there"
+        )
+
+
 def _check_times(universe: Universe, times: np.ndarray) -> None:
     n_frames = len(universe.trajectory)
     if len(times) < n_frames:

@@ -24,7 +24,7 @@ from solvshell.analysis.analyze import (
 from solvshell.analysis.energies.measure import MOST_FRAMES, EnergyModel, energy_model
 from solvshell.analysis.grand_canonical.of_run import write_grand_canonical
 from solvshell.analysis.limits import CEILING, CHANGED
-from solvshell.analysis.presence import Presence, presence_of
+from solvshell.analysis.presence import Presence, presence_of, refuse_ghosts
 from solvshell.analysis.reading.find_species import find_species_in
 from solvshell.analysis.reading.frames import as_universe, open_trajectory
 from solvshell.analysis.typical.export import FOLDER, export_shells
@@ -168,6 +168,7 @@ def analyze_trajectory(
         cell_angstrom = cell_angstrom or species.cell_angstrom
     with _frame_kept(topology):
         universe = as_universe(topology, trajectory, timestep_ps=timestep_ps, cell_angstrom=cell_angstrom)
+        refuse_ghosts(universe)
         selections, notes = find_species_in(universe, species, allow_unknown=allow_unknown)
         source = {**_names(topology, trajectory), "run": "foreign", **notes, **_given(timestep_ps, cell_angstrom)}
         model: EnergyModel | str = LEFT_OUT if not energies else NO_SYSTEM

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from open_runs_by_hand import N_FRAMES, OPEN, open_run_by_hand
 
-from solvshell.analysis import analyze_run
+from solvshell.analysis import analyze_run, analyze_trajectory
 from solvshell.analysis.limits import NOT_PHYSICAL, TIMES
 from solvshell.analysis.sources import mean_counts, open_production, whole_trajectory
 from solvshell.analysis.spatial.by_name import spatial_of_run
@@ -71,6 +71,13 @@ def test_the_page_has_no_times(made, tmp_path):
     assert "rates of exchange are not physical" in page
     assert "Quote the time from departures" not in page
     assert ">nan<" not in page
+
+
+def test_without_its_run_a_trajectory_with_ghosts_is_refused(made):
+    run, _, n_there, _ = made
+    n_ghosts = 2 * 24 - n_there[0].sum()
+    with pytest.raises(InvalidInput, match=f"{n_ghosts} molecules are points"):
+        analyze_trajectory(run.topology_path, run.trajectory_path)
 
 
 def test_mean_numbers_and_densities_are_over_all_frames(made):
