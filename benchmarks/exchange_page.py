@@ -47,6 +47,12 @@ The works less what the acceptance rule allows, w = βW - ln(zV/(N + 1)) of inse
 must cross at F = 0, and ln(P_ins(w)/P_del(-w)) must have the slope 1 in w (Crooks), if moves and dynamics sample one
 ensemble; so must their free energy by the acceptance ratio method:
 """
+_STATES = """
+Where they cross, against MBAR. In the same volume one of {n} molecules was decoupled by `solvshell.md.alchemy` in 12
+states, down and up (`states`): F = {mbar} kT, the larger of the error of MBAR and half of the difference of the ways;
+smallest overlap {overlap:.2f}. Moves go between other numbers too: each work is taken to the step from {less} to {n} by
+{per_molecule:.3f} kT for each molecule more, 1/var(N) - 1/⟨N⟩ of all series.
+"""
 _DMC = """## DMC
 
 {n} molecules with the shipped force field at 1.07 g/cm³, cutoff 0.8 nm, 4 fs with 3 Da hydrogens, a jump every 20
@@ -73,7 +79,7 @@ def collect(out: Path) -> None:
             table.round({"work_kj_mol": 4, "log_acceptance": 5, "seconds": 2, "cpu_seconds": 2}).to_csv(
                 RESULTS / f"exchange_{liquid}.csv", index=False
             )
-    for path in sorted(out.glob("speed-*.csv")):
+    for path in [*out.glob("speed-*.csv"), *out.glob("states.csv")]:
         pd.read_csv(path).round(4).to_csv(RESULTS / f"exchange_{path.name}", index=False)
 
 
@@ -146,23 +152,58 @@ def _water(table: pd.DataFrame) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     lines += [_crooks_row(f"{time_ps:g}", crooks(*_effective(moves))) for time_ps, moves in by_time.items()]
-    return [*lines, "", *_chemical_potential(by_time, activity, volume), ""]
+    lines += ["", *_chemical_potential(by_time, activity, volume), ""]
+    states = RESULTS / "exchange_states.csv"
+    return [*lines, *_against_states(by_time, pd.read_csv(states).iloc[0]), ""] if states.exists() else lines
+
+
+def _against_states(by_time: dict[float, pd.DataFrame], states: pd.Series) -> list[str]:
+    """Return where works there and back cross, and the free energy by MBAR."""
+    n_of_states = int(states.n)
+    numbers = np.concatenate([_n_after(moves)[_SETTLING:] for moves in by_time.values()])
+    per_molecule = 1 / numbers.var() - 1 / numbers.mean()
+    lines = [
+        _STATES.format(
+            n=n_of_states,
+            less=n_of_states - 1,
+            mbar=_with(states.free_energy_kt, states.stderr_kt, 2),
+            overlap=states.smallest_overlap,
+            per_molecule=per_molecule,
+        ),
+        "| switching, ps | works of insertions and deletions cross at, kT | F by the acceptance ratio method | MBAR |",
+        "|---|---|---|---|",
+    ]
+    for time_ps, moves in by_time.items():
+        is_insertion = (moves.kind == "insertion").to_numpy()
+        fewer = moves.n_before.to_numpy() - ~is_insertion
+        shift = per_molecule * (fewer - (n_of_states - 1))
+        found = crooks(moves.work_kj_mol.to_numpy() / KT - np.where(is_insertion, shift, -shift), is_insertion)
+        lines.append(
+            f"| {time_ps:g} | {_with(found.crossing_kt, found.crossing_stderr_kt, 2)} | "
+            f"{_with(found.free_energy_kt, found.stderr_kt, 2)} | {_with(states.free_energy_kt, states.stderr_kt, 2)} |"
+        )
+    return lines
 
 
 def _chemical_potential(by_time: dict[float, pd.DataFrame], activity: float, volume: float) -> list[str]:
     """Return what the numbers of molecules say of mu_ex: at <N> / V the liquid has the activity that was set."""
-    counts = [mean_with_error(_n_after(moves)[_SETTLING:]) for moves in by_time.values()]
-    known = [(count.mean, count.stderr) for count in counts if count.stderr is not None]
+    known = {
+        time_ps: (count, moves.accepted.sum())
+        for time_ps, moves in by_time.items()
+        if (count := mean_with_error(_n_after(moves)[_SETTLING:])).stderr is not None
+    }
     if not known:
         return []
-    mean, stderr = np.array(known).T
-    n, n_error = np.average(mean, weights=stderr**-2), (stderr**-2.0).sum() ** -0.5
-    spread = float(np.sqrt((((mean - n) / stderr) ** 2).sum()))
+    mean, stderr, n_accepted = np.array([(count.mean, count.stderr, n) for count, n in known.values()]).T
+    weights = n_accepted / n_accepted.sum()
+    n, n_error = weights @ mean, np.sqrt(weights**2 @ stderr**2)
     mu = KT * np.log(activity * volume / n) / KCAL
+    apart = (((mean - n) / stderr) ** 2).sum()
     return [
-        f"The mean numbers together are {_with(n, n_error, 2)} (their deviations from it, each over its error, have",
-        f"the sum of squares {spread**2:.1f} for {len(known)} times). So the liquid has μ_ex = kT ln(zV/⟨N⟩) =",
-        f"{_with(mu, KT * n_error / n / KCAL, 3)} kcal/mol at {n / volume:.2f} molecules/nm³.",
+        f"All together, weighted by accepted moves, ⟨N⟩ = {_with(n, n_error, 2)}; the deviations of {len(mean)} "
+        f"switching times from it, each over its error, have the sum of squares {apart:.1f}.",
+        f"So the liquid has μ_ex = kT ln(zV/⟨N⟩) = {_with(mu, KT * n_error / n / KCAL, 3)} kcal/mol at "
+        f"{n / volume:.2f} molecules/nm³.",
     ]
 
 
