@@ -52,7 +52,6 @@ class Exchange:
     def __init__(self, session: Session, stage: GrandCanonical) -> None:
         self._session, self._stage, self._box = session, stage, session.box
         self._of_box = {name: molecules_of(session.box, name) for name in stage.species}
-        self._in_files = {name: molecules_of(session.run.sampled, name) for name in stage.species}
         self._room, self._region = room_of(stage, session.box), region_of(stage, session.box)
         ordinary = stage_system(session.box.system, session.protocol, stage, seed=1)
         self._gases = {
@@ -62,6 +61,7 @@ class Exchange:
         self._n_attempts = 0
         self._schedules: dict[str, Schedule] = {}
         self._libraries: Mapping[str, Library] = {}
+        self._hashes: Mapping[str, str] = {}
 
     # -- what there is
 
@@ -90,7 +90,7 @@ class Exchange:
             present={name: ranges_text(mask) for name, mask in self.occupancy.present.items()},
             in_context=self._in_context(),
             schedules={name: (known.n_jumps, known.steps_per_block) for name, known in self._schedules.items()},
-            conformers={name: library.sha256 for name, library in self._libraries.items()},
+            conformers=self._hashes,
             generator=dict(self._generator.bit_generator.state),
         )
         self._session.move(exchanged=exchanged)
@@ -142,10 +142,8 @@ class Exchange:
         self._sampler = Sampler(
             context, self._pool, species, self._libraries, stage.temperature, occupancy, self._generator
         )
-        n_in_files = self._session.run.sampled.n_atoms
-        self.real = RealPart(
-            context, self._pool, self._gases, self._in_files, n_in_files, self._box.n_atoms, stage.temperature
-        )
+        files = self._session.run.sampled
+        self.real = RealPart(context, self._pool, self._gases, files, self._box.n_atoms, stage.temperature)
 
     def _draw_velocities(self) -> None:
         self._context.setVelocitiesToTemperature(self._stage.temperature, self._session.seeds()[0])
@@ -155,6 +153,7 @@ class Exchange:
     def _begin(self) -> None:
         """Start from the box as the stage before has left it, all of whose molecules are there."""
         self._libraries = make_libraries(self._session, self._stage, self._gases)
+        self._hashes = {name: library.sha256 for name, library in self._libraries.items()}
         times, timestep = self._stage.switching_times or {}, self._session.protocol.timestep
         self._schedules = {name: Schedule.lasting(time_ps, timestep) for name, time_ps in times.items()}
         n_of_box = {name: len(rows) for name, rows in self._of_box.items()}
@@ -166,7 +165,7 @@ class Exchange:
         self._save()
 
     def _go_on(self, at: Exchanged) -> None:
-        self._libraries = read_libraries(self._session.run, at.conformers)
+        self._libraries, self._hashes = read_libraries(self._session.run, at.conformers), at.conformers
         self._schedules = {name: Schedule(*known) for name, known in at.schedules.items()}
         self._n_attempts = at.n_attempts
         self._generator.bit_generator.state = at.generator

@@ -56,7 +56,8 @@ class ExchangeLoop(StageLoop):
                 if self._session.has_moved_on:
                     self._look()
                     self._save()
-                raise Interrupted(f"stopped within a move at {self._step * self._timestep:g} ps, made anew") from None
+                where = f"{self._step * self._timestep:g} ps of stage {self._stage.name}"
+                raise Interrupted(f"stopped at {where}, within a move, which will be made anew") from None
             number = self._open.n_attempts
             self._session.outputs.row(self._files[1], move_row(number, self._step * self._timestep, attempt))
             self._tally.add(attempt)

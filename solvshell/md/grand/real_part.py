@@ -7,10 +7,12 @@ import openmm
 from numpy.typing import NDArray
 from openmm import unit
 
+from solvshell.box import Box
 from solvshell.engine import Snapshot, UnstableSimulation, is_network
 from solvshell.md.dynamics import bonds_of, joined_by
 from solvshell.md.grand.conformers import Gas
 from solvshell.md.grand.pool import GHOST_GROUP, Pool
+from solvshell.md.grand.pool_box import molecules_of
 from solvshell.md.grand.pressure import pressure_bar
 from solvshell.occupancy import Occupancy
 from solvshell.units import BOLTZMANN_KJ_MOL_K
@@ -46,10 +48,10 @@ class RealPart:
     pool : Pool
     gases : mapping of str to Gas
         By open species: what a ghost does to itself.
-    in_files : mapping of str to ndarray of int, shape (n_molecules, n_atoms_of_one)
-        Atoms of each molecule of each open species in the trajectory.
-    n_atoms_in_files, n_atoms_of_box : int
-        Atoms of the trajectory, and of the box that it begins with, where they are in the context too.
+    sampled : Box
+        Whose atoms are those of the trajectory.
+    n_atoms_of_box : int
+        So many of these, the first, are the first of the context too.
     temperature : float
         In K.
     """
@@ -59,13 +61,13 @@ class RealPart:
         context: openmm.Context,
         pool: Pool,
         gases: Mapping[str, Gas],
-        in_files: Mapping[str, NDArray[np.int64]],
-        n_atoms_in_files: int,
+        sampled: Box,
         n_atoms_of_box: int,
         temperature: float,
     ) -> None:
         self._context, self._pool, self._gases, self._temperature = context, pool, gases, temperature
-        self._in_files, self._n_in_files, self._n_of_box = in_files, n_atoms_in_files, n_atoms_of_box
+        self._in_files = {name: molecules_of(sampled, name) for name in pool.molecules}
+        self._n_in_files, self._n_of_box = sampled.n_atoms, n_atoms_of_box
         system = context.getSystem()
         self._masses = np.array([system.getParticleMass(atom)._value for atom in range(pool.n_atoms)])
         first = _constraints_of(system)[:, 0]

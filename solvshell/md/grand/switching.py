@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 import openmm
 
-from solvshell.engine import advance
+from solvshell.engine import UnstableSimulation, advance
 from solvshell.errors import Interrupted
 from solvshell.md.alchemy import Lambdas
 from solvshell.md.grand.slots import Slots
+
+#: kJ/mol, some 10^4 kT: dynamics from there is an explosion, which corrupts the memory of OpenMM's Reference platform
+_HOPELESS = 1e5
 
 #: share of the way on which Lennard-Jones is switched; charges follow, so that none ever sits on a soft site
 _STERIC_SHARE = 0.6
@@ -67,7 +70,7 @@ def switch(
     Raises
     ------
     UnstableSimulation
-        If atoms fly apart.
+        If atoms fly apart, or are about to: what has cost so much is not accepted, and no way back passes there.
     Interrupted
         If `stop` was set.
     """
@@ -80,5 +83,7 @@ def switch(
         if jump < schedule.n_jumps:
             if stop is not None and stop.is_set():
                 raise Interrupted("stopped within a switch")
+            if work > _HOPELESS:
+                raise UnstableSimulation(f"a switch has cost {work:.3g} kJ/mol")
             advance(context, schedule.steps_per_block)
     return work

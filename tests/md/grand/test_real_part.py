@@ -77,8 +77,7 @@ def with_ghosts() -> tuple[openmm.Context, RealPart]:
     context.setVelocitiesToTemperature(400.0, 3)
     context.getIntegrator().step(5)
     gases = {name: Gas(prepared(box.system), rows[0].tolist(), box.positions[rows[0]]) for name, rows in of_box.items()}
-    in_files = {name: molecules_of(sampled(), name) for name in ROOM}
-    return context, RealPart(context, pool, gases, in_files, sampled().n_atoms, box.n_atoms, 400.0)
+    return context, RealPart(context, pool, gases, sampled(), box.n_atoms, 400.0)
 
 
 def atoms_there() -> tuple[np.ndarray, np.ndarray]:
