@@ -144,9 +144,3 @@ def open_fluid(
     nothing = Occupancy({name: np.zeros(len(rows), bool) for name, rows in pool.molecules.items()})
     species = [OpenSpecies(name, activities[name], schedule, region or WholeBox()) for name in kinds]
     return context, Sampler(context, pool, species, libraries, TEMPERATURE, nothing, rng)
-
-
-def error_of_mean(values: Sequence[float], n_blocks: int = 15) -> float:
-    """Return the standard error of a mean by blocks."""
-    blocks = [np.mean(block) for block in np.array_split(np.asarray(values, dtype=float), n_blocks)]
-    return float(np.std(blocks, ddof=1) / np.sqrt(n_blocks))
