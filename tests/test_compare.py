@@ -161,7 +161,9 @@ def system_of(name: str, counts: dict[str, int] | None = None, polymer: dict[str
         "composition": {"n_centers": {"Li": 8}}, "coordination": {"total": {"Li": {}}}, "source": {},
         "flags": flags | {"unresolved": [], "short_draws": []},
     }  # fmt: skip
-    shown: Any = SimpleNamespace(run=SimpleNamespace(box=box, is_outdated=lambda source: False), summary=summary)
+    closed = SimpleNamespace(grand_canonical=None)
+    run = SimpleNamespace(box=box, protocol=closed, is_outdated=lambda source: False)
+    shown: Any = SimpleNamespace(run=run, summary=summary)
     return System(name, Path(name), (shown,))
 
 
