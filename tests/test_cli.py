@@ -121,7 +121,7 @@ def test_frames_workers_and_range_are_for_either_trajectory(
 
     monkeypatch.setattr(f"solvshell.analysis.{function}", analyze)
     monkeypatch.setattr("solvshell.analysis.headline", lambda _: [])
-    run = SimpleNamespace(protocol=SimpleNamespace(windows=None))
+    run = SimpleNamespace(protocol=SimpleNamespace(windows=None, grand_canonical=None))
     monkeypatch.setattr("solvshell.run.Run.load", lambda _: run)
     command = ["analyze", *arguments, "--out", str(tmp_path)]
     assert main([*command, *FRAMES]) == main([*command, "--workers", "1"]) == 0
