@@ -49,7 +49,7 @@ def tail_coefficients(
         In the unit of length of sigma, which is cubed in the result; without a switch None.
     """
     kinds, kind = np.unique(np.stack([sigma, epsilon]), axis=1, return_inverse=True)
-    of_pair = pair_tails(*kinds, cutoff, switch)
+    of_pair = pair_tails(kinds[0], kinds[1], cutoff, switch)
     counts = np.zeros((species.max() + 1, kinds.shape[1]))
     np.add.at(counts, (species, kind.ravel()), 1)
     sums = counts @ of_pair @ counts.T + np.diag(counts @ np.diag(of_pair))

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from exchange_by_hand import KINDS, exchange_run
 
-from solvshell.analysis.grand_canonical.of_run import write_grand_canonical
 from solvshell.analysis.grand_canonical.lines import grand_canonical_lines
+from solvshell.analysis.grand_canonical.of_run import write_grand_canonical
 from solvshell.errors import InvalidInput
 from solvshell.figures import number
 from solvshell.report import write_report
