@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from solvshell.md.grand.conformers import Library
 from solvshell.md.grand.pool import GHOST_GROUP, Pool, pool_system
-from solvshell.md.grand.pressure import BAR_PER_KJ_MOL_NM3, pressure_bar
+from solvshell.md.grand.pressure import pressure_bar
 from solvshell.md.grand.sampler import OpenSpecies, Sampler
 from solvshell.md.grand.switching import INSTANTANEOUS, Schedule
 from solvshell.occupancy import Occupancy
-from solvshell.units import BOLTZMANN_KJ_MOL_K
+from solvshell.units import BAR_PER_KJ_MOL_NM3, BOLTZMANN_KJ_MOL_K
 
 #: nm, kJ/mol, dalton
 SIGMA, EPSILON, MASS = 0.34, 0.996, 39.948

@@ -11,6 +11,23 @@ from numpy.typing import NDArray
 
 from solvshell.errors import InvalidInput
 
+#: of ``moves.csv``: a row for each molecule that was tried to be inserted or deleted
+MOVE_COLUMNS = (
+    "move",
+    "time_ps",
+    "species",
+    "kind",
+    "n_before",
+    "volume_nm3",
+    "work_kj_mol",
+    "log_acceptance",
+    "accepted",
+    "outcome",
+    "molecule",
+    "switching_ps",
+    "seconds",
+)
+
 
 @dataclass(frozen=True)
 class Occupancy:

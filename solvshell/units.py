@@ -99,7 +99,6 @@ def _quantity(dimension: str, minimum: float = 0.0, may_equal: bool = False) -> 
 
 Time = Annotated[float, *_quantity("time")]
 #: "0 ps" is one, too
-TimeOrNone = Annotated[float, *_quantity("time", may_equal=True)]
 Length = Annotated[float, *_quantity("length")]
 Temperature = Annotated[float, *_quantity("temperature")]
 Pressure = Annotated[float, *_quantity("pressure", minimum=-1e6, may_equal=True)]

@@ -12,8 +12,7 @@ from runs_by_hand import other_box
 from scipy.spatial.transform import Rotation
 from small_boxes import liquid
 
-from solvshell.analysis.grand_canonical.attempts import MOVE_COLUMNS
-from solvshell.occupancy import occupancy_columns, ranges_text
+from solvshell.occupancy import MOVE_COLUMNS, occupancy_columns, ranges_text
 from solvshell.run import Run, open_run
 
 N_FRAMES, FRAME_PS, EDGE = 48, 0.04, 30.0

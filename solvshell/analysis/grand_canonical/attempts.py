@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from solvshell.analysis.grand_canonical.crooks import Crooks, crooks, gaussian_acceptance
 from solvshell.analysis.statistics import Estimate, mean_with_error
 from solvshell.errors import InvalidInput
+from solvshell.occupancy import MOVE_COLUMNS
 from solvshell.units import kT_kj_mol
 
-MOVE_COLUMNS = [
-    "move", "time_ps", "species", "kind", "n_before", "volume_nm3", "work_kj_mol", "log_acceptance", "accepted",
-    "outcome", "molecule", "switching_ps", "seconds",
-]  # fmt: skip
 #: Of moves that could be accepted; the others have no counterpart.
 _POSSIBLE = ("accepted", "rejected")
 _NUMBERS = ("time_ps", "n_before", "volume_nm3", "work_kj_mol", "log_acceptance", "switching_ps", "seconds")

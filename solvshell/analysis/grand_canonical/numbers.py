@@ -99,12 +99,17 @@ def bulk_density(species: str, reservoir: Reservoir) -> float:
     """Return the number density in nm^-3 at which the activity of a species is that of the reservoir's bulk.
 
     Not a number if the reservoir does not tell. An activity from a decoupling belongs to half a molecule less than the
-    box had (`Activity.at_n`).
+    box had (`Activity.at_n`), and its density is that in the volume of the box without the molecule; at constant
+    pressure half a molecule, taken for as large as the mean of all, comes back to that.
     """
     held = reservoir.species[species]
     if held.density is None:
         return float("nan")
-    return held.density if held.at_n is None or held.n is None else held.density * held.at_n / held.n
+    if held.at_n is None or held.n is None:
+        return held.density
+    n_all = sum(reservoir.medium.values())
+    growth = (n_all - 0.5) / (n_all - 1) if reservoir.pressure is not None and n_all > 1 else 1.0
+    return held.density * held.at_n / held.n / growth
 
 
 def _expected(

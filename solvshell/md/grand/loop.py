@@ -8,10 +8,10 @@ from solvshell.engine import Snapshot
 from solvshell.errors import Interrupted
 from solvshell.grand_canonical import GrandCanonical
 from solvshell.md.grand.exchange import Exchange
-from solvshell.md.grand.records import MOVE_COLUMNS, MoveTally, move_row, occupancy_row
+from solvshell.md.grand.records import MoveTally, move_row, occupancy_row
 from solvshell.md.session import Session
 from solvshell.md.stage import StageLoop
-from solvshell.occupancy import occupancy_columns
+from solvshell.occupancy import MOVE_COLUMNS, occupancy_columns
 
 #: s; words about moves are put together no more often
 _SECONDS_BETWEEN_WORDS = 1.0

@@ -6,10 +6,8 @@ from numpy.typing import NDArray
 from openmm import unit
 
 from solvshell.errors import WorkFailed
-from solvshell.units import AVOGADRO, kT_kj_mol
+from solvshell.units import BAR_PER_KJ_MOL_NM3, kT_kj_mol
 
-#: bar of one kJ/mol per nm3
-BAR_PER_KJ_MOL_NM3 = 1e25 / AVOGADRO
 #: Half the relative change of volume between the two energies: small against the curvature of U(V), large against the
 #: single precision of a CPU or GPU.
 _STRAIN = 1e-3

@@ -12,22 +12,6 @@ from solvshell.md.grand.sampler import Attempt
 from solvshell.occupancy import Occupancy, ranges_text
 from solvshell.units import kT_kj_mol
 
-MOVE_COLUMNS = (
-    "move",
-    "time_ps",
-    "species",
-    "kind",
-    "n_before",
-    "volume_nm3",
-    "work_kj_mol",
-    "log_acceptance",
-    "accepted",
-    "outcome",
-    "molecule",
-    "switching_ps",
-    "seconds",
-)
-
 
 def occupancy_row(time_ps: float, volume_nm3: float, pressure_bar: float, occupancy: Occupancy) -> bytes:
     """Return the line of ``occupancy.csv`` of a frame."""

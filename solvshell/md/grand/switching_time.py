@@ -1,5 +1,6 @@
 """How long switches of a species should last in a run that stands at its start: measured, told and recorded."""
 
+import math
 from dataclasses import replace
 
 import openmm
@@ -37,7 +38,7 @@ def measure_switching_time(
     Interrupted
         If a signal came: it is measured anew then.
     WorkFailed
-        If there is no molecule that could be switched off.
+        If there is no molecule that could be switched off, or switches explode however long they are.
     """
     kT, timestep, name = kT_kj_mol(stage.temperature), session.protocol.timestep, stage.name
 
@@ -53,6 +54,11 @@ def measure_switching_time(
 
     session.progress.note(f"  {name}: measuring how long switches of {species} should last")
     found = tune(switch, timestep, _LONGEST)
+    if not math.isfinite(found.dissipation_kt):
+        raise WorkFailed(
+            f"more than half of the switches of {species} fail, of {found.schedule.n_steps * timestep:g} ps too; look "
+            "at the box, lower the time step, or state a switching_time"
+        )
     sampler.open_species[species] = replace(sampler.open_species[species], schedule=found.schedule)
     context.setStepCount(session.at.step)
     context.setTime(session.at.step * timestep)

@@ -10,7 +10,9 @@ from exchange_by_hand import FEW, KINDS, KT, VOLUME, Kind, exchange, reservoir_o
 
 from solvshell.analysis.grand_canonical import gaussian_acceptance, grand_canonical
 from solvshell.analysis.grand_canonical.attempts import net_work_kt, read_moves
+from solvshell.analysis.grand_canonical.numbers import bulk_density
 from solvshell.errors import InvalidInput
+from solvshell.reservoir import Activity
 from solvshell.units import PARTICLE_PER_NM3
 
 
@@ -163,6 +165,16 @@ def test_an_activity_belongs_to_half_a_molecule_less_than_was_decoupled(long_run
     measured = reservoir_of(n=10, at_n=9.5)
     rows = grand_canonical(*long_run, measured, is_bulk=True).species
     np.testing.assert_allclose(rows.n_expected, [0.95 * KINDS[name].mean_n for name in rows.species])
+
+
+def test_half_a_molecule_less_takes_its_room_with_it() -> None:
+    """Ten molecules of 0.2 nm3 each at constant pressure: the density of the liquid is 5 / nm3."""
+    without_one = {"EC": Activity.model_construct(activity=1.0, density=10 / (9 * 0.2), n=10, at_n=9.5)}
+    decoupled = reservoir_of().model_copy(update={"species": without_one, "medium": {"EC": 10}})
+    assert bulk_density("EC", decoupled) == pytest.approx(5.0)
+    at_one_volume = {"EC": Activity.model_construct(activity=1.0, density=10 / 2.0, n=10, at_n=9.5)}
+    decoupled = decoupled.model_copy(update={"species": at_one_volume, "pressure": None})
+    assert bulk_density("EC", decoupled) == pytest.approx(9.5 / 2.0)
 
 
 def test_moves_that_were_impossible_are_counted_and_cost(tmp_path: Path) -> None:

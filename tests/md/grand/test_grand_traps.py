@@ -13,11 +13,11 @@ from solvshell.errors import Interrupted, InvalidInput
 from solvshell.md.alchemy import Lambdas
 from solvshell.md.grand.averages import average
 from solvshell.md.grand.pool import N_GHOSTS, pool_system
-from solvshell.md.grand.pressure import BAR_PER_KJ_MOL_NM3
 from solvshell.md.grand.regions import WholeBox
 from solvshell.md.grand.sampler import Sampler
 from solvshell.md.grand.slots import FULL, OFF
 from solvshell.md.grand.switching import INSTANTANEOUS, Schedule
+from solvshell.units import BAR_PER_KJ_MOL_NM3
 
 LENGTH, CUTOFF = 2.0, 0.9
 ATOM, PAIR = Kind(0.3, 1.0, masses=(40.0,)), Kind(0.3, 0.8, masses=(20.0, 5.0))

@@ -16,8 +16,8 @@ from solvshell.errors import WorkFailed
 from solvshell.md.grand import lennard_jones_moves as moves
 from solvshell.md.grand.averages import average
 from solvshell.md.grand.pool import GHOST_GROUP, pool_system
-from solvshell.md.grand.pressure import BAR_PER_KJ_MOL_NM3, pressure_bar
-from solvshell.units import kT_kj_mol
+from solvshell.md.grand.pressure import pressure_bar
+from solvshell.units import BAR_PER_KJ_MOL_NM3, kT_kj_mol
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 
