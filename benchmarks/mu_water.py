@@ -9,7 +9,7 @@ import openmm
 from numpy.typing import NDArray
 from openmm import app, unit
 
-from solvshell.free_energy.states import StateFreeEnergies, independent, solve
+from solvshell.free_energy.states import StateFreeEnergies, of_series
 from solvshell.md.alchemy import Lambdas, alchemical_system, coupling_energies, lambda_parameters
 from solvshell.units import kT_kj_mol
 
@@ -143,4 +143,4 @@ def coupling(found: list[Window], of: list[int]) -> StateFreeEnergies:
         np.concatenate([window.energies for window, other in zip(found, of, strict=True) if other == state]) / kT
         for state in range(len(STATES))
     ]
-    return solve(independent(samples))
+    return of_series(samples)

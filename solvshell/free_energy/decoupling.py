@@ -8,7 +8,7 @@ import pandas as pd
 from solvshell.analysis.statistics import RESOLVED_N_INDEPENDENT, mean_with_error
 from solvshell.box import Box
 from solvshell.errors import InvalidInput
-from solvshell.free_energy.states import LEAST_OVERLAP, Samples, StateFreeEnergies, independent, part, solve
+from solvshell.free_energy.states import LEAST_OVERLAP, Samples, StateFreeEnergies, independent, of_series, part
 from solvshell.md.decouple import charge_of
 from solvshell.run import Run
 from solvshell.stages import Decouple
@@ -141,8 +141,8 @@ def _of_shares(samples: Samples, whole: StateFreeEnergies) -> dict[tuple[str, fl
     for direction in ("forward", "reverse"):
         for share in _SHARES[:-1]:
             of_part = part(samples, 0, share) if direction == "forward" else part(samples, 1 - share, 1)
-            kept = independent(of_part)
-            found[direction, share] = solve(kept) if is_connected and min(map(len, kept)) >= _FEWEST else None
+            is_enough = is_connected and min(map(len, independent(of_part))) >= _FEWEST
+            found[direction, share] = of_series(of_part) if is_enough else None
         found[direction, 1.0] = whole if is_connected and whole.n_independent.min() >= _FEWEST else None
     return found
 
@@ -256,7 +256,7 @@ def decoupling(records: pd.DataFrame, stage: Decouple, medium: Medium) -> Decoup
     """
     kT = kT_kj_mol(stage.temperature)
     samples = samples_of(records, stage)
-    found = solve(independent(samples))
+    found = of_series(samples)
     shares = _of_shares(samples, found)
     convergence = _convergence(shares, kT)
     found = _knowing_both_ways(found, shares["forward", 0.5], shares["reverse", 0.5])

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +91,16 @@ def solve(samples: Samples) -> StateFreeEnergies:
         nothing = np.full((len(samples), len(samples)), np.nan)
         return StateFreeEnergies(nothing, nothing, np.zeros(len(samples) - 1), counts)
     return StateFreeEnergies(found["Delta_f"], found["dDelta_f"], _overlap(samples, found["Delta_f"][0]), counts)
+
+
+def of_series(samples: Samples) -> StateFreeEnergies:
+    """Return the free energies of all states from series that remember: of all samples, with independent ones' errors.
+
+    What lies between independent samples is not worthless: energies of overlapping atoms forget themselves sooner than
+    the rest. In 200 ps of DMC in each state the choice of every g-th sample alone made a scatter of 1 kJ/mol.
+    """
+    known = solve(independent(samples))
+    return replace(known, free_energy=solve(samples).free_energy) if np.isfinite(known.free_energy).all() else known
 
 
 def refined(reduced: NDArray[np.float64], counts: NDArray[np.int64], start: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from openmm import unit
+from scipy.signal import lfilter
 
 from solvshell.errors import InvalidInput
 from solvshell.files import validate
 from solvshell.free_energy.decoupling import Medium, decoupling, samples_of
 from solvshell.free_energy.decoupling_tables import decoupling_lines, write_decoupling
-from solvshell.free_energy.states import independent, part, solve
+from solvshell.free_energy.states import independent, of_series, part, solve
 from solvshell.free_energy.transfer import transfer
 from solvshell.md.alchemy import Lambdas, alchemical_system, coupling_energies, lambda_parameters
 from solvshell.stages import Decouple
@@ -60,6 +61,7 @@ def harmonic(stiffness: Sequence[float], n: int, seed: int, memory: float = 0.0,
     return pd.DataFrame(rows, columns=["window", "volume_nm3", *(f"energy_{i}_kj_mol" for i in range(len(k)))])
 
 
+STRENGTHS = np.arange(4.0, -1, -1)
 STIFFNESS = [60.0, 25.0, 10.0, 4.0, 2.0]
 EXACT = 0.5 * KT * np.log(STIFFNESS[0] / STIFFNESS[-1])
 
@@ -81,10 +83,33 @@ def test_errors_hold_the_truth_as_often_as_they_should() -> None:
     """Over many runs whose samples remember a few others, deviations are as large as the errors say."""
     pulls = []
     for seed in range(25):
-        records = harmonic(STIFFNESS, 150, seed, memory=0.6)
-        found = solve(independent(samples_of(records, make_stage())))
+        found = of_series(samples_of(harmonic(STIFFNESS, 150, seed, memory=0.6), make_stage()))
         pulls.append((KT * found.free_energy[-1, 0] - EXACT) / (KT * found.stderr[-1, 0]))
     assert 0.6 < np.sqrt(np.mean(np.square(pulls))) < 1.4
+
+
+def remembering(n: int, seed: int) -> list[NDArray[np.float64]]:
+    """Return series of u = a X, X Gaussian of variance 1: a third of it forgets slowly, the rest at once."""
+    rng, memory, samples = np.random.default_rng(seed), 0.97, []
+    for strength in STRENGTHS:
+        slow = lfilter([np.sqrt(1 - memory**2)], [1, -memory], rng.normal(size=n + 500))[500:]
+        x = np.sqrt(1 / 3) * slow + np.sqrt(2 / 3) * rng.normal(size=n) - strength
+        samples.append(x[:, None] * STRENGTHS)
+    return samples
+
+
+def test_samples_between_independent_ones_are_not_thrown_away() -> None:
+    """F = -a^2 / 2: all samples know it better than every g-th, and the error of these is not too small for them."""
+    deviations, errors = [], []
+    for seed in range(30):
+        series = remembering(600, seed)
+        found = of_series(series)
+        deviations.append([found.free_energy[-1, 0] + 8, solve(independent(series)).free_energy[-1, 0] + 8])
+        errors.append(found.stderr[-1, 0])
+    of_all, of_some = np.sqrt(np.mean(np.square(deviations), axis=0))
+    assert of_all < 0.75 * of_some
+    assert 0.6 * np.mean(errors) < of_some < 2 * np.mean(errors)
+    assert of_all < 1.2 * np.mean(errors)
 
 
 def test_samples_that_remember_count_less() -> None:
@@ -96,7 +121,7 @@ def test_samples_that_remember_count_less() -> None:
 
 def coupled_linearly(n: int, slow: float, seed: int) -> pd.DataFrame:
     """Return records of u = a X with X Gaussian of variance 1, of which a share is the same all through a visit."""
-    rng, strength, rows = np.random.default_rng(seed), np.arange(4.0, -1, -1), []
+    rng, strength, rows = np.random.default_rng(seed), STRENGTHS, []
     for window, index in enumerate([*range(5), *reversed(range(5))]):
         x = -strength[index] + np.sqrt(slow) * rng.normal() + np.sqrt(1 - slow) * rng.normal(size=n)
         energies = {f"energy_{i}_kj_mol": KT * strength[i] * x for i in range(5)}
@@ -116,7 +141,7 @@ def test_what_a_visit_remembers_is_in_the_error() -> None:
         of_mbar.append(away / (KT * solve(independent(samples)).stderr[-1, 0]))
     assert np.sqrt(np.mean(np.square(of_mbar))) > 2.7
     assert np.sqrt(np.mean(np.square(pulls))) < 2.5
-    down, up = (np.diff(solve(independent(part(samples, *share))).free_energy[0]) for share in ((0, 0.5), (0.5, 1)))
+    down, up = (np.diff(of_series(part(samples, *share)).free_energy[0]) for share in ((0, 0.5), (0.5, 1)))
     halves = KT * np.array([np.sqrt(np.sum((down - up) ** 2)), abs(np.sum(down - up))]) / 2
     assert found.stderr_kj_mol == pytest.approx(max(*halves, abs(away / of_mbar[-1])))
     steps = found.steps.set_index("step").stderr_kj_mol
