@@ -169,10 +169,11 @@ def _notes(run: Run, found: Decoupling, runs: Gromacs) -> str:
 
 
 def _windows(run: Run) -> str:
-    """Return how many of its windows a run has finished, as a word where that is all."""
-    planned, done = run.protocol.windows, pd.read_csv(run.path / "decouple.csv", usecols=["window"]).window.nunique()
+    """Return how many of its windows a run has finished."""
+    planned, rows = run.protocol.windows, pd.read_csv(run.path / "decouple.csv", usecols=["window"]).value_counts()
     assert planned is not None
-    return f"all {done}" if done == planned.n_windows else f"{done} of {planned.n_windows}"
+    done = int((rows == rows.max()).sum())
+    return f"all {done}" if done == planned.n_windows else f"the first {done} of {planned.n_windows}"
 
 
 def _dmc(out: Path) -> list[str]:
