@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, PositiveFloat, PositiveInt, model_validator
 
 from solvshell.motion import Motion, Part
 from solvshell.reservoir import Reservoir
@@ -75,8 +75,9 @@ class GrandCanonical(Motion):
     """Molecular dynamics for `duration`, with one attempt to insert or delete a molecule every `move_interval`.
 
     An attempt takes `switching_time` of dynamics that counts in no other time; at 0 ps a molecule comes or goes at
-    once, which is for gases. With `auto` the time is measured when the stage starts. `region` is where molecules
-    come and go; the whole box if left out. The files of a run have room for so many molecules of a species: `room`,
+    once, which is for gases. With `auto` the time is measured when the stage starts. Of several species each is tried
+    equally often, or as its `weights` say, 1 where there is none. `region` is where molecules come and go; the whole
+    box if left out. The files of a run have room for so many molecules of a species: `room`,
     or twice as many as the box has and 20 more.
 
     At constant volume if `pressure` is left out. With it, the box has to hold a network that can bear what the
@@ -89,6 +90,7 @@ class GrandCanonical(Motion):
     duration: Time
     move_interval: Time
     switching_time: SwitchingTime = "auto"
+    weights: Annotated[dict[str, PositiveFloat], Field(default_factory=dict)]
     region: Annotated[Slab | Sphere, Field(discriminator="kind")] | None = None
     room: Annotated[dict[str, PositiveInt], Field(default_factory=dict)]
     frame_interval: Time
@@ -117,7 +119,7 @@ class GrandCanonical(Motion):
     @model_validator(mode="after")
     def _of_open_species(self) -> Self:
         times = self.switching_time if isinstance(self.switching_time, dict) else dict.fromkeys(self.species)
-        for key, names in (("switching_time", list(times)), ("room", list(self.room))):
+        for key, names in (("switching_time", times), ("room", self.room), ("weights", self.weights)):
             if extra := [name for name in names if name not in self.species]:
                 raise ValueError(f"{key}: {', '.join(extra)} not among the open species {', '.join(self.species)}")
         if missing := [name for name in self.species if name not in times]:

@@ -135,7 +135,11 @@ class Exchange:
         self._context, stage = context, self._stage
         species = [
             OpenSpecies(
-                name, stage.reservoir.species[name].activity, self._schedules.get(name, INSTANTANEOUS), self._region
+                name=name,
+                activity=stage.reservoir.species[name].activity,
+                schedule=self._schedules.get(name, INSTANTANEOUS),
+                region=self._region,
+                weight=stage.weights.get(name, 1.0),
             )
             for name in stage.species
         ]

@@ -268,8 +268,7 @@ class Sampler:
         self.slots.couple(species.name, OFF)
         if deleted is not None:
             self.slots.set_present(species.name, deleted, True)
-        if species.schedule.n_steps or deleted is not None:
-            self._context.setPositions(before.positions)
+        self._context.setPositions(before.positions)
 
     def _end(self, species: OpenSpecies, before: _Before) -> None:
         """Leave a switch: its time has not passed."""

@@ -60,7 +60,7 @@ def test_a_protocol_holds_what_its_reservoir_says(tmp_path: Path) -> None:
     "changes",
     [
         {"switching_time": "auto", "room": {"EC": 40}},
-        {"switching_time": {"EC": "0.06 ps", "DMC": "0 ps"}},
+        {"switching_time": {"EC": "0.06 ps", "DMC": "0 ps"}, "weights": {"EC": 2}},
         {"region": {"kind": "sphere", "at": [0, 0.5, 1], "radius": "1 nm"}},
         {"switching_time": "0 ps", "open": ["DMC"], "region": {"kind": "slab", "axis": "z", "between": [0.25, 0.75]}},
     ],
@@ -82,6 +82,8 @@ def test_what_is_written_is_read_again(changes: dict[str, Any], tmp_path: Path) 
         ({"switching_time": {"EC": "1 ps"}}, "switching_time: missing for DMC"),
         ({"switching_time": {"EC": "1 ps", "DMC": "1 ps", "PC": "1 ps"}}, "switching_time: PC not among the open"),
         ({"room": {"EMC": 30}}, "room: EMC not among the open species EC, DMC"),
+        ({"weights": {"EMC": 2}}, "weights: EMC not among the open species EC, DMC"),
+        ({"weights": {"EC": 0}}, "weights.EC"),
         ({"region": {"kind": "slab", "axis": "z", "between": [0.7, 0.3]}}, "between: the smaller fraction"),
         ({"region": {"kind": "slab", "axis": "w", "between": [0.3, 0.7]}}, "region.slab.axis"),
         ({"region": {"kind": "sphere", "radius": "1 nm"}}, "give either 'around'"),

@@ -300,3 +300,20 @@ def test_between_moves_every_slot_is_off() -> None:
             assert context.getParameter(sampler._pool.coupled(name)) == OFF.lennard_jones
         groups = context.getIntegrator().getIntegrationForceGroups()
         assert not any(groups >> group & 1 for group in sampler._pool.slot_groups)
+
+
+def test_species_are_tried_as_often_as_their_weights_say() -> None:
+    """Their numbers do not depend on it: an ideal gas of both has the same."""
+    ideal = Kind(0.3, 0.0)
+    settings = {"room": 30, "length": LENGTH, "cutoff": CUTOFF, "seed": 11}
+    _, sampler = open_fluid({"A": ideal, "B": ideal}, {"A": 0.5, "B": 0.5}, INSTANTANEOUS, **settings)
+    sampler.open_species["A"] = replace(sampler.open_species["A"], weight=3.0)
+    tried, numbers = [], []
+    for _ in range(4000):
+        tried.append(sampler.attempt().species)
+        numbers.append([sampler.occupancy.count("A"), sampler.occupancy.count("B")])
+    share = np.mean([species == "A" for species in tried])
+    assert abs(share - 0.75) < 4 * np.sqrt(0.75 * 0.25 / len(tried))
+    for n in np.array(numbers, float).T:
+        found = average(n)
+        assert abs(found.mean - 0.5 * LENGTH**3) < 4 * found.stderr < 0.6 * LENGTH**3
