@@ -11,7 +11,7 @@ from exchange_liquids import TEMPERATURE_K, WATER_CUTOFF, WATER_NM3
 
 from solvshell.analysis.grand_canonical.crooks import Crooks, crooks, gaussian_acceptance
 from solvshell.analysis.grand_canonical.numbers import FEWEST_ACCEPTED
-from solvshell.analysis.statistics import mean_with_error
+from solvshell.analysis.statistics import Estimate, mean_with_error
 from solvshell.units import kT_kj_mol
 
 RESULTS = Path(__file__).parent / "results"
@@ -51,7 +51,8 @@ _STATES = """
 Where they cross, against MBAR. In the same volume one of {n} molecules was decoupled by `solvshell.md.alchemy` in 12
 states, down and up (`states`): F = {mbar} kT, the larger of the error of MBAR and half of the difference of the ways;
 smallest overlap {overlap:.2f}. Moves go between other numbers too: each work is taken to the step from {less} to {n} by
-{per_molecule:.3f} kT for each molecule more, 1/var(N) - 1/⟨N⟩ of all series.
+{per_molecule:.3f} kT for each molecule more, 1/var(N) - 1/⟨N⟩ of the series with most accepted moves, which is known to
+no better than a half of it; by how much that is on average is the last column.
 """
 _DMC = """## DMC
 
@@ -84,6 +85,8 @@ def collect(out: Path) -> None:
 
 
 def _with(value: float, stderr: float | None, digits: int) -> str:
+    if np.isnan(value):
+        return "-"
     return f"{value:.{digits}f}" if stderr is None or np.isnan(stderr) else f"{value:.{digits}f} ± {stderr:.{digits}f}"
 
 
@@ -107,16 +110,22 @@ def _cost(moves: pd.DataFrame, acceptance: float) -> str:
     return f"{moves.switching_ps.mean() / acceptance:.0f} | " + (f"{seconds / acceptance:.0f}" if seconds > 0 else "")
 
 
+def _count(moves: pd.DataFrame) -> tuple[Estimate, bool]:
+    """Return the number of molecules, and whether it is one that may be quoted."""
+    n = mean_with_error(_n_after(moves)[_SETTLING:])
+    return n, bool(moves.accepted.sum() >= FEWEST_ACCEPTED and n.is_resolved)
+
+
 def _water_row(moves: pd.DataFrame, time_ps: float) -> str:
     n_accepted = int(moves.accepted.sum())
     share = n_accepted / len(moves)
-    n = mean_with_error(_n_after(moves)[_SETTLING:])
-    enough = "" if n_accepted >= FEWEST_ACCEPTED and n.is_resolved else " (not converged)"
+    n, is_converged = _count(moves)
+    number = _with(n.mean, n.stderr, 1) if is_converged else f"{n.mean:.1f} (not converged)"
     share_text = _with(100 * share, 100 * np.sqrt(share * (1 - share) / len(moves)), 1)
     return (
         f"| {time_ps:g} | {n_accepted} of {len(moves)} | {share_text} | {PUBLISHED_WATER.get(time_ps, '')} | "
         f"{dissipation(moves):.1f} | {100 * gaussian_acceptance(dissipation(moves)):.0f} | "
-        f"{_with(n.mean, n.stderr, 1)}{enough} | {_cost(moves, share)} |"
+        f"{number} | {_cost(moves, share)} |"
     )
 
 
@@ -152,7 +161,7 @@ def _water(table: pd.DataFrame) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     lines += [_crooks_row(f"{time_ps:g}", crooks(*_effective(moves))) for time_ps, moves in by_time.items()]
-    lines += ["", *_chemical_potential(by_time, activity, volume), ""]
+    lines += ["", _together(by_time), ""]
     states = RESULTS / "exchange_states.csv"
     return [*lines, *_against_states(by_time, pd.read_csv(states).iloc[0]), ""] if states.exists() else lines
 
@@ -160,7 +169,8 @@ def _water(table: pd.DataFrame) -> list[str]:
 def _against_states(by_time: dict[float, pd.DataFrame], states: pd.Series) -> list[str]:
     """Return where works there and back cross, and the free energy by MBAR."""
     n_of_states = int(states.n)
-    numbers = np.concatenate([_n_after(moves)[_SETTLING:] for moves in by_time.values()])
+    longest = max(by_time.values(), key=lambda moves: moves.accepted.sum())
+    numbers = _n_after(longest)[_SETTLING:]
     per_molecule = 1 / numbers.var() - 1 / numbers.mean()
     lines = [
         _STATES.format(
@@ -170,8 +180,9 @@ def _against_states(by_time: dict[float, pd.DataFrame], states: pd.Series) -> li
             overlap=states.smallest_overlap,
             per_molecule=per_molecule,
         ),
-        "| switching, ps | works of insertions and deletions cross at, kT | F by the acceptance ratio method | MBAR |",
-        "|---|---|---|---|",
+        "| switching, ps | works of insertions and deletions cross at, kT | F by the acceptance ratio method | MBAR "
+        "| moved by, kT |",
+        "|---|---|---|---|---|",
     ]
     for time_ps, moves in by_time.items():
         is_insertion = (moves.kind == "insertion").to_numpy()
@@ -180,31 +191,30 @@ def _against_states(by_time: dict[float, pd.DataFrame], states: pd.Series) -> li
         found = crooks(moves.work_kj_mol.to_numpy() / KT - np.where(is_insertion, shift, -shift), is_insertion)
         lines.append(
             f"| {time_ps:g} | {_with(found.crossing_kt, found.crossing_stderr_kt, 2)} | "
-            f"{_with(found.free_energy_kt, found.stderr_kt, 2)} | {_with(states.free_energy_kt, states.stderr_kt, 2)} |"
+            f"{_with(found.free_energy_kt, found.stderr_kt, 2)} | "
+            f"{_with(states.free_energy_kt, states.stderr_kt, 2)} | {-shift.mean():.2f} |"
         )
     return lines
 
 
-def _chemical_potential(by_time: dict[float, pd.DataFrame], activity: float, volume: float) -> list[str]:
-    """Return what the numbers of molecules say of mu_ex: at <N> / V the liquid has the activity that was set."""
-    known = {
-        time_ps: (count, moves.accepted.sum())
-        for time_ps, moves in by_time.items()
-        if (count := mean_with_error(_n_after(moves)[_SETTLING:])).stderr is not None
-    }
-    if not known:
-        return []
-    mean, stderr, n_accepted = np.array([(count.mean, count.stderr, n) for count, n in known.values()]).T
-    weights = n_accepted / n_accepted.sum()
-    n, n_error = weights @ mean, np.sqrt(weights**2 @ stderr**2)
-    mu = KT * np.log(activity * volume / n) / KCAL
-    apart = (((mean - n) / stderr) ** 2).sum()
-    return [
-        f"All together, weighted by accepted moves, ⟨N⟩ = {_with(n, n_error, 2)}; the deviations of {len(mean)} "
-        f"switching times from it, each over its error, have the sum of squares {apart:.1f}.",
-        f"So the liquid has μ_ex = kT ln(zV/⟨N⟩) = {_with(mu, KT * n_error / n / KCAL, 3)} kcal/mol at "
-        f"{n / volume:.2f} molecules/nm³.",
-    ]
+def _together(by_time: dict[float, pd.DataFrame]) -> str:
+    """Return whether the numbers of molecules depend on the switching time, as far as converged ones can tell."""
+    counts = {time_ps: _count(moves) for time_ps, moves in by_time.items()}
+    known = {time_ps: count for time_ps, (count, is_converged) in counts.items() if is_converged}
+    if len(known) < 2:
+        return (
+            "Whether ⟨N⟩ depends on the switching time: `inconclusive`, since fewer than two series are converged. "
+            "Exact answers for other systems are in tests/md/grand (test_grand_switching_time.py, test_grand_balance.py)."
+        )
+    mean, stderr = np.array([(count.mean, count.stderr) for count in known.values()]).T
+    weights = stderr**-2 / (stderr**-2).sum()
+    apart = (((mean - weights @ mean) / stderr) ** 2).sum()
+    times = ", ".join(f"{time_ps:g}" for time_ps in known)
+    return (
+        f"Converged are {times} ps: together ⟨N⟩ = {_with(weights @ mean, (stderr**-2).sum() ** -0.5, 1)}; the "
+        f"deviations of these {len(known)} from it, each over its error, have the sum of squares {apart:.1f}, of which "
+        f"{len(known) - 1} is to be expected."
+    )
 
 
 def _dmc(table: pd.DataFrame) -> list[str]:
