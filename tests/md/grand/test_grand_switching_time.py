@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 
 from argon import SIGMA, Argon, argon
 
-#: steps of 10 fs: about 0, 0.5, 1.5 and 4 of the time in which an atom moves by its own size
-SCHEDULES = [INSTANTANEOUS, Schedule(11, 10), Schedule(31, 10), Schedule(81, 10)]
+#: steps of 10 fs; an atom moves by its own size in 2 ps or so
+SCHEDULES = [INSTANTANEOUS, Schedule(11, 10), Schedule(26, 10), Schedule(51, 10)]
 TEMPERATURE, BETA_MU, LENGTH = 1.5, -3.0, 6.1
 
 
@@ -56,9 +56,9 @@ def test_argon_that_is_switched_is_argon() -> None:
 
 @pytest.mark.slow
 @pytest.mark.physics
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=["at once", "1 ps", "3 ps", "8 ps"])
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=["at once", "1 ps", "2.5 ps", "5 ps"])
 def test_the_number_of_argon_does_not_depend_on_the_switching_time(schedule: Schedule) -> None:
-    check(schedule, 4000 if not schedule.n_steps else 1200, 0.07)
+    check(schedule, 800 if schedule.n_steps else 4000, 0.1)
 
 
 @pytest.mark.physics
@@ -93,14 +93,14 @@ def test_argon_that_is_exchanged_in_a_part_of_the_box_fills_all_of_it(region: Re
         {"A": kind}, activities, Schedule(8, 10), tail=True, seed=7, region=region, **settings
     )
     counts, outcomes = [], set()
-    for _ in range(2500):
+    for _ in range(1500):
         outcomes.add(sampler.attempt().outcome)
         context.getIntegrator().step(50)
         counts.append(sampler.occupancy.count("A"))
     found = average(np.array(counts[200:]).reshape(-1, 10).mean(axis=1))
     assert "left_region" in outcomes
     assert found.mean == pytest.approx(exact(), abs=3.5 * found.stderr)
-    assert found.stderr < 0.1 * exact()
+    assert found.stderr < 0.12 * exact()
 
 
 def dry_switches(box: Argon) -> DrySwitch:
