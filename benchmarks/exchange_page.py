@@ -204,7 +204,7 @@ def _together(by_time: dict[float, pd.DataFrame]) -> str:
     if len(known) < 2:
         return (
             "Whether ⟨N⟩ depends on the switching time: `inconclusive`, since fewer than two series are converged. "
-            "Exact answers for other systems are in tests/md/grand (test_grand_switching_time.py, test_grand_balance.py)."
+            "Exact answers for other systems: tests/md/grand/test_grand_switching_time.py and test_grand_balance.py."
         )
     mean, stderr = np.array([(count.mean, count.stderr) for count in known.values()]).T
     weights = stderr**-2 / (stderr**-2).sum()
