@@ -207,8 +207,9 @@ def _write_force_field_page(found: Decoupling) -> None:
 
 
 def _water(out: Path) -> list[str]:
-    windows = [mu_water.Window.load(path) for path in mu_water.paths(out) if path.exists()]
-    visits = mu_water.visits()[: len(windows)]
+    n_done = mu_water.n_done(out)
+    windows = [mu_water.Window.load(path) for path in mu_water.paths(out)[:n_done]]
+    visits = mu_water.visits()[:n_done]
     found = mu_water.coupling(windows, visits)
     to_kcal = kT_kj_mol(mu_water.TEMPERATURE_K) / KCAL
     n_states, n_water = len(mu_water.STATES), len(windows[0].positions) // 3
@@ -216,7 +217,7 @@ def _water(out: Path) -> list[str]:
     each = [to_kcal * mu_water.coupling(windows[way], visits[way]).free_energy[-1, 0] for way in ways]
     volume = np.concatenate([window.volumes for window, state in zip(windows, visits, strict=True) if state == 0])
     mu, error = to_kcal * found.free_energy[-1, 0], to_kcal * found.stderr[-1, 0]
-    scatter = np.std(each, ddof=1) / np.sqrt(len(each))
+    scatter = np.std(each, ddof=1) / np.sqrt(len(each)) if len(each) > 1 else 0.0
     text = _TIP3P.format(
         n=n_water,
         temperature=mu_water.TEMPERATURE_K,
@@ -248,7 +249,7 @@ def write_page(out: Path) -> None:
     parts = [head]
     if (out / "dmc" / "run").exists() and mu_dmc.is_done(Gromacs(out / "dmc-gromacs")):
         parts += _dmc(out)
-    if all(path.exists() for path in mu_water.paths(out)):
+    if mu_water.n_done(out):
         parts += _water(out)
     PAGE.write_text("\n".join(parts))
     print(PAGE.read_text())

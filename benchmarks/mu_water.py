@@ -125,6 +125,12 @@ def paths(out: Path) -> list[Path]:
     return [out / "tip3p" / f"{index:03d}.npz" for index in range(len(visits()))]
 
 
+def n_done(out: Path) -> int:
+    """Return the number of windows of whole passes through the states that are there."""
+    n_there = sum(path.exists() for path in paths(out))
+    return n_there - n_there % len(STATES)
+
+
 def run_water(out: Path) -> None:
     """Decouple one water; windows that are there already are kept."""
     (out / "tip3p").mkdir(parents=True, exist_ok=True)
