@@ -12,11 +12,13 @@ from exchange_liquids import TEMPERATURE_K, WATER_CUTOFF, WATER_NM3
 from solvshell.analysis.grand_canonical.crooks import Crooks, crooks, gaussian_acceptance
 from solvshell.analysis.grand_canonical.numbers import FEWEST_ACCEPTED
 from solvshell.analysis.statistics import Estimate, mean_with_error
-from solvshell.units import kT_kj_mol
+from solvshell.units import AVOGADRO, BOLTZMANN_KJ_MOL_K, kT_kj_mol
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "grand_canonical.md"
 KT, KCAL = kT_kj_mol(TEMPERATURE_K), 4.184
+#: 1/bar; of TIP3P at 298 K and 1 bar
+WATER_COMPRESSIBILITY = 5.74e-5
 #: moves of a series before which the number of molecules is not counted
 _SETTLING = 20
 
@@ -51,8 +53,7 @@ _STATES = """
 Where they cross, against MBAR. In the same volume one of {n} molecules was decoupled by `solvshell.md.alchemy` in 12
 states, down and up (`states`): F = {mbar} kT, the larger of the error of MBAR and half of the difference of the ways;
 smallest overlap {overlap:.2f}. Moves go between other numbers too: each work is taken to the step from {less} to {n} by
-{per_molecule:.3f} kT for each molecule more, 1/var(N) - 1/⟨N⟩ of the series with most accepted moves, which is known to
-no better than a half of it; by how much that is on average is the last column.
+{per_molecule:.3f} kT for each molecule more, 1/var(N) - 1/N; the last column has the mean of that.
 """
 _DMC = """## DMC
 
@@ -134,11 +135,27 @@ def _effective(moves: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return -moves.log_acceptance.to_numpy(float), (moves.kind == "insertion").to_numpy()
 
 
-def _crooks_row(name: str, found: Crooks) -> str:
+def _variance(n: int, volume_nm3: float) -> float:
+    """Return the variance of the number of molecules at constant volume, N^2 kT kappa / V."""
+    kT_bar_nm3 = BOLTZMANN_KJ_MOL_K * TEMPERATURE_K * 1e25 / AVOGADRO
+    return n**2 * kT_bar_nm3 * WATER_COMPRESSIBILITY / volume_nm3
+
+
+def _number_by_works(moves: pd.DataFrame, found: Crooks, variance: float) -> tuple[float, float]:
+    """Return the mean number of molecules at the reservoir's activity, and its error, from F of the moves made.
+
+    ln z of a box rises by 1/var(N) with each molecule more; F is what it lies above the reservoir's, N + 1/2 molecules
+    where moves go between N and N + 1.
+    """
+    fewer = moves.n_before - (moves.kind == "deletion")
+    return float(fewer.mean() + 0.5 - found.free_energy_kt * variance), found.stderr_kt * variance
+
+
+def _crooks_row(name: str, found: Crooks, number: tuple[float, float]) -> str:
     return (
         f"| {name} | {_with(found.free_energy_kt, found.stderr_kt, 2)} | "
         f"{_with(found.crossing_kt, found.crossing_stderr_kt, 2)} | {_with(found.slope, found.slope_stderr, 2)} | "
-        f"{found.n_shared:.0f} | `{found.status}` |"
+        f"{found.n_shared:.0f} | `{found.status}` | {_with(*number, 1)} |"
     )
 
 
@@ -157,11 +174,14 @@ def _water(table: pd.DataFrame) -> list[str]:
     lines += [_water_row(moves, time_ps) for time_ps, moves in by_time.items()]
     lines += [
         _WATER_NOTES.format(fewest=FEWEST_ACCEPTED),
-        "| switching, ps | F, kT | crossing, kT | slope | works shared | |",
-        "|---|---|---|---|---|---|",
+        "| switching, ps | F, kT | crossing, kT | slope | works shared | | ⟨N⟩ by the works |",
+        "|---|---|---|---|---|---|---|",
     ]
-    lines += [_crooks_row(f"{time_ps:g}", crooks(*_effective(moves))) for time_ps, moves in by_time.items()]
-    lines += ["", _together(by_time), ""]
+    variance = _variance(n, volume)
+    works = {time_ps: crooks(*_effective(moves)) for time_ps, moves in by_time.items()}
+    numbers = {time_ps: _number_by_works(by_time[time_ps], found, variance) for time_ps, found in works.items()}
+    lines += [_crooks_row(f"{time_ps:g}", found, numbers[time_ps]) for time_ps, found in works.items()]
+    lines += ["", _by_works(numbers, variance), "", _together(by_time), ""]
     states = RESULTS / "exchange_states.csv"
     return [*lines, *_against_states(by_time, pd.read_csv(states).iloc[0]), ""] if states.exists() else lines
 
@@ -169,9 +189,7 @@ def _water(table: pd.DataFrame) -> list[str]:
 def _against_states(by_time: dict[float, pd.DataFrame], states: pd.Series) -> list[str]:
     """Return where works there and back cross, and the free energy by MBAR."""
     n_of_states = int(states.n)
-    longest = max(by_time.values(), key=lambda moves: moves.accepted.sum())
-    numbers = _n_after(longest)[_SETTLING:]
-    per_molecule = 1 / numbers.var() - 1 / numbers.mean()
+    per_molecule = 1 / _variance(n_of_states, float(states.volume_nm3)) - 1 / n_of_states
     lines = [
         _STATES.format(
             n=n_of_states,
@@ -195,6 +213,27 @@ def _against_states(by_time: dict[float, pd.DataFrame], states: pd.Series) -> li
             f"{_with(states.free_energy_kt, states.stderr_kt, 2)} | {-shift.mean():.2f} |"
         )
     return lines
+
+
+def _by_works(numbers: dict[float, tuple[float, float]], variance: float) -> str:
+    """Return whether the numbers by the works depend on the switching time."""
+    known = {time_ps: number for time_ps, number in numbers.items() if not np.isnan(number[0])}
+    text = (
+        f"⟨N⟩ by the works: ln z of the box rises by 1/var(N) with each molecule, var(N) = {variance:.1f} from\n"
+        "the compressibility of TIP3P (Vega and Abascal, Phys. Chem. Chem. Phys. 13, 19663 (2011): 5.74e-5/bar), and\n"
+        "is the reservoir's at N + 1/2 - F var(N), with the mean N of the smaller boxes of the moves. It does not wait\n"
+        "for N to wander, as the mean number does."
+    )
+    if len(known) < 2:
+        return text
+    mean, stderr = np.array(list(known.values())).T
+    weights = stderr**-2 / (stderr**-2).sum()
+    apart = (((mean - weights @ mean) / stderr) ** 2).sum()
+    together = _with(weights @ mean, (stderr**-2).sum() ** -0.5, 1)
+    return (
+        f"{text} The {len(known)} together: {together}; their\ndeviations from it, each over its error, have the sum of "
+        f"squares {apart:.1f}, of which {len(known) - 1} is to be expected."
+    )
 
 
 def _together(by_time: dict[float, pd.DataFrame]) -> str:
