@@ -221,8 +221,8 @@ def _by_works(numbers: dict[float, tuple[float, float]], variance: float) -> str
     text = (
         f"⟨N⟩ by the works: ln z of the box rises by 1/var(N) with each molecule, var(N) = {variance:.1f} from\n"
         "the compressibility of TIP3P (Vega and Abascal, Phys. Chem. Chem. Phys. 13, 19663 (2011): 5.74e-5/bar), and\n"
-        "is the reservoir's at N + 1/2 - F var(N), with the mean N of the smaller boxes of the moves. It does not wait\n"
-        "for N to wander, as the mean number does."
+        "is the reservoir's at N + 1/2 - F var(N), with the mean N of the smaller boxes of the moves. It does not\n"
+        "wait for N to wander, as the mean number does."
     )
     if len(known) < 2:
         return text
@@ -231,8 +231,8 @@ def _by_works(numbers: dict[float, tuple[float, float]], variance: float) -> str
     apart = (((mean - weights @ mean) / stderr) ** 2).sum()
     together = _with(weights @ mean, (stderr**-2).sum() ** -0.5, 1)
     return (
-        f"{text} The {len(known)} together: {together}; their\ndeviations from it, each over its error, have the sum of "
-        f"squares {apart:.1f}, of which {len(known) - 1} is to be expected."
+        f"{text} The {len(known)} together: {together}; their\ndeviations from it, each over its error, have the "
+        f"sum of squares {apart:.1f}, of which {len(known) - 1} is to be expected."
     )
 
 
