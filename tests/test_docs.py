@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import MDAnalysis as mda
+import numpy as np
 import pytest
 from open_runs_by_hand import open_run_by_hand
 from openmm import XmlSerializer
@@ -71,3 +72,4 @@ def test_the_examples_of_the_page_of_molecules_that_come_and_go():
     assert names["estimate"].counts == {"Ar": names["n"]}
     assert names["estimate"].status == "ok"
     assert -1.5 < names["estimate"].mu_ex_kj_mol < -0.2
+    assert abs(np.mean(names["numbers"][400:]) - 26) < 8
