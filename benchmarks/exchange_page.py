@@ -65,7 +65,7 @@ read it as which switching time is worth while.
 _SPEED = """## What a time step costs
 
 LB-003 of {n_atoms} atoms; with {idle} more in idle molecules and one slot for each of EC, DMC and EMC. {platform},
-4 fs, medians over {rounds} rounds in which all took turns. Switching: insertions of 2 ps that are undone, everything
+4 fs, medians over {rounds} rounds in which all took turns. Switching: insertions of 1 ps that are undone, everything
 counted: the soft core, the energies at the jumps every 10 steps, setting up and putting back.
 """
 
