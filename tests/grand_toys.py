@@ -119,6 +119,7 @@ def open_fluid(
     closed: Sequence[Kind] = (),
     region: Region | None = None,
     pressure: float | None = None,
+    scales_molecules: bool = True,
     platform: str = "Reference",
 ) -> tuple[openmm.Context, Sampler]:
     """Return a context in which nothing is there yet but what is closed, and what makes moves in it."""
@@ -128,6 +129,7 @@ def open_fluid(
     if pressure is not None:
         barostat = openmm.MonteCarloBarostat(pressure, TEMPERATURE, 1)
         barostat.setRandomNumberSeed(seed)
+        barostat.setScaleMoleculesAsRigid(scales_molecules)
         system.addForce(barostat)
     rng = np.random.default_rng(seed)
     integrator = openmm.LangevinMiddleIntegrator(TEMPERATURE, 1.0, timestep)

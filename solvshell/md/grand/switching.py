@@ -10,7 +10,9 @@ from solvshell.errors import Interrupted
 from solvshell.md.alchemy import Lambdas
 from solvshell.md.grand.slots import Slots
 
-#: kJ/mol, some 10^4 kT: dynamics from there is an explosion, which corrupts the memory of OpenMM's Reference platform
+#: kJ/mol, some 10^4 kT: dynamics from there is an explosion, which corrupts the memory of OpenMM's Reference platform.
+#: Not quite symmetric: the reverse of a path that would have won all of it back later on is not given up. The bias is
+#: that of such paths, of which there are none to speak of.
 _HOPELESS = 1e5
 
 #: share of the way on which Lennard-Jones is switched; charges follow, so that none ever sits on a soft site
@@ -70,7 +72,7 @@ def switch(
     Raises
     ------
     UnstableSimulation
-        If atoms fly apart, or are about to: what has cost so much is not accepted, and no way back passes there.
+        If atoms fly apart, or are about to: the work so far is beyond any that is accepted.
     Interrupted
         If `stop` was set.
     """

@@ -1,6 +1,7 @@
 """How long switches of a species should last in a run that stands at its start: measured, told and recorded."""
 
 import math
+import time
 from dataclasses import replace
 
 import openmm
@@ -10,7 +11,7 @@ from solvshell.errors import Interrupted, WorkFailed
 from solvshell.grand_canonical import GrandCanonical
 from solvshell.md.grand.sampler import Kind, Sampler
 from solvshell.md.grand.switching import Schedule
-from solvshell.md.grand.tuning import TARGET_KT, Tuning, tune
+from solvshell.md.grand.tuning import TARGET_KT, Trial, Tuning, tune
 from solvshell.md.session import Session
 from solvshell.units import kT_kj_mol
 
@@ -18,6 +19,8 @@ from solvshell.units import kT_kj_mol
 _LONGEST = 200.0
 #: ps of ordinary dynamics before each switch that is undone
 _BETWEEN = 1.0
+#: s
+_SECONDS_BETWEEN_LINES = 30.0
 
 
 def _words(species: str, found: Tuning, timestep_ps: float) -> str:
@@ -26,6 +29,30 @@ def _words(species: str, found: Tuning, timestep_ps: float) -> str:
     cost = f"dissipates {found.dissipation_kt:.1f} +- {found.stderr:.1f} kT"
     beyond = ", more than is good: few moves will be accepted" if found.dissipation_kt > 2 * TARGET_KT else ""
     return f"{species} is {how}, which {cost} ({found.n_switches} switches){beyond}"
+
+
+class _Told:
+    """Says how far a trial is, and what its switches dissipate: beside a bar at once, in a line if it takes long."""
+
+    def __init__(self, session: Session, what: str) -> None:
+        self._progress, self._timestep_ps, self._what = session.progress, session.protocol.timestep, what
+        self._began = self._noted = time.monotonic()
+
+    def __call__(self, trial: Trial) -> None:
+        now, n = time.monotonic(), len(trial.deletions)
+        left_s = (now - self._began) / n * (trial.n_planned - n)
+        time_ps = trial.schedule.n_steps * self._timestep_ps
+        words = (
+            f"{self._what}: {2 * n} of {2 * trial.n_planned} switches of {time_ps:.4g} ps dissipate "
+            f"{trial.dissipation_kt:.3g} kT; {left_s:.0f} s left of this trial"
+        )
+        self._progress.tell(words)
+        is_complete = n == trial.n_planned
+        if is_complete or now - self._noted > _SECONDS_BETWEEN_LINES:
+            self._progress.note(f"  {words}")
+            self._noted = now
+        if is_complete:
+            self._began = now
 
 
 def measure_switching_time(
@@ -53,7 +80,7 @@ def measure_switching_time(
         return tried.work_kj_mol / kT
 
     session.progress.note(f"  {name}: measuring how long switches of {species} should last")
-    found = tune(switch, timestep, _LONGEST)
+    found = tune(switch, timestep, _LONGEST, _Told(session, f"{name}, {species}"))
     if not math.isfinite(found.dissipation_kt):
         raise WorkFailed(
             f"more than half of the switches of {species} fail, of {found.schedule.n_steps * timestep:g} ps too; look "

@@ -49,10 +49,11 @@ class Tuning:
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """Switches of one schedule: works in kT."""
+class Trial:
+    """Switches of one schedule, `n_planned` in each direction, as far as they have been made: works in kT."""
 
     schedule: Schedule
+    n_planned: int
     insertions: Sequence[float]
     deletions: Sequence[float]
 
@@ -76,23 +77,26 @@ def _stderr_of_median(works: Sequence[float]) -> float:
     return float(math.sqrt(math.pi / 2 / len(works)) * 1.4826 * np.median(deviation))
 
 
-def _measure(switch: DrySwitch, schedule: Schedule, n: int) -> _Measured:
-    works: dict[Kind, list[float]] = {"insertion": [], "deletion": []}
+def _measure(switch: DrySwitch, schedule: Schedule, n: int, tell: Callable[[Trial], None]) -> Trial:
+    insertions: list[float] = []
+    deletions: list[float] = []
+    trial = Trial(schedule, n, insertions, deletions)
     for _ in range(n):
-        for kind, found in works.items():
-            found.append(switch(schedule, kind))
-    return _Measured(schedule, works["insertion"], works["deletion"])
+        insertions.append(switch(schedule, "insertion"))
+        deletions.append(switch(schedule, "deletion"))
+        tell(trial)
+    return trial
 
 
-def _growth(measured: _Measured) -> float:
-    """Return how many times longer a switch should be than those measured, as far as these can tell."""
-    return min(max(measured.dissipation_kt / TARGET_KT, 1 / _LARGEST_GROWTH), _LARGEST_GROWTH)
+def _growth(trial: Trial) -> float:
+    """Return how many times longer a switch should be than those made, as far as these can tell."""
+    return min(max(trial.dissipation_kt / TARGET_KT, 1 / _LARGEST_GROWTH), _LARGEST_GROWTH)
 
 
-def _constant(measured: Sequence[_Measured]) -> float:
+def _constant(trials: Sequence[Trial]) -> float:
     """Return C in kT steps: W_d of n switches has the variance W_d / n, which is that of counting."""
-    costs = [len(one.insertions) * one.dissipation_kt for one in measured]
-    rates = [len(one.insertions) / one.schedule.n_steps for one in measured]
+    costs = [len(one.insertions) * one.dissipation_kt for one in trials]
+    rates = [len(one.insertions) / one.schedule.n_steps for one in trials]
     return max(sum(costs), 0.0) / sum(rates)
 
 
@@ -101,7 +105,9 @@ def _lasting(time_ps: float, timestep_ps: float) -> Schedule:
     return found if found.n_steps else Schedule(2, found.steps_per_block)
 
 
-def tune(switch: DrySwitch, timestep_ps: float, longest_ps: float) -> Tuning:
+def tune(
+    switch: DrySwitch, timestep_ps: float, longest_ps: float, tell: Callable[[Trial], None] = lambda _: None
+) -> Tuning:
     """Return the schedule by which an accepted move of a species costs least dynamics.
 
     Moves at once are taken where they dissipate less than `TARGET_KT`. Else the time grows until W_d is near enough for
@@ -114,17 +120,19 @@ def tune(switch: DrySwitch, timestep_ps: float, longest_ps: float) -> Tuning:
     timestep_ps : float
     longest_ps : float
         Longest switching time to choose.
+    tell : callable
+        Hears of the present trial after each pair of switches.
     """
-    at_once = _measure(switch, INSTANTANEOUS, _CHEAP)
+    at_once = _measure(switch, INSTANTANEOUS, _CHEAP, tell)
     if at_once.dissipation_kt <= TARGET_KT:
         return Tuning(INSTANTANEOUS, at_once.dissipation_kt, at_once.stderr, 2 * _CHEAP)
     time_ps, n_switches = min(_FIRST_PS, longest_ps), 2 * (_CHEAP + _FEW)
-    trial = _measure(switch, _lasting(time_ps, timestep_ps), _FEW)
+    trial = _measure(switch, _lasting(time_ps, timestep_ps), _FEW, tell)
     while trial.dissipation_kt > _LINEAR_KT and time_ps < longest_ps:
         time_ps, n_switches = min(time_ps * _growth(trial), longest_ps), n_switches + 2 * _FEW
-        trial = _measure(switch, _lasting(time_ps, timestep_ps), _FEW)
+        trial = _measure(switch, _lasting(time_ps, timestep_ps), _FEW, tell)
     time_ps = min(time_ps * _growth(trial), longest_ps)
-    last = _measure(switch, _lasting(time_ps, timestep_ps), _MANY)
+    last = _measure(switch, _lasting(time_ps, timestep_ps), _MANY, tell)
     constant = _constant([trial, last] if trial.dissipation_kt <= _LINEAR_KT else [last])
     best_ps = max(constant * timestep_ps / TARGET_KT, time_ps / _LARGEST_GROWTH)
     schedule = _lasting(min(best_ps, longest_ps), timestep_ps)

@@ -76,6 +76,20 @@ def test_switches_that_fail_do_not_spoil_it() -> None:
     assert np.median(true) == pytest.approx(TARGET_KT, rel=0.2)
 
 
+def test_each_pair_of_switches_is_told() -> None:
+    """Of what trial, and how many are still to come in it."""
+    switch, calls = dragged(40.0, 3.0, seed=3)
+    told = []
+    found = tune(switch, TIMESTEP, 1000.0, lambda trial: told.append((trial.n_planned, len(trial.deletions), trial)))
+    assert 2 * len(told) == found.n_switches == len(calls)
+    ends = [trial for n_planned, n, trial in told if n == n_planned]
+    assert [trial.n_planned for trial in ends[:2]] == [24, 3]
+    assert sum(len(trial.insertions) for trial in ends) == len(told)
+    times = [trial.schedule.n_steps * TIMESTEP for trial in ends]
+    assert times == sorted(times)
+    assert ends[0].dissipation_kt > ends[-1].dissipation_kt
+
+
 def test_the_longest_time_is_kept_and_what_it_dissipates_said() -> None:
     found = tune(dragged(1000.0, 10.0, seed=5)[0], TIMESTEP, 50.0)
     assert found.schedule.n_steps * TIMESTEP == pytest.approx(50.0)
