@@ -41,9 +41,9 @@ the logs in github.com/essex-lab/gcncmc-paper (scripts of "Enhanced grand canoni
 using nonequilibrium candidate Monte Carlo", J. Chem. Theory Comput. 2023).
 """
 _WATER_NOTES = """
-An average from fewer than {fewest} accepted moves is marked as not converged. Dissipation is half of what a switch
-there and one back cost together (medians); "Gaussian" is what it would let through. Cost is that of switching: ps of
-dynamics, and seconds of one core.
+An average from fewer than {fewest} accepted moves or 10 independent numbers is marked as not converged: N forgets in
+about var(N) = 8 accepted moves. Dissipation is half of what a switch there and one back cost together (medians);
+"Gaussian" is what it would let through. Cost is that of switching: ps of dynamics, and seconds of one core.
 
 The works less what the acceptance rule allows, w = βW - ln(zV/(N + 1)) of insertions and βW - ln(N/(zV)) of deletions,
 must cross at F = 0, and ln(P_ins(w)/P_del(-w)) must have the slope 1 in w (Crooks), if moves and dynamics sample one
@@ -51,9 +51,9 @@ ensemble; so must their free energy by the acceptance ratio method:
 """
 _STATES = """
 Where they cross, against MBAR. In the same volume one of {n} molecules was decoupled by `solvshell.md.alchemy` in 12
-states, down and up (`states`): F = {mbar} kT, the larger of the error of MBAR and half of the difference of the ways;
-smallest overlap {overlap:.2f}. Moves go between other numbers too: each work is taken to the step from {less} to {n} by
-{per_molecule:.3f} kT for each molecule more, 1/var(N) - 1/N; the last column has the mean of that.
+states, down and up twice (`states`): F = {mbar} kT, with the larger of the error of MBAR and that of the mean of the
+four ways; smallest overlap {overlap:.2f}. Moves go between other numbers too: each work is taken to the step from
+{less} to {n} by {per_molecule:.3f} kT for each molecule more, 1/var(N) - 1/N; the last column has the mean of that.
 """
 _DMC = """## DMC
 

@@ -13,8 +13,8 @@ from solvshell.engine import advance, choose_platform, make_context
 from solvshell.md.alchemy import Lambdas, alchemical_system, coupling_energies, lambda_parameters
 
 _SETTLE_PS, _RELAX_PS, _SAMPLE_PS, _RECORD_STEPS = 60.0, 3.0, 24.0, 50
-#: down and up again
-_VISITS = [*range(len(STATES)), *reversed(range(len(STATES)))]
+#: down and up again, twice
+_VISITS = 2 * [*range(len(STATES)), *reversed(range(len(STATES)))]
 
 
 def _window(liquid: Liquid, state: Lambdas, start: np.ndarray, before_ps: float, sample_ps: float, seed: int) -> Window:
@@ -53,10 +53,9 @@ def run_states(n: int, volume_nm3: float, seed: int, out: Path) -> None:
             print(f"window {index + 1} of {len(_VISITS)}", flush=True)
     windows, n_states = [Window.load(path) for path in paths[1:]], len(STATES)
     found = coupling(windows, _VISITS)
-    ways = [
-        coupling(windows[way], _VISITS[way]).free_energy[-1, 0] for way in (slice(0, n_states), slice(n_states, None))
-    ]
-    stderr = max(found.stderr[-1, 0], abs(ways[0] - ways[1]) / 2)
+    ways = [slice(first, first + n_states) for first in range(0, len(_VISITS), n_states)]
+    apart = [coupling(windows[way], _VISITS[way]).free_energy[-1, 0] for way in ways]
+    stderr = max(found.stderr[-1, 0], float(np.std(apart, ddof=1)) / np.sqrt(len(apart)))
     with (out / "states.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["n", "volume_nm3", "free_energy_kt", "stderr_kt", "smallest_overlap"])
