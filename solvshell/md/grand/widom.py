@@ -44,20 +44,29 @@ class WidomEstimate:
     n_independent: float
 
     @property
+    def _problems(self) -> list[str]:
+        problems = []
+        if self.n_effective < FEWEST_INSERTIONS:
+            problems.append(f"fewer than {FEWEST_INSERTIONS} insertions make the average")
+        if self.n_independent < _FEWEST_FRAMES:
+            problems.append(f"{self.n_independent:.3g} independent frames, fewer than {_FEWEST_FRAMES}")
+        return problems
+
+    @property
     def status(self) -> str:
         """``ok``, or ``not converged`` if fewer than 50 insertions or 10 independent frames make the average.
 
         A few insertions that dominate are the luckiest of those tried, not the most important of those possible: mu_ex
         is too high then, by more than its error.
         """
-        enough = self.n_effective >= FEWEST_INSERTIONS and self.n_independent >= _FEWEST_FRAMES
-        return "ok" if enough else "not converged"
+        return "not converged" if self._problems else "ok"
 
     def __str__(self) -> str:
         where = ", ".join(f"{n} {species}" for species, n in self.counts.items())
         return (
             f"mu_ex of {self.species} in {where}: {self.mu_ex_kj_mol:.3f} +- {self.stderr_kj_mol:.3f} kJ/mol, "
-            f"{self.status} ({self.n_effective:.0f} of {self.n_insertions} insertions make the average)"
+            f"{self.status}{': ' * bool(self._problems)}{'; '.join(self._problems)} "
+            f"({self.n_effective:.0f} of {self.n_insertions} insertions make the average)"
         )
 
 

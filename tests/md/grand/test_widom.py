@@ -1,6 +1,7 @@
 """Widom's insertions: exact for one particle, and what numbers of particles in the Lennard-Jones loop say."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +65,17 @@ def test_a_few_lucky_insertions_are_not_converged():
     found = measured(box, 12, 10, 5)
     assert found.n_effective < 50
     assert found.status == "not converged"
-    assert "not converged (" in str(found)
+    assert "kJ/mol, not converged: fewer than 50 insertions make the average" in str(found)
     assert "of 120 insertions make the average)" in str(found)
+
+
+def test_what_is_missing_is_named():
+    frames = WidomEstimate("Ar", -0.244, 0.116, {"Ar": 13}, n_insertions=300, n_effective=248.0, n_independent=6.3)
+    assert str(frames) == (
+        "mu_ex of Ar in 13 Ar: -0.244 +- 0.116 kJ/mol, not converged: 6.3 independent frames, fewer than 10 "
+        "(248 of 300 insertions make the average)"
+    )
+    assert " kJ/mol, ok (248 of 300 insertions" in str(replace(frames, n_independent=15.0))
 
 
 def test_what_is_no_widom_insertion_is_refused():
