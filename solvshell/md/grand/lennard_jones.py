@@ -6,6 +6,7 @@ activity is z = exp(beta_mu) and an ideal gas holds z V particles.
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -86,16 +87,32 @@ class GrandCanonicalAverages:
         return "\n".join(lines)
 
 
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def _refuse_counts(n_moves: int, n_blocks: int, most: int | None, seed: int) -> None:
+    least = {"n_moves": _FEWEST_INDEPENDENT, "n_blocks": _FEWEST_INDEPENDENT, "most": 1, "seed": 0}
+    given = {"n_moves": n_moves, "n_blocks": n_blocks, "most": 1 if most is None else most, "seed": seed}
+    for name, value in given.items():
+        if not isinstance(value, Integral) or value < least[name]:
+            raise InvalidInput(f"{name}: a whole number, {least[name]} or more, got {value!r}")
+    if n_blocks > n_moves:
+        raise InvalidInput(f"n_blocks: at most n_moves = {n_moves}, got {n_blocks}")
+
+
 def _refuse(temperature: float, beta_mu: float, volume: float, cutoff: float, tail: bool, shift: bool) -> None:
     for name, value in {"temperature": temperature, "volume": volume, "cutoff": cutoff}.items():
-        if not (math.isfinite(value) and value > 0):
-            raise InvalidInput(f"{name}: a finite number above 0 in reduced units, got {value}")
-    if not math.isfinite(beta_mu):
-        raise InvalidInput(f"beta_mu: a finite number, got {beta_mu}")
+        if not (_is_finite(value) and value > 0):
+            raise InvalidInput(f"{name}: a finite number above 0 in reduced units, got {value!r}")
+    if not _is_finite(beta_mu):
+        raise InvalidInput(f"beta_mu: a finite number, got {beta_mu!r}")
     if cutoff > volume ** (1 / 3) / 2 * (1 + 1e-12):
         raise InvalidInput(f"cutoff: at most half the box, {volume ** (1 / 3) / 2:.4g}, got {cutoff:g}")
     if shift and tail:
         raise InvalidInput("shift: a shifted potential ends at the cutoff and has no tail; say tail=False with it")
+    if tail and cutoff < 1:
+        raise InvalidInput(f"cutoff: at least 1 with a tail, which takes g = 1 beyond it, got {cutoff:g}")
 
 
 def _model(temperature: float, beta_mu: float, volume: float, cutoff: float, tail: bool, shift: bool) -> moves.Model:
@@ -216,15 +233,13 @@ def lennard_jones(
     Raises
     ------
     InvalidInput
-        If a number is out of its range, the cutoff beyond half the box, or shift and tail are asked for together.
+        If a number is none or out of its range, the cutoff beyond half the box or, with a tail, within a particle, or
+        shift and tail are asked for together.
     WorkFailed
         If the box fills beyond any density that makes sense.
     """
     _refuse(temperature, beta_mu, volume, cutoff, tail, shift)
-    if n_blocks < _FEWEST_INDEPENDENT or n_moves < n_blocks:
-        raise InvalidInput(f"n_blocks: from {_FEWEST_INDEPENDENT} to n_moves = {n_moves}, got {n_blocks}")
-    if most is not None and most < 1:
-        raise InvalidInput(f"most: at least one particle, got {most}")
+    _refuse_counts(n_moves, n_blocks, most, seed)
     model = _model(temperature, beta_mu, volume, cutoff, tail, shift)
     room = most or math.ceil(_DENSEST * volume) + 10
     blocks = _sampled(model, room, n_moves // n_blocks, n_blocks, np.random.default_rng(seed))

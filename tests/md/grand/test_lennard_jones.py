@@ -221,8 +221,15 @@ def test_a_seed_repeats():
         ({"beta_mu": float("nan")}, "beta_mu: a finite number"),
         ({"cutoff": 4.1}, "cutoff: at most half the box, 4, got 4.1"),
         ({"shift": True}, "shift: a shifted potential ends at the cutoff and has no tail"),
-        ({"n_blocks": 9}, "n_blocks: from 10"),
-        ({"most": 0}, "most: at least one particle"),
+        ({"cutoff": 0.9}, "cutoff: at least 1 with a tail"),
+        ({"beta_mu": "x"}, "beta_mu: a finite number, got 'x'"),
+        ({"volume": "x"}, "volume: a finite number above 0 in reduced units, got 'x'"),
+        ({"n_moves": 0}, "n_moves: a whole number, 10 or more, got 0"),
+        ({"n_moves": 1.5}, "n_moves: a whole number, 10 or more, got 1.5"),
+        ({"n_moves": 400}, "n_blocks: at most n_moves = 400, got 500"),
+        ({"n_blocks": 9}, "n_blocks: a whole number, 10 or more, got 9"),
+        ({"most": 0}, "most: a whole number, 1 or more, got 0"),
+        ({"seed": -1}, "seed: a whole number, 0 or more, got -1"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes, message):
