@@ -134,7 +134,7 @@ def share_out(platform: str, n_runs: int, at_once: int | None, environment: Mapp
     ----------
     platform : str
         Name of an OpenMM platform. On a GPU `RUNS_PER_GPU` share each device, `RUNS_PER_GPU_WITH_MPS` where MPS runs;
-        elsewhere as many go at once as there are cores. Cores are shared evenly.
+        elsewhere as many go at once as there are cores. Cores are shared evenly, unless threads are given.
     n_runs : int
     at_once : int, optional
         How many go at once instead.
@@ -156,4 +156,6 @@ def share_out(platform: str, n_runs: int, at_once: int | None, environment: Mapp
     else:
         most = cores
     at_once = min(n_runs, at_once or most)
-    return Shares(at_once, devices, max(1, cores // max(1, at_once)), mps)
+    given = environment.get("OPENMM_CPU_THREADS", "")
+    threads = int(given) if given.isdecimal() and int(given) > 0 else max(1, cores // max(1, at_once))
+    return Shares(at_once, devices, threads, mps)

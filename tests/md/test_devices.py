@@ -108,6 +108,12 @@ def test_defaults(
     assert shares.mps == (mps if platform == "CUDA" else None)
 
 
+def test_threads_that_were_given_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "n_cores", lambda: 8)
+    assert share_out("CPU", 2, None, {"OPENMM_CPU_THREADS": "1"}).words(2) == "2 runs, 2 at once, 1 thread each"
+    assert share_out("CPU", 2, None, {"OPENMM_CPU_THREADS": ""}).words(2) == "2 runs, 2 at once, 4 threads each"
+
+
 def test_less_than_one_at_once_is_refused() -> None:
     with pytest.raises(InvalidInput, match="at_once: at least 1, got 0"):
         share_out("CPU", 3, 0, {})
