@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from open_boxes import open_protocol, save_gas
 from short_runs import FRAME, short_protocol
 from small_boxes import liquid
 
@@ -199,6 +200,19 @@ def test_an_unfinished_run_is_no_failure(run_path: Path, capsys: pytest.CaptureF
     assert f"unfinished    {run_path}: the same 'solvshell run' goes on with it" in out
     assert "11 frames, 0.02 ps apart, so far" in out
     assert "made from an earlier, shorter trajectory.xtc: make the tables again" in out
+
+
+def test_what_an_unfinished_run_has_of_its_moves_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = open_run(tmp_path / "run", save_gas(tmp_path / "box"), open_protocol(), seed=1)
+    run.occupancy_path.write_text("time_ps\n0\n0.04\n")
+    run.moves_path.write_text("move\n1\n2\n3\n")
+    run.conformers_path.mkdir()
+    (run.conformers_path / "EC.npz").write_bytes(b"")
+    assert main(["verify", str(run.path)]) == 0
+    out = capsys.readouterr().out
+    assert f"unfinished    {run.occupancy_path}: 2 frames, so far" in out
+    assert f"unfinished    {run.moves_path}: 3 moves, so far" in out
+    assert f"unfinished    {run.conformers_path}/EC.npz: is recorded when the run ends" in out
 
 
 def test_a_checkpoint_that_cannot_be_gone_on_from_is_named(run_path: Path) -> None:

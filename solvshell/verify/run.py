@@ -65,6 +65,16 @@ def _frames(run: Run, done: Record) -> Iterator[Finding]:
         yield Finding(path, "ok", words)
 
 
+def _moves_so_far(run: Run) -> Iterator[Finding]:
+    """Yield what a run that has not ended has recorded of molecules that came and went; nothing tells its hashes."""
+    for path, what in ((run.occupancy_path, "frames"), (run.moves_path, "moves")):
+        if path.is_file():
+            n_rows = max(0, path.read_bytes().count(b"\n") - 1)  # the first line names the columns
+            yield Finding(path, "unfinished", f"{n_rows} {what}, so far")
+    for path in sorted(run.conformers_path.glob("*")):
+        yield Finding(path, "unfinished", "is recorded when the run ends")
+
+
 def _checkpoint(run: Run) -> Finding:
     """Return whether the last checkpoint could be gone on from."""
     folders = numbered(run.checkpoint_path)
@@ -91,6 +101,8 @@ def _outputs(run: Run) -> Iterator[Finding]:
         yield from files_of(path, done, "outputs", output_names(run))
     else:
         yield Finding(run.path, "unfinished", "the same 'solvshell run' goes on with it")
+        if run.protocol.grand_canonical is not None:
+            yield from _moves_so_far(run)
     yield from _frames(run, done)
     yield _checkpoint(run)
     yield from of_starts(run.path, open_record(run.path / RECORD)[0], done)
