@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PositiveFloat, PositiveInt, model_validator
 
+from solvshell.errors import InvalidInput
 from solvshell.motion import Motion, Part
 from solvshell.reservoir import Reservoir
 from solvshell.species import find_species
@@ -55,7 +56,10 @@ def _switching_time(value: object) -> object:
         return value
     if isinstance(value, dict):
         return {name: _time(each) for name, each in value.items()}
-    return _time(value)
+    try:
+        return _time(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or 'auto': the time is measured") from None
 
 
 def _switching_text(value: Any) -> Any:
@@ -69,6 +73,21 @@ SwitchingTime = Annotated[
     BeforeValidator(_switching_time),
     PlainSerializer(_switching_text),
 ]
+
+
+def check_neutral(name: str) -> None:
+    """Refuse a species that cannot come and go by itself.
+
+    Raises
+    ------
+    InvalidInput
+        If it is not known, or no solvent.
+    """
+    if (role := find_species(name).role) != "solvent":
+        raise InvalidInput(
+            f"{name} is a {role}; only neutral molecules come and go by themselves, since an ion would leave a charge "
+            "behind, and of a salt no more than the product of its activities is defined"
+        )
 
 
 class GrandCanonical(Motion):
@@ -107,11 +126,10 @@ class GrandCanonical(Motion):
         for name in self.species:
             if name not in held:
                 raise ValueError(f"open: the reservoir {self.reservoir.name} holds {', '.join(held)}, got {name}")
-            if (role := find_species(name).role) != "solvent":
-                raise ValueError(
-                    f"open: {name} is a {role}; only neutral molecules come and go by themselves, since an ion would "
-                    "leave a charge behind, and of a salt no more than the product of its activities is defined"
-                )
+            try:
+                check_neutral(name)
+            except ValueError as error:
+                raise ValueError(f"open: {error}") from None
         if len(set(self.species)) != len(self.species):
             raise ValueError(f"open: each species once, got {', '.join(self.species)}")
         return self

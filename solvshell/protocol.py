@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field, model_validator
 from solvshell.data import find, protocol_directory
 from solvshell.errors import InvalidInput
 from solvshell.files import validate, yaml_content
-from solvshell.grand_canonical import GrandCanonical
+from solvshell.grand_canonical import GrandCanonical, check_neutral
 from solvshell.motion import Part
-from solvshell.reservoir import load_reservoir
+from solvshell.reservoir import Reservoir, check_temperature, load_reservoir
 from solvshell.stages import Dynamics, Minimize, MovingStage, Stage, Windows, steps_of
 from solvshell.units import Mass, Temperature, Time
 
@@ -206,8 +206,19 @@ def _at(content: dict[str, Any], temperature: float) -> dict[str, Any]:
     return content | {"stages": stages}
 
 
-def _with_reservoir(content: dict[str, Any], path: Path, reservoir: Path | None) -> dict[str, Any]:
-    """Return the content of a protocol file with what its reservoir's file says, instead of where that file is."""
+def _all_open(path: Path) -> Reservoir:
+    """Return the reservoir of a file, all of which is to be open: a species that cannot be is the file's mistake."""
+    reservoir = load_reservoir(path)
+    for name in reservoir.species:
+        try:
+            check_neutral(name)
+        except InvalidInput as error:
+            raise InvalidInput(f"{path}: species.{name}: {error}") from None
+    return reservoir
+
+
+def _with_reservoir(content: dict[str, Any], path: Path, reservoir: Path | None) -> tuple[dict[str, Any], Path | None]:
+    """Return the content of a protocol file with what its reservoir's file says, and which file that is."""
     stages = content.get("stages")
     stages = list(stages) if isinstance(stages, list) else []
     open_ones = [
@@ -215,6 +226,7 @@ def _with_reservoir(content: dict[str, Any], path: Path, reservoir: Path | None)
     ]
     if reservoir is not None and not open_ones:
         raise InvalidInput(f"--reservoir: {path} has no stage of kind grand_canonical, to which one belongs")
+    file = None
     for index in open_ones:
         given = stages[index].get("reservoir")
         if given is None and reservoir is None:
@@ -223,9 +235,18 @@ def _with_reservoir(content: dict[str, Any], path: Path, reservoir: Path | None)
                 "('solvshell reservoir' makes one)"
             )
         if reservoir is not None or isinstance(given, str):
-            held = load_reservoir(reservoir or path.parent / str(given))
+            file = reservoir or path.parent / str(given)
+            held = _all_open(file) if stages[index].get("open") is None else load_reservoir(file)
             stages[index] = {**stages[index], "reservoir": held.model_dump(mode="json")}
-    return content if not open_ones else content | {"stages": stages}
+    return content if not open_ones else content | {"stages": stages}, file
+
+
+def _protocol(content: dict[str, Any], path: Path, reservoir: Path | None) -> Protocol:
+    """Return the protocol of the content of a file; what is wrong with its reservoir's file is said of that."""
+    protocol = validate(Protocol, content, str(path))
+    if reservoir is not None and (stage := protocol.grand_canonical) is not None:
+        check_temperature(stage.reservoir, stage.temperature, str(reservoir))
+    return protocol
 
 
 def load_protocols(name: str | Path, reservoir: Path | None = None) -> dict[str | None, Protocol]:
@@ -255,17 +276,17 @@ def load_protocols(name: str | Path, reservoir: Path | None = None) -> dict[str 
     content = yaml_content(path)
     if not isinstance(content, dict):
         return {None: validate(Protocol, content, str(path))}
-    content = _with_reservoir(content, path, reservoir)
+    content, file = _with_reservoir(content, path, reservoir)
     fields = [f"stages.{index}.{key}" for index, key in _fields_of_each(content)]
     if "temperatures" not in content:
         if fields:
             raise InvalidInput(f"{path}: {fields[0]}: {EACH} is for a file with 'temperatures'; this one has none")
-        return {None: validate(Protocol, content, str(path))}
+        return {None: _protocol(content, path, file)}
     series = validate(_Series, {"temperatures": content.pop("temperatures")}, str(path))
     if not fields:
         raise InvalidInput(f"{path}: temperatures: no stage has 'temperature: {EACH}', so that all runs would be alike")
     return {
-        _kelvin(temperature): validate(Protocol, _at(content, temperature), str(path))
+        _kelvin(temperature): _protocol(_at(content, temperature), path, file)
         for temperature in sorted(series.temperatures)
     }
 

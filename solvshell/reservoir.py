@@ -111,6 +111,17 @@ class Reservoir(_Part):
         return math.log(self.species[species].activity * volume_nm3)
 
 
+def differences(there: Reservoir, given: Reservoir) -> str:
+    """Return what is not the same in two reservoirs: activities, or else which fields."""
+    activities = [
+        f"activity of {name} {held.activity:.6g} /nm3 there, {wanted.activity:.6g} /nm3 given"
+        for name, held in there.species.items()
+        if (wanted := given.species.get(name)) is not None and wanted.activity != held.activity
+    ]
+    fields = [name for name in Reservoir.model_fields if getattr(there, name) != getattr(given, name)]
+    return ", ".join(activities) or f"differs in {', '.join(fields)}"
+
+
 def load_reservoir(path: Path) -> Reservoir:
     """Return the reservoir of a YAML file.
 
@@ -120,6 +131,14 @@ def load_reservoir(path: Path) -> Reservoir:
         If it cannot be read, or a field of it is wrong: one line for each wrong field.
     """
     return read_yaml(path, Reservoir)
+
+
+def check_temperature(reservoir: Reservoir, temperature: float, source: str) -> None:
+    """Refuse a reservoir of another temperature, in K; `source` is what the message names."""
+    if abs(reservoir.temperature - temperature) > _SAME_TEMPERATURE:
+        raise InvalidInput(
+            f"{source}: temperature: is of {reservoir.temperature:g} K, the stage is at {temperature:g} K"
+        )
 
 
 def check_reservoir(reservoir: Reservoir, box: "Box", temperature: float, open_species: Sequence[str]) -> None:
@@ -147,9 +166,6 @@ def check_reservoir(reservoir: Reservoir, box: "Box", temperature: float, open_s
         if not box.counts.get(species):
             known = ", ".join(key for key, count in box.counts.items() if count)
             raise InvalidInput(f"{source}: species.{species}: no such molecule in the box ({known})")
-    if abs(reservoir.temperature - temperature) > _SAME_TEMPERATURE:
-        raise InvalidInput(
-            f"{source}: temperature: made at {reservoir.temperature:g} K, the stage is at {temperature:g} K"
-        )
+    check_temperature(reservoir, temperature, source)
     if reservoir.model is not None:
         check_same_model(reservoir.model, box, f"{source}: model")

@@ -13,6 +13,7 @@ from solvshell.errors import InvalidInput
 from solvshell.files import read_yaml, to_yaml, write_atomically
 from solvshell.protocol import Protocol
 from solvshell.provenance import RECORD, FileRecord, file_record, provenance, read_record, recorded_files, write_record
+from solvshell.reservoir import differences
 from solvshell.units import check_seed
 
 
@@ -210,6 +211,16 @@ def output_hashes(run: Run) -> dict[str, dict[str, Any]]:
     return {str(path.relative_to(run.path)): file_record(path) for path in written if path.is_file()}
 
 
+def _another(held: Protocol, given: Protocol) -> str:
+    """Return what a run has another one of than was asked for: the protocol, or no more than the reservoir in it."""
+    old, new = held.grand_canonical, given.grand_canonical
+    if old is not None and new is not None:
+        alike = new.model_copy(update={"reservoir": old.reservoir})
+        if given.model_copy(update={"stages": [*given.stages[:-1], alike]}) == held:
+            return f"another reservoir ({differences(old.reservoir, new.reservoir)})"
+    return f"another protocol ({held.name})"
+
+
 def _same_run(run: Run, box_path: Path, protocol: Protocol, seed: int | None) -> None:
     run.check_inputs()
     if box_hash(run.path / "box") != box_hash(box_path):
@@ -218,10 +229,8 @@ def _same_run(run: Run, box_path: Path, protocol: Protocol, seed: int | None) ->
             "give another --out, or remove that folder"
         )
     if run.protocol != protocol:
-        raise InvalidInput(
-            f"{run.path}: holds a run with another protocol ({run.protocol.name}); "
-            "give another --out, or remove that folder"
-        )
+        what = _another(run.protocol, protocol)
+        raise InvalidInput(f"{run.path}: holds a run with {what}; give another --out, or remove that folder")
     if seed is not None and seed != run.provenance["seed"]:
         raise InvalidInput(
             f"{run.path}: holds a run with seed {run.provenance['seed']}, got {seed}; give another --out"

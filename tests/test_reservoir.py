@@ -237,7 +237,7 @@ def test_the_right_box_is_taken_and_other_requests_are_refused() -> None:
     reservoir = measured()
     check_reservoir(reservoir, liquid(), 298.15, ["EC", "DMC"])
     for temperature, names, problem in (
-        (310.0, ["EC"], "temperature: made at 298.15 K, the stage is at 310 K"),
+        (310.0, ["EC"], "temperature: is of 298.15 K, the stage is at 310 K"),
         (298.15, ["EC", "DOL"], r"has no activity of DOL \(has: EC, DMC\)"),
     ):
         with pytest.raises(InvalidInput, match=f"^reservoir small: {problem}"):

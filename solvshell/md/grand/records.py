@@ -50,14 +50,16 @@ class _OfSpecies:
     works: dict[str, list[float]] = field(default_factory=lambda: {"insertion": [], "deletion": []})
 
     def words(self, species: str, kT: float) -> str:
-        """Return acceptance, and mean works and dissipation by medians."""
+        """Return acceptance, and work in kJ/mol, as in ``moves.csv``, and dissipation in kT by medians."""
+        if not self.n:
+            return f"{species} not tried yet"
         text = f"{species} {self.n_accepted} of {self.n} accepted"
         if not all(self.works.values()):
             return text
-        insertion, deletion = (float(np.median(self.works[kind])) / kT for kind in ("insertion", "deletion"))
+        insertion, deletion = (float(np.median(self.works[kind])) for kind in ("insertion", "deletion"))
         if not math.isfinite(dissipation := (insertion + deletion) / 2):
             return text
-        return f"{text}, W {insertion:.1f} in, {deletion:.1f} out, dissipated {dissipation:.1f} kT"
+        return f"{text}, W {insertion:.1f} kJ/mol in, {deletion:.1f} out, dissipated {dissipation / kT:.1f} kT"
 
 
 class MoveTally:
@@ -98,7 +100,7 @@ class MoveTally:
     def words(self, occupancy: Occupancy) -> str:
         """Return how many molecules there are, and what the moves have come to and cost."""
         counts = ", ".join(f"{n} {name}" for name, n in occupancy.counts.items())
-        moves = "; ".join(found.words(name, self._kT) for name, found in self._species.items())
+        moves = "; ".join(self._species[name].words(name, self._kT) for name in occupancy.counts)
         n_accepted = sum(found.n_accepted for found in self._species.values())
         cost = f"{self._switching_ps / n_accepted:.3g} ps and {self._seconds / n_accepted:.3g} s" if n_accepted else ""
         return "; ".join(part for part in (counts, moves, cost and f"{cost} for an accepted move") if part)

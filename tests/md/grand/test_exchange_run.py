@@ -409,5 +409,5 @@ def test_progress_tells_numbers_acceptance_and_cost(gas_path: Path, tmp_path: Pa
 
 
 def test_another_reservoir_is_another_run(whole: Run, gas_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="holds a run with another protocol"):
+    with pytest.raises(InvalidInput, match="holds a run with another reservoir"):
         open_run(whole.path, gas_path, open_protocol(), seed=7)

@@ -21,6 +21,9 @@ from solvshell.files import read_yaml, to_yaml, validate
 from solvshell.fingerprint import model_hash
 from solvshell.grand_canonical import GrandCanonical
 from solvshell.md.grand.pool_box import molecules_of, pool_box
+from solvshell.md.grand.records import MoveTally
+from solvshell.md.grand.sampler import Attempt
+from solvshell.occupancy import MOVE_COLUMNS, Occupancy
 from solvshell.protocol import Protocol, load_protocol, load_protocols
 from solvshell.run import Run, check_run, open_run
 
@@ -57,6 +60,24 @@ def test_a_protocol_holds_what_its_reservoir_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"species": {"dmc": {"activity": "1 /nm3"}}}, "species.dmc: unknown species 'dmc' .*; did you mean 'DMC'"),
+        ({"species": {"Li": {"activity": "1 /nm3"}}}, "species.Li: Li is a cation; only neutral molecules"),
+        ({"temperature": "310 K"}, "temperature: is of 310 K, the stage is at 400 K"),
+        ({"temperature": 310}, "temperature: 310 has no unit"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_the_file_of_a_reservoir_is_said_of_it(
+    changes: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
+    (tmp_path / "protocol.yaml").write_text(to_yaml(open_protocol()))
+    (tmp_path / "held.yaml").write_text(yaml.safe_dump(open_stage()["reservoir"] | changes))
+    with pytest.raises(InvalidInput, match=f"^{tmp_path}/held.yaml: {problem}"):
+        load_protocol(tmp_path / "protocol.yaml", tmp_path / "held.yaml")
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"switching_time": "auto", "room": {"EC": 40}},
@@ -78,7 +99,7 @@ def test_what_is_written_is_read_again(changes: dict[str, Any], tmp_path: Path) 
         ({"open": ["EC", "EC"]}, "open: each species once, got EC, EC"),
         ({"switching_time": 3}, "switching_time: 3 has no unit"),
         ({"switching_time": "-1 ps"}, "'-1 ps' must be at least 0 ps"),
-        ({"switching_time": "soon"}, "switching_time: 'soon' is not a quantity"),
+        ({"switching_time": "soon"}, "switching_time: 'soon' is not a quantity; expected a time .*, or 'auto'"),
         ({"switching_time": {"EC": "1 ps"}}, "switching_time: missing for DMC"),
         ({"switching_time": {"EC": "1 ps", "DMC": "1 ps", "PC": "1 ps"}}, "switching_time: PC not among the open"),
         ({"room": {"EMC": 30}}, "room: EMC not among the open species EC, DMC"),
@@ -112,7 +133,40 @@ def test_it_is_the_last_stage() -> None:
         validate(Protocol, content, "test")
 
 
-# -- what a box is not made for
+def test_words_about_moves_have_units_and_name_what_was_not_tried_yet(tmp_path: Path) -> None:
+    """Two switches of 30 and -20 kJ/mol dissipate 5 kJ/mol, 1.50 kT of 3.326 kJ/mol."""
+    path = tmp_path / "moves.csv"
+    path.write_text(f"{','.join(MOVE_COLUMNS)}\n")
+    tally = MoveTally(path, 400.0)
+    occupancy = Occupancy({"EC": np.ones(3, bool), "DMC": np.ones(2, bool)})
+    assert tally.words(occupancy) == "3 EC, 2 DMC; EC not tried yet; DMC not tried yet"
+    for kind, work in (("insertion", 30.0), ("deletion", -20.0)):
+        tally.add(Attempt("DMC", kind, 2, 12.0, work, -9.0, False, "rejected", 0, 0.04, 1.0))
+    assert tally.words(occupancy) == (
+        "3 EC, 2 DMC; EC not tried yet; DMC 0 of 2 accepted, W 30.0 kJ/mol in, -20.0 out, dissipated 1.5 kT"
+    )
+
+
+# -- what a folder or a box is not made for
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"species": {"EC": {"activity": "0.25 /nm3"}, "DMC": {"activity": "0.5 /nm3"}}},
+         r"another reservoir \(activity of DMC 0\.25 /nm3 there, 0\.5 /nm3 given\); give another --out"),
+        ({"name": "other", "medium": {"EC": 3}}, r"another reservoir \(differs in name, medium\)"),
+    ],
+)  # fmt: skip
+def test_another_reservoir_in_a_folder_is_named(changes: dict[str, Any], problem: str, tmp_path: Path) -> None:
+    """It is not the protocol that is another, unless something else is."""
+    thin_gas().save(tmp_path / "box")
+    held = open_stage()["reservoir"]
+    open_run(tmp_path / "run", tmp_path / "box", open_protocol(), seed=1)
+    with pytest.raises(InvalidInput, match=problem):
+        check_run(tmp_path / "run", tmp_path / "box", open_protocol(reservoir=held | changes))
+    with pytest.raises(InvalidInput, match=r"another protocol \(open\)"):
+        check_run(tmp_path / "run", tmp_path / "box", open_protocol(reservoir=held | changes, duration="0.8 ps"))
 
 
 def refused(box: Box, tmp_path: Path, problem: str, **changes: Any) -> None:
@@ -143,7 +197,7 @@ def test_only_a_network_that_spans_the_box_may_swell(tmp_path: Path) -> None:
         ({"room": {"DMC": 3}}, r"room\.DMC: more than the 3 of the box, got 3"),
         ({"region": {"kind": "sphere", "at": [0, 0, 0], "radius": "1.2 nm"}}, r"a sphere of 1\.2 nm meets its own"),
         ({"region": {"kind": "sphere", "around": "EC", "radius": "1 nm"}}, r"region\.around: a species of one atom"),
-        ({"temperature": "300 K"}, "made at 400 K, the stage is at 300 K"),
+        ({"temperature": "300 K"}, "is of 400 K, the stage is at 300 K"),
     ],
 )  # fmt: skip
 def test_boxes_that_do_not_fit_are_refused(changes: dict[str, Any], problem: str, tmp_path: Path) -> None:
