@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 from argon import SIGMA, Argon, argon
 
 #: steps of 10 fs; an atom moves by its own size in 2 ps or so
-SCHEDULES = [INSTANTANEOUS, Schedule(11, 10), Schedule(26, 10), Schedule(51, 10)]
+SCHEDULES = [INSTANTANEOUS, Schedule(6, 10), Schedule(11, 10), Schedule(26, 10)]
 TEMPERATURE, BETA_MU, LENGTH = 1.5, -3.0, 6.1
 
 
@@ -51,14 +51,14 @@ def check(schedule: Schedule, n_moves: int, largest_error: float) -> None:
 
 @pytest.mark.physics
 def test_argon_that_is_switched_is_argon() -> None:
-    check(Schedule(5, 6), 500, 0.15)
+    check(Schedule(5, 6), 500, 0.2)
 
 
 @pytest.mark.slow
 @pytest.mark.physics
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=["at once", "1 ps", "2.5 ps", "5 ps"])
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=["at once", "half a ps", "1 ps", "2.5 ps"])
 def test_the_number_of_argon_does_not_depend_on_the_switching_time(schedule: Schedule) -> None:
-    check(schedule, 800 if schedule.n_steps else 4000, 0.1)
+    check(schedule, 1600 if schedule.n_steps else 4000, 0.2)
 
 
 @pytest.mark.physics
@@ -77,7 +77,7 @@ def test_two_kinds_of_argon_share_what_there_is_as_their_activities() -> None:
     a, b = np.array(counts[150:]).T
     together, share = average((a + b).reshape(-1, 10).mean(axis=1)), ratio(a.astype(float), a + b)
     assert together.mean == pytest.approx(exact(), abs=3.5 * together.stderr)
-    assert together.stderr < 0.15 * exact()
+    assert together.stderr < 0.2 * exact()
     assert share.mean == pytest.approx(1 / 4, abs=3.5 * share.stderr)
     assert share.stderr < 0.06
 
@@ -100,7 +100,7 @@ def test_argon_that_is_exchanged_in_a_part_of_the_box_fills_all_of_it(region: Re
     found = average(np.array(counts[200:]).reshape(-1, 10).mean(axis=1))
     assert "left_region" in outcomes
     assert found.mean == pytest.approx(exact(), abs=3.5 * found.stderr)
-    assert found.stderr < 0.12 * exact()
+    assert found.stderr < 0.2 * exact()
 
 
 def dry_switches(box: Argon) -> DrySwitch:
