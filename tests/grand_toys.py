@@ -7,6 +7,7 @@ import numpy as np
 import openmm
 from scipy.special import i0
 
+from solvshell.engine import make_context
 from solvshell.md.grand.conformers import Library
 from solvshell.md.grand.pool import pool_system
 from solvshell.md.grand.regions import Region, WholeBox
@@ -135,7 +136,7 @@ def open_fluid(
     integrator = openmm.LangevinMiddleIntegrator(TEMPERATURE, 1.0, timestep)
     integrator.setRandomNumberSeed(seed)
     integrator.setConstraintTolerance(1e-7)
-    context = openmm.Context(system, integrator, openmm.Platform.getPlatform(platform))
+    context = make_context(system, integrator, openmm.Platform.getPlatform(platform))
     positions, libraries = rng.random((pool.n_atoms, 3)) * length, {}
     for name, kind in kinds.items():
         libraries[name] = kind.gas(rng)

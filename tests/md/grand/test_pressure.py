@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import openmm
 import pytest
+from slot_bench import OPEN, Bench, model
 from small_boxes import liquid
-from test_grand_slot import OPEN, Bench, model
 from test_instantaneous_moves import KELVIN, chain_system
 from test_lennard_jones import is_within
 
