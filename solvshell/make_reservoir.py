@@ -96,5 +96,9 @@ def make_reservoir(
     boxes = work / "boxes"
     build_replicas(recipe, replicas, boxes, seed=seed, n_salt=n_salt, n_molecules=n_molecules, console=console)
     runs = _runs(boxes, work, recipe, species, plan, seed)
+    if console is not None and not all(run.is_done for run in runs):
+        solvents = f"{len(species)} solvent{'s' * (len(species) > 1)} ({', '.join(species)})"
+        boxes_of_each = f"{replicas} box{'es' * (replicas > 1)}"
+        console.print(f"{solvents}, each in {boxes_of_each}; times left are those of all runs", soft_wrap=True)
     run_all(runs, platform=platform, at_once=at_once, console=console)
     return reservoir_of_runs(runs)

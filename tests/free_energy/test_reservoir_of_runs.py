@@ -258,7 +258,9 @@ def test_a_recipe_makes_a_reservoir_and_the_same_command_goes_on(
     with monkeypatch.context() as patched:
         patched.setattr("solvshell.md.run_all", stopped)
         assert main(gas) == 3
-    assert "the same command goes on from here" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "the same command goes on from here" in said.err
+    assert "2 solvents (EC, DMC), each in 1 box; times left are those of all runs" in said.out
     assert not out.exists()
     box = Box.load(work / "boxes" / "replica-00")
     assert main(gas) == 0
