@@ -32,7 +32,7 @@ LENNARD_JONES = (1.0, 0.75, 0.55, 0.42, 0.32, 0.24, 0.16, 0.08, 0.0)
 #: ps of each visit of a state; before the first
 RELAX_PS, SAMPLE_PS, HOT_PS, SETTLE_PS = 20, 200, 100, 200
 #: ps in each state of GROMACS: those with charges remember longer
-CHARGED_PS, UNCHARGED_PS = 400, 150
+CHARGED_PS, UNCHARGED_PS = 400, 250
 _TOTAL = re.compile(r"total\s+\d+ -\s+\d+,\s+DG\s+(\S+)\s+\+/-\s+(\S+)")
 #: The first state is the plain model: lambda of GROMACS is one minus ours. Soft core 1-1-6, alpha 0.5.
 _FREE_ENERGY = {
@@ -154,11 +154,16 @@ def sample_ps(state: int) -> int:
     return CHARGED_PS if state < len(CHARGES) - 1 else UNCHARGED_PS
 
 
+def sampled_ps(runs: Gromacs, name: str) -> float:
+    """Return how long a state has been sampled."""
+    return float((runs.folder / f"{name}.xvg").read_text().splitlines()[-1].split()[0]) - RELAX_PS
+
+
 def _bar(runs: Gromacs, part: slice, begin: float, end: float) -> Coupling:
     """Return what `gmx bar` says of some states, from shares of their time."""
     files = []
-    for state, name in list(enumerate(states()))[part]:
-        first, last = (RELAX_PS + share * sample_ps(state) for share in (begin, end))
+    for name in states()[part]:
+        first, last = (RELAX_PS + share * sampled_ps(runs, name) for share in (begin, end))
         rows = (runs.folder / f"{name}.xvg").read_text().splitlines(keepends=True)
         kept = [row for row in rows if row[0] in "#@" or first < float(row.split()[0]) <= last]
         (runs.folder / f"part_{name}.xvg").write_text("".join(kept))
