@@ -28,8 +28,8 @@ PUBLISHED_WATER = {5.0: "10.5 to 11", 11.0: "22 to 25", 25.0: "41 to 43"}
 _HEAD = """# Grand-canonical moves in liquids: what we found
 
 Made by `python benchmarks/grand_canonical.py table --out RUNS` from the tables `benchmarks/results/exchange_*.csv`,
-which the same program collects from its runs (`water 5`, `water 11`, `water 25`, `dmc 25`, `dmc 50`, `dmc 100`,
-`speed`), on {date} with OpenMM {openmm}; on one thread of a CPU that others used too. Errors are standard errors. Works
+which the same program collects from its runs (`water 5`, `water 11`, `water 25`, `states`, `speed`; `dmc` if it has been
+run), on {date} with OpenMM {openmm}; on one thread of a CPU that others used too. Errors are standard errors. Works
 and free energies are in kT = {kt:.3f} kJ/mol.
 """
 _WATER = """## TIP3P water
@@ -51,8 +51,8 @@ ensemble; so must their free energy by the acceptance ratio method:
 """
 _STATES = """
 Where they cross, against MBAR. In the same volume one of {n} molecules was decoupled by `solvshell.md.alchemy` in 12
-states, down and up twice (`states`): F = {mbar} kT, with the larger of the error of MBAR and that of the mean of the
-four ways; smallest overlap {overlap:.2f}. Moves go between other numbers too: each work is taken to the step from
+states, down and up (`states`): F = {mbar} kT, with the larger of the error of MBAR and that of the mean of the single
+ways; smallest overlap {overlap:.2f}. Moves go between other numbers too: each work is taken to the step from
 {less} to {n} by {per_molecule:.3f} kT for each molecule more, 1/var(N) - 1/N; the last column has the mean of that.
 """
 _DMC = """## DMC
