@@ -29,8 +29,8 @@ _HEAD = """# Grand-canonical moves in liquids: what we found
 
 Made by `python benchmarks/grand_canonical.py table --out RUNS` from the tables `benchmarks/results/exchange_*.csv`,
 which the same program collects from its runs (`water 5`, `water 11`, `water 25`, `states`, `speed`; `dmc` if it has
-been run), on {date} with OpenMM {openmm}; on one thread of a CPU that others used too. Errors are standard errors. Works
-and free energies are in kT = {kt:.3f} kJ/mol.
+been run), on {date} with OpenMM {openmm}; on one thread of a CPU that others used too. Errors are standard errors.
+Works and free energies are in kT = {kt:.3f} kJ/mol.
 """
 _WATER = """## TIP3P water
 
