@@ -220,7 +220,7 @@ def _by_works(numbers: dict[float, tuple[float, float]], variance: float) -> str
     known = {time_ps: number for time_ps, number in numbers.items() if not np.isnan(number[0])}
     text = (
         f"⟨N⟩ by the works: ln z of the box rises by 1/var(N) with each molecule, var(N) = {variance:.1f} from\n"
-        "the compressibility of TIP3P (Vega and Abascal, Phys. Chem. Chem. Phys. 13, 19663 (2011): 5.74e-5/bar), and\n"
+        "the compressibility of TIP3P (5.74e-5/bar, Vega and Abascal 2011, from memory), and\n"
         "is the reservoir's at N + 1/2 - F var(N), with the mean N of the smaller boxes of the moves. It does not\n"
         "wait for N to wander, as the mean number does."
     )
