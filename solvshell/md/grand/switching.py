@@ -67,7 +67,9 @@ def switch(
     """Switch the slot of a species on (off, if it is a deletion), and return the work of the jumps in kJ/mol.
 
     W = sum U(x; next lambda) - U(x; this lambda) at the jumps. Heat that the thermostat takes up is no work; that the
-    integrator is not exact is the error of ordinary dynamics.
+    integrator is not exact is the error of ordinary dynamics. One thing comes on top: LangevinMiddle makes the two half
+    kicks of a step at once, so that the half kick before a jump has the force after it. The way back has it the other
+    way round: an error of second order in the change of the force, which many small jumps make small.
 
     Raises
     ------
