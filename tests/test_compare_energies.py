@@ -36,7 +36,7 @@ def shown(name: str, shift: float = 0.0, summary: dict[str, Any] | None = None) 
         "coordination": {"total": {"Li": {}}},
         "energies": summary or energy_summary(),
     }
-    run: Any = SimpleNamespace(box=box)
+    run: Any = SimpleNamespace(box=box, protocol=SimpleNamespace(grand_canonical=None))
     return Shown(name, None, {**energy_tables(shift), "peaks": peaks}, about, run, None)  # type: ignore[arg-type]
 
 

@@ -267,8 +267,7 @@ def test_cis_and_trans_dmc_against_dynamics_with_a_low_barrier(system):
     residues = (of_walkers - expected * sums) / sums.mean()
     found = is_turned(library.positions) == 1
     noise = np.hypot(stderr_of_walkers(found), residues.std(ddof=1) / np.sqrt(200))
-    print(f"one methyl turned: {found.mean():.5f} and {expected:.5f}, +- {noise:.5f}")
-    assert noise < 0.3 * expected
+    assert noise < 0.4 * expected
     assert found.mean() == pytest.approx(expected, abs=4 * noise)
 
 
