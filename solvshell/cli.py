@@ -75,12 +75,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="W",
         help="mass fraction of polymer with its counter-ions, such as 0.1; 0 leaves the polymer out",
     )
+    build.add_argument(
+        "--ion-charge-scale", type=float, metavar="Q", help="factor on the charges of ions instead of the recipe's own"
+    )
     build.add_argument("--seed", type=int, default=0, help="of the packing (default: %(default)s)")
     build.add_argument(
         "--replicas",
         type=int,
         metavar="K",
         help="boxes, each packed by itself, in replica-00 ... inside --out; more of them can be added later",
+    )
+    build.add_argument(
+        "--replica", type=int, metavar="I", help="that one of them alone, from 0 on: for campaigns, one job each"
     )
     build.add_argument("--workers", type=int, metavar="N", help="replicas built at once (default: 1)")
 
@@ -105,6 +111,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, required=True, help="folder of the run; resumed if it exists")
     run.add_argument("--platform", help="CUDA, HIP, OpenCL, CPU or Reference; the fastest that works if left out")
     run.add_argument("--seed", type=int, help="of velocities, thermostat and barostat (default: 0)")
+    run.add_argument(
+        "--temperature",
+        metavar="T",
+        help="such as '333.15 K': of all stages that have the temperature of the last one, instead of it",
+    )
+    run.add_argument(
+        "--stop-before-production",
+        action="store_true",
+        help="equilibrate only; the same command without it goes on",
+    )
     run.add_argument(
         "--reservoir",
         type=Path,

@@ -4,7 +4,7 @@ import argparse
 import math
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from solvshell.errors import InvalidInput, WorkFailed
 
 if TYPE_CHECKING:
     from solvshell.box import Box
+    from solvshell.protocol import Protocol
     from solvshell.reservoir import Reservoir
     from solvshell.run import Run
 
@@ -54,6 +55,13 @@ def _describe(box: "Box") -> None:
     _say(f"  {box.n_atoms} atoms in {side:.3f} nm at {box.density_g_cm3:.3f} g/cm3 as packed")
 
 
+def _refuse_beside(arguments: argparse.Namespace, option: str, others: Sequence[str]) -> None:
+    """Refuse options that do not belong beside another one."""
+    for other in others:
+        if getattr(arguments, other) is not None:
+            raise InvalidInput(f"--{other}: does not belong beside --{option}, which is one box")
+
+
 def build(arguments: argparse.Namespace) -> None:
     """Build a box, or replicas."""
     from solvshell.box import Box
@@ -64,7 +72,15 @@ def build(arguments: argparse.Namespace) -> None:
     recipe = load_recipe(arguments.recipe)
     if arguments.polymer_fraction is not None:
         recipe = recipe.with_polymer_fraction(arguments.polymer_fraction)
+    if arguments.ion_charge_scale is not None:
+        recipe = recipe.with_ion_charge_scale(arguments.ion_charge_scale)
     how = {key: getattr(arguments, key) for key in ("seed", "n_salt", "n_molecules")}
+    if arguments.replica is not None:
+        _refuse_beside(arguments, "replica", ("replicas", "workers"))
+        (path,) = build_replicas(recipe, 1, arguments.out, first=arguments.replica, console=OUT, **how)
+        _describe(Box.load(path))
+        _say(f"the box: {path}")
+        return
     if arguments.replicas is not None:
         workers = 1 if arguments.workers is None else arguments.workers
         boxes = build_replicas(recipe, arguments.replicas, arguments.out, workers=workers, console=OUT, **how)
@@ -83,6 +99,22 @@ def build(arguments: argparse.Namespace) -> None:
     _say(f"the box: {arguments.out}")
 
 
+def _at_temperature(protocols: Mapping[str | None, "Protocol"], text: str) -> "Protocol":
+    """Return a protocol at a temperature that was given as text."""
+    from solvshell.units import parse
+
+    if len(protocols) > 1:
+        raise InvalidInput("--temperature: the protocol is a series of temperatures, and has its own")
+    try:
+        kelvin = parse(text, "temperature")
+    except ValueError as error:
+        raise InvalidInput(f"--temperature: {error}") from None
+    if kelvin <= 0:
+        raise InvalidInput(f"--temperature: above 0 K, got {text}")
+    (protocol,) = protocols.values()
+    return protocol.at_temperature(kelvin)
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Run a box, or several."""
     from solvshell.engine import choose_platform
@@ -95,11 +127,19 @@ def run(arguments: argparse.Namespace) -> None:
         raise InvalidInput(f"--at-once: at least 1, got {arguments.at_once}")
     choose_platform(arguments.platform)  # a platform that does not work here must not leave a folder behind
     protocols = load_protocols(arguments.protocol, arguments.reservoir)
+    if arguments.temperature is not None:
+        protocols = {None: _at_temperature(protocols, arguments.temperature)}
     if arguments.at_once is not None and len(protocols) == len(boxes_of(arguments.box)) == 1:
         raise InvalidInput(f"--at-once: is for several runs; {arguments.box} is one box, at one temperature")
+    if arguments.stop_before_production and (len(protocols) > 1 or boxes_of(arguments.box) != [arguments.box]):
+        raise InvalidInput("--stop-before-production: is for one box at one temperature")
     runs = open_runs(arguments.out, arguments.box, protocols, arguments.seed)
     if all(run.is_done for run in runs):
         _say(f"{arguments.out}: done already")
+        return
+    if arguments.stop_before_production:
+        simulate(runs[0], arguments.platform, progress_on(OUT), stop_before_production=True)
+        _say(f"equilibrated: {arguments.out}; the same command without --stop-before-production goes on")
         return
     if [run.path for run in runs] == [arguments.out]:
         simulate(runs[0], arguments.platform, progress_on(OUT))

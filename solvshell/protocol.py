@@ -169,6 +169,31 @@ class Protocol(Part):
             )
         return stage
 
+    def at_temperature(self, temperature: float) -> "Protocol":
+        """Return the same protocol at another temperature in K, named so.
+
+        What is at the temperature of the last stage goes to the new one; an anneal above it stays as hot as it is.
+
+        Raises
+        ------
+        InvalidInput
+            If a reservoir of the last stage is one of another temperature.
+        """
+        old = getattr(self.stages[-1], "temperature")  # noqa: B009 the last stage moves: a validator has seen to it
+        stages = []
+        for stage in self.stages:
+            there = [key for key in ("temperature", "ramp_to") if getattr(stage, key, None) == old]
+            stages.append(stage.model_copy(update=dict.fromkeys(there, temperature)))
+        changes = {
+            "name": f"{self.name}-{_kelvin(temperature)}",
+            "title": f"{self.title}; at {temperature:g} K",
+            "stages": stages,
+        }
+        moved = self.model_copy(update=changes)
+        if (exchange := moved.grand_canonical) is not None:
+            check_temperature(exchange.reservoir, exchange.temperature, "reservoir")
+        return moved
+
 
 class _Series(Part):
     """The part of a protocol file that makes several protocols of it."""

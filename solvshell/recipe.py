@@ -282,6 +282,24 @@ class Recipe(_Part):
             }
         )
 
+    def with_ion_charge_scale(self, scale: float) -> "Recipe":
+        """Return the same recipe with another factor on the charges of ions, named so.
+
+        Raises
+        ------
+        InvalidInput
+            If that is not above 0 and at most 1.
+        """
+        if not 0 < scale <= 1:
+            raise InvalidInput(f"force_field.ion_charge_scale: above 0 and at most 1, got {scale:g}")
+        return self.model_copy(
+            update={
+                "name": f"{self.name}_q{100 * scale:g}",
+                "title": f"{self.title}; charges of ions scaled by {scale:g}",
+                "force_field": self.force_field.model_copy(update={"ion_charge_scale": scale}),
+            }
+        )
+
 
 def load_recipe(name: str | Path) -> Recipe:
     """Return a recipe given by path, or by bare name for a shipped one.

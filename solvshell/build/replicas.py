@@ -66,7 +66,7 @@ def _missing(out: Path, all_asked: Sequence[_Asked]) -> list[_Asked]:
     missing = []
     for asked in all_asked:
         path = out / replica_name(asked.index)
-        if path.exists():
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
             asked.check(path)
         else:
             missing.append(asked)
@@ -78,6 +78,7 @@ def build_replicas(
     n_replicas: int,
     out: Path,
     *,
+    first: int = 0,
     seed: int = 0,
     n_salt: int | None = None,
     n_molecules: int | None = None,
@@ -90,9 +91,11 @@ def build_replicas(
     ----------
     recipe : Recipe
     n_replicas : int
-        ``replica-00`` and on. Those that are there stay as they are, so that more can be added later.
+        How many, from `first` on. Those that are there stay as they are, so that more can be added later.
     out : Path
         Their folder.
+    first : int
+        Number of the first: 0 is ``replica-00``. A replica is the same whichever others are built.
     seed : int
         Each replica has its own, by `solvshell.folders.derived_seed`.
     n_salt, n_molecules : int, optional
@@ -111,11 +114,13 @@ def build_replicas(
     """
     if n_replicas < 1:
         raise InvalidInput(f"replicas: at least 1, got {n_replicas}")
+    if first < 0:
+        raise InvalidInput(f"replica: at least 0, got {first}")
     if workers < 1:
         raise InvalidInput(f"workers: at least 1, got {workers}")
     check_seed(seed)
     digest = hashlib.sha256(to_yaml(recipe).encode()).hexdigest()[:12]
-    every = [_Asked(recipe.name, digest, n_salt, n_molecules, seed, index) for index in range(n_replicas)]
+    every = [_Asked(recipe.name, digest, n_salt, n_molecules, seed, first + index) for index in range(n_replicas)]
     if missing := _missing(out, every):
         threads = max(1, n_cores() // workers)
         build = partial(_build, recipe=recipe, out=out, threads=threads)

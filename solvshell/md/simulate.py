@@ -53,10 +53,10 @@ def _advance(session: Session, stage: MovingStage) -> None:
             return
 
 
-def _all_stages(session: Session) -> None:
-    stages = session.protocol.stages
-    while session.at.stage < len(stages):
-        stage = stages[session.at.stage]
+def _advance_to(session: Session, end: int) -> None:
+    """Do the stages before the one of a given number."""
+    while session.at.stage < end:
+        stage = session.protocol.stages[session.at.stage]
         if session.stop.is_set():
             raise Interrupted(f"stopped before stage {stage.name}")
         if isinstance(stage, Minimize):
@@ -103,13 +103,15 @@ def _write_done(session: Session) -> None:
     write_record(session.run.path / "done.json", done)
 
 
-def _bring_to_its_end(run: Run, platform: openmm.Platform, shown: Silent, stack: ExitStack) -> None:
+def _bring_forward(
+    run: Run, platform: openmm.Platform, shown: Silent, stack: ExitStack, *, stop_before_production: bool
+) -> None:
     stop = stack.enter_context(stop_requests())
     position = find_position(run, output_names(run), shown.note)
     outputs = stack.enter_context(Outputs(run, position.at.lengths))
     session = Session(run, platform, shown, stop, outputs, position)
     try:
-        _all_stages(session)
+        _advance_to(session, len(run.protocol.stages) - stop_before_production)
     except UnstableSimulation as error:
         raise UnstableSimulation(
             f"{run.path}: the simulation exploded in stage {session.stage_name}, {error}. What was written up to the "
@@ -119,10 +121,13 @@ def _bring_to_its_end(run: Run, platform: openmm.Platform, shown: Silent, stack:
         raise WorkFailed(
             f"{run.path}: stage {session.stage_name}: {error}. What was written up to the last checkpoint stands"
         ) from None
-    _write_done(session)
+    if not stop_before_production:
+        _write_done(session)
 
 
-def simulate(run: Run, platform: str | None = None, progress: Silent | None = None) -> Run:
+def simulate(
+    run: Run, platform: str | None = None, progress: Silent | None = None, *, stop_before_production: bool = False
+) -> Run:
     """Bring a run to its end from wherever it stands, and return it.
 
     Parameters
@@ -133,6 +138,8 @@ def simulate(run: Run, platform: str | None = None, progress: Silent | None = No
         CUDA, HIP, OpenCL, CPU or Reference; the fastest that works if left out.
     progress : Silent, optional
         Shows how far it is.
+    stop_before_production : bool
+        Do the stages before the last one only; a call without it goes on.
 
     Raises
     ------
@@ -153,7 +160,7 @@ def simulate(run: Run, platform: str | None = None, progress: Silent | None = No
     try:
         with locked(run), progress or Silent() as shown, ExitStack() as stack:
             if not run.is_done:  # by another process, while this one waited to start
-                _bring_to_its_end(run, chosen, shown, stack)
+                _bring_forward(run, chosen, shown, stack, stop_before_production=stop_before_production)
     except OSError as error:
         raise WorkFailed(
             f"{run.path}: cannot write{' ' * bool(error.filename)}{error.filename or ''} ({error.strerror}). What was "
