@@ -139,9 +139,9 @@ class Box:
         Raises
         ------
         InvalidInput
-            If the folder exists.
+            If the folder exists, and is not empty.
         """
-        if path.exists():
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InvalidInput(f"{path}: exists; give another folder for the box, or remove this one")
         with whole_folder(path) as folder:
             write_atomically(folder / "recipe.yaml", to_yaml(self.recipe))

@@ -1,5 +1,6 @@
 """Small real inputs, made once for the whole session."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,10 @@ import pytest
 
 from solvshell.build import build_box
 from solvshell.recipe import Recipe, load_recipe
+
+# Two threads never sum in the same order: with one, a test that passes on a machine passes there again. Several tests run
+# side by side instead.
+os.environ.setdefault("OPENMM_CPU_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
