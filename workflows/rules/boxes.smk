@@ -1,6 +1,6 @@
 rule build:
     output:
-        BOX,
+        directory(BOX),
     log:
         f"{RESULTS}/logs/{{sample}}/{{replica}}.build.log",
     benchmark:
@@ -14,12 +14,12 @@ rule build:
         runtime=need("build", "runtime"),
     params:
         system=lambda wildcards: SAMPLES[wildcards.sample]["system"],
-        boxes=subpath(output[0], ancestor=2),
+        boxes=subpath(output[0], parent=True),
         index=replica_index,
         seed=config["seed"],
-        options=lambda wildcards: options(
-            SAMPLES[wildcards.sample], names=["n_salt", "polymer_fraction", "ion_charge_scale"]
-        ),
+        options=build_options,
+    message:
+        "{wildcards.sample} {wildcards.replica}: build the box ({log})"
     shell:
         "OPENMM_CPU_THREADS={threads} solvshell build {params.system:q} --replica {params.index} --seed {params.seed} "
         "{params.options} --out {params.boxes:q} > {log:q} 2>&1"
@@ -41,11 +41,8 @@ rule reservoir:
         runtime=need("reservoir", "runtime"),
     params:
         system=lambda wildcards: config["reservoirs"][wildcards.reservoir]["system"],
-        seed=config["seed"],
-        options=lambda wildcards: options(
-            config["reservoirs"][wildcards.reservoir] | {"platform": config.get("platform")},
-            names=["n_salt", "n_molecules", "replicas", "protocol", "platform"],
-        ),
+        options=reservoir_options,
+    message:
+        "reservoir {wildcards.reservoir}: measure chemical potentials ({log})"
     shell:
-        "solvshell reservoir {params.system:q} --seed {params.seed} {params.options} --at-once {threads} "
-        "--out {output:q} > {log:q} 2>&1"
+        "solvshell reservoir {params.system:q} {params.options} --at-once {threads} --out {output:q} > {log:q} 2>&1"

@@ -1,31 +1,78 @@
 # What the config and the sample sheet say, checked before any job starts.
+import csv
+import math
 import re
+import shlex
+from difflib import get_close_matches
 from pathlib import Path
 
-import pandas as pd
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from solvshell.box import CONTENT
 from solvshell.data import find, protocol_directory
 from solvshell.errors import InvalidInput
 from solvshell.folders import derived_seed, replica_name
 from solvshell.protocol import load_protocols
-from solvshell.provenance import RECORD
 from solvshell.recipe import load_recipe
+from solvshell.reservoir import load_reservoir
+
+
+def in_one_line(error):
+    """Return what a schema objects to: the field, what was given, what is allowed."""
+    field = "".join(f"{key}." for key in error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        unknown = next(key for key in error.instance if key not in known)
+        meant = get_close_matches(unknown, known, n=1)
+        hint = f", did you mean {meant[0]}?" if meant else ""
+        return f"{field}{unknown}: unknown{hint} (known: {', '.join(known)})"
+    if error.validator == "required":
+        missing = next(key for key in error.schema["required"] if key not in error.instance)
+        return f"{field}{missing}: missing"
+    return f"{field.removesuffix('.')}: {error.message}" if field else error.message
+
+
+def check(content, schema, where):
+    """Refuse what does not fit a schema, by one line instead of the whole schema; fill in the defaults."""
+    try:
+        validate(content, schema)
+    except WorkflowError as error:
+        raise WorkflowError(f"{where}: {in_one_line(error.__context__)}") from None
+
+
+def as_number(text):
+    """Return the number that a cell of the sheet holds, or its text."""
+    for kind in (int, float):
+        try:
+            value = kind(text)
+        except ValueError:
+            continue
+        if math.isfinite(value):
+            return value
+    return text
 
 
 def read_sheet(path):
-    """Return the lines of the sample sheet as dictionaries of what they state, checked by the schema."""
+    """Return the lines of the sample sheet as dictionaries of what they state; `#` begins a line of comment."""
     if not Path(path).is_file():
         raise WorkflowError(f"samples: {path}: no such file; it is looked for in the working directory")
-    sheet = pd.read_csv(path, sep="\t", comment="#", skipinitialspace=True).dropna(how="all").convert_dtypes()
-    if sheet.empty:
-        raise WorkflowError(f"{path}: holds no samples")
-    lines = [{key: value for key, value in line.items() if not pd.isna(value)} for line in sheet.to_dict("records")]
-    for line in lines:
-        validate(line, "../schemas/samples.schema.yaml", set_default=False)
-    return lines
+    content = Path(path).read_text(encoding="utf-8-sig")
+    lines = [line for line in content.splitlines() if line.strip() and not line.startswith("#")]
+    header, *rows = csv.reader(lines, delimiter="\t") if lines else [[]]
+    columns = [name.strip() for name in header]
+    if not rows:
+        raise WorkflowError(f"{path}: no samples; below the names of the columns stands one in each line")
+    if len(columns) == 1:
+        raise WorkflowError(f"{path}: one column, {columns[0]!r}; columns are separated by tabs")
+    if twice := [name for name in columns if columns.count(name) > 1]:
+        raise WorkflowError(f"{path}: {twice[0]}: a column that stands there twice")
+    sheet = []
+    for number, row in enumerate(rows, 1):
+        if len(row) > len(columns):
+            raise WorkflowError(f"{path}: sample {number}: {len(row)} cells in {len(columns)} columns")
+        cells = {name: cell.strip() for name, cell in zip(columns, row)}
+        sheet.append({name: as_number(cell) for name, cell in cells.items() if cell})
+    return sheet
 
 
 def name_of(line):
@@ -42,7 +89,7 @@ def name_of(line):
 
 
 def check_sample(line):
-    """Refuse a sample whose system, polymer or reservoir is unknown."""
+    """Refuse a sample whose system, size, polymer or reservoir there is not."""
     recipe = load_recipe(line["system"])
     if "polymer_fraction" in line:
         recipe = recipe.with_polymer_fraction(line["polymer_fraction"])
@@ -53,56 +100,61 @@ def check_sample(line):
         raise InvalidInput(f"reservoir: of those in the config ({known}), got {line['reservoir']}")
 
 
-def check_protocols():
-    """Refuse protocols that there are not; one that exchanges molecules can only be read with its reservoir."""
-    if any("reservoir" not in line for line in SAMPLES.values()):
-        protocols = load_protocols(config["protocol"])
-        if len(protocols) > 1:
-            raise InvalidInput("protocol: a series of temperatures; give the sheet a column 'temperature' instead")
-    if OPEN:
-        find(config["exchange_protocol"], protocol_directory(), "protocol")
-    for reservoir in config["reservoirs"].values():
-        load_recipe(reservoir["system"])
-        find(reservoir["protocol"], protocol_directory(), "protocol")
-
-
 def read_samples():
     """Return the lines of the sheet by the names of the samples."""
     samples = {}
     for number, line in enumerate(read_sheet(config["samples"]), 1):
+        where = f"{config['samples']}: sample {number}"
+        check(line, "../schemas/samples.schema.yaml", where)
         try:
             check_sample(line)
         except InvalidInput as error:
-            raise WorkflowError(f"{config['samples']}: sample {number}: {error}")
+            raise WorkflowError(f"{where}: {error}")
         name = name_of(line)
         if name in samples:
-            raise WorkflowError(f"{config['samples']}: sample {number}: {name} stands there twice; raise its replicas")
+            raise WorkflowError(f"{where}: {name} stands there twice; raise its replicas instead")
         samples[name] = line
     return samples
 
 
+def check_protocols():
+    """Refuse protocols and reservoirs that there are not; an exchange can only be read with its reservoir."""
+    if any("reservoir" not in line for line in SAMPLES.values()):
+        protocols = load_protocols(config["protocol"])
+        if len(protocols) > 1:
+            raise InvalidInput("protocol: a series of temperatures; give the sheet a column 'temperature' instead")
+        protocols[None].production
+    if OPEN:
+        find(config["exchange_protocol"], protocol_directory(), "protocol")
+    for reservoir in config["reservoirs"].values():
+        if isinstance(reservoir, str):
+            load_reservoir(Path(reservoir))
+        else:
+            load_recipe(reservoir["system"])
+            find(reservoir["protocol"], protocol_directory(), "protocol")
+
+
+#: threads, memory (MB) and time (minutes) of each rule
 USUAL = {
-    name: dict(zip(("threads", "mem_mb", "runtime"), numbers))
-    for name, numbers in {
-        "build": (1, 4000, 60),
-        "reservoir": (2, 8000, 2880),
-        "equilibrate": (2, 6000, 1440),
-        "produce": (2, 6000, 2880),
-        "exchange": (2, 6000, 5760),
-        "analyze": (1, 6000, 240),
-        "energies": (2, 6000, 240),
-        "join": (1, 6000, 120),
-        "report": (1, 4000, 60),
-        "compare": (1, 6000, 120),
-    }.items()
+    "build": (1, 4000, 60),
+    "reservoir": (2, 8000, 2880),
+    "equilibrate": (2, 6000, 1440),
+    "produce": (2, 6000, 2880),
+    "exchange": (2, 6000, 5760),
+    "analyze": (1, 6000, 240),
+    "energies": (2, 6000, 240),
+    "join": (1, 6000, 120),
+    "report": (1, 4000, 60),
+    "compare": (1, 6000, 120),
 }
-validate(config, "../schemas/config.schema.yaml")
+check(config, "../schemas/config.schema.yaml", "config")
 RESULTS = config["results"].rstrip("/")
 SAMPLES = read_samples()
-RUN = f"{RESULTS}/{{sample}}/runs/{{replica}}"
-BOX = [f"{RESULTS}/{{sample}}/boxes/{{replica}}/{name}" for name in (*CONTENT, RECORD)]
-JOINED = f"{RESULTS}/{{sample}}/runs/analysis/summary.json"
 OPEN = [name for name, line in SAMPLES.items() if "reservoir" in line]
+BOX = f"{RESULTS}/{{sample}}/boxes/{{replica}}"
+RUN = f"{RESULTS}/{{sample}}/runs/{{replica}}"
+EQUILIBRATED = f"{RESULTS}/{{sample}}/equilibrated/{{replica}}"
+JOINED = f"{RESULTS}/{{sample}}/runs/analysis/summary.json"
 try:
     check_protocols()
 except InvalidInput as error:
@@ -132,46 +184,51 @@ def replica_index(wildcards):
     return int(wildcards.replica.removeprefix("replica-"))
 
 
-def run_seed(wildcards):
-    """Return the seed that `solvshell run` gives a replica of a folder."""
-    return derived_seed(config["seed"], replica_index(wildcards))
+def options(given):
+    """Return options as a part of a command line, without those that are not given."""
+    pairs = [(f"--{name.replace('_', '-')}", str(value)) for name, value in given.items() if value is not None]
+    return shlex.join(word for pair in pairs for word in pair)
 
 
-def options(given, *, names):
-    """Return what is given of some options as a part of a command line."""
-    return " ".join(f"--{name.replace('_', '-')} '{given[name]}'" for name in names if given.get(name) is not None)
-
-
-def need(name, key):
+def need(rule, key):
     """Return the threads, memory (MB) or time (minutes) of a rule: the usual, or what the config says instead."""
-    return config["resources"].get(name, {}).get(key, USUAL[name][key])
+    usual = dict(zip(("threads", "mem_mb", "runtime"), USUAL[rule]))
+    return config["resources"].get(rule, usual).get(key, usual[key])
+
+
+def build_options(wildcards):
+    """Return what is other than the recipe says."""
+    sample = SAMPLES[wildcards.sample]
+    return options({key: sample.get(key) for key in ("n_salt", "polymer_fraction", "ion_charge_scale")})
+
+
+def reservoir_options(wildcards):
+    """Return how a bulk is measured."""
+    given = {key: value for key, value in config["reservoirs"][wildcards.reservoir].items() if key != "system"}
+    return options(given | {"platform": config.get("platform"), "seed": config["seed"]})
 
 
 def reservoir_of(wildcards):
-    """Return the file of the reservoir of a sample, if it has one."""
+    """Return the file of the reservoir of a sample, if it has one: measured here, or given in the config."""
     name = SAMPLES[wildcards.sample].get("reservoir")
-    return [] if name is None else f"{RESULTS}/reservoirs/{name}.yaml"
+    if name is None:
+        return []
+    given = config["reservoirs"][name]
+    return given if isinstance(given, str) else f"{RESULTS}/reservoirs/{name}.yaml"
 
 
-def run_options(wildcards):
-    """Return how a box is run."""
+def run_options(wildcards, input):
+    """Return how a box is run; its seed is the one that `solvshell run` gives a replica of a folder."""
     sample = SAMPLES[wildcards.sample]
-    protocol = config["exchange_protocol" if "reservoir" in sample else "protocol"]
-    temperature = f"{sample['temperature']} K" if "temperature" in sample else None
-    given = {
-        "protocol": protocol,
-        "temperature": temperature,
-        "reservoir": reservoir_of(wildcards) or None,
-        "platform": config.get("platform"),
-        "seed": run_seed(wildcards),
-    }
-    return options(given, names=given)
-
-
-def campaign_pages():
-    """Return what a campaign is run for."""
-    pages = [f"{RESULTS}/{name}/report.html" for name in SAMPLES]
-    return pages + [f"{RESULTS}/{name}/index.html" for name in comparisons()]
+    return options(
+        {
+            "protocol": config["exchange_protocol" if "reservoir" in sample else "protocol"],
+            "temperature": f"{sample['temperature']} K" if "temperature" in sample else None,
+            "reservoir": input.get("reservoir") or None,
+            "platform": config.get("platform"),
+            "seed": derived_seed(config["seed"], replica_index(wildcards)),
+        }
+    )
 
 
 def comparisons():
@@ -185,3 +242,9 @@ def comparisons():
             folder = "comparison" if temperature is None else f"comparison-{temperature:g}K"
             found[folder] = sorted(names, key=lambda name: name != config["reference"])
     return found
+
+
+def campaign_pages():
+    """Return what a campaign is run for."""
+    pages = [f"{RESULTS}/{name}/report.html" for name in SAMPLES]
+    return pages + [f"{RESULTS}/{name}/index.html" for name in comparisons()]

@@ -16,6 +16,8 @@ rule analyze:
         runtime=need("analyze", "runtime"),
     params:
         run=subpath(output[0], ancestor=2),
+    message:
+        "{wildcards.sample} {wildcards.replica}: analyze ({log})"
     shell:
         "solvshell analyze {params.run:q} > {log:q} 2>&1"
 
@@ -39,6 +41,8 @@ rule energies:
     params:
         run=subpath(output[0], ancestor=2),
         methods=config["binding"],
+    message:
+        "{wildcards.sample} {wildcards.replica}: energies of clusters ({log})"
     shell:
         "solvshell binding {params.run:q} --method {params.methods} --workers {threads} > {log:q} 2>&1"
 
@@ -61,6 +65,8 @@ rule join:
         runtime=need("join", "runtime"),
     params:
         runs=subpath(output[0], ancestor=2),
+    message:
+        "{wildcards.sample}: join the replicas ({log})"
     shell:
         "solvshell analyze {params.runs:q} > {log:q} 2>&1"
 
@@ -70,7 +76,12 @@ rule report:
         joined=JOINED,
         energies=lambda wildcards: of_replicas(f"{RUN}/binding/summary.json", wildcards) if config["binding"] else [],
     output:
-        f"{RESULTS}/{{sample}}/report.html",
+        report(
+            f"{RESULTS}/{{sample}}/report.html",
+            caption="../report/sample.rst",
+            category="Samples",
+            labels={"sample": "{sample}"},
+        ),
     log:
         f"{RESULTS}/logs/{{sample}}/report.log",
     benchmark:
@@ -84,6 +95,8 @@ rule report:
         runtime=need("report", "runtime"),
     params:
         runs=subpath(input.joined, ancestor=2),
+    message:
+        "{wildcards.sample}: report ({log})"
     shell:
         "solvshell report {params.runs:q} --out {output:q} > {log:q} 2>&1"
 
@@ -92,7 +105,12 @@ rule compare:
     input:
         lambda wildcards: expand(JOINED, sample=comparisons()[wildcards.comparison]),
     output:
-        f"{RESULTS}/{{comparison}}/index.html",
+        report(
+            f"{RESULTS}/{{comparison}}/index.html",
+            caption="../report/comparison.rst",
+            category="Comparisons",
+            labels={"comparison": "{comparison}"},
+        ),
     log:
         f"{RESULTS}/logs/{{comparison}}.log",
     benchmark:
@@ -107,7 +125,9 @@ rule compare:
         mem_mb=need("compare", "mem_mb"),
         runtime=need("compare", "runtime"),
     params:
-        systems=lambda wildcards: [f"{RESULTS}/{name}/runs" for name in comparisons()[wildcards.comparison]],
+        systems=lambda wildcards, input: [Path(summary).parents[1] for summary in input],
         out=subpath(output[0], parent=True),
+    message:
+        "{wildcards.comparison}: compare the samples ({log})"
     shell:
         "solvshell compare {params.systems:q} --out {params.out:q} > {log:q} 2>&1"

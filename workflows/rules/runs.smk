@@ -7,7 +7,7 @@ rule equilibrate:
         box=BOX,
         reservoir=reservoir_of,
     output:
-        touch(f"{RESULTS}/{{sample}}/equilibrated/{{replica}}"),
+        touch(EQUILIBRATED),
     log:
         f"{RESULTS}/logs/{{sample}}/{{replica}}.equilibrate.log",
     benchmark:
@@ -20,18 +20,19 @@ rule equilibrate:
         mem_mb=need("equilibrate", "mem_mb"),
         runtime=need("equilibrate", "runtime"),
     params:
-        box=subpath(input[0], parent=True),
-        run=RUN,
+        run=lambda wildcards, output: Path(output[0]).parents[1] / "runs" / wildcards.replica,
         options=run_options,
+    message:
+        "{wildcards.sample} {wildcards.replica}: equilibrate ({log})"
     shell:
-        "OPENMM_CPU_THREADS={threads} solvshell run {params.box:q} {params.options} --stop-before-production "
+        "OPENMM_CPU_THREADS={threads} solvshell run {input.box:q} {params.options} --stop-before-production "
         "--out {params.run:q} > {log:q} 2>&1"
 
 
 rule produce:
     input:
         box=BOX,
-        equilibrated=f"{RESULTS}/{{sample}}/equilibrated/{{replica}}",
+        equilibrated=EQUILIBRATED,
     output:
         f"{RUN}/done.json",
     log:
@@ -48,17 +49,18 @@ rule produce:
         mem_mb=need("produce", "mem_mb"),
         runtime=need("produce", "runtime"),
     params:
-        box=subpath(input[0], parent=True),
         run=subpath(output[0], parent=True),
         options=run_options,
+    message:
+        "{wildcards.sample} {wildcards.replica}: produce ({log})"
     shell:
-        "OPENMM_CPU_THREADS={threads} solvshell run {params.box:q} {params.options} --out {params.run:q} > {log:q} 2>&1"
+        "OPENMM_CPU_THREADS={threads} solvshell run {input.box:q} {params.options} --out {params.run:q} > {log:q} 2>&1"
 
 
 use rule produce as exchange with:
     input:
         box=BOX,
-        equilibrated=f"{RESULTS}/{{sample}}/equilibrated/{{replica}}",
+        equilibrated=EQUILIBRATED,
         reservoir=reservoir_of,
     log:
         f"{RESULTS}/logs/{{sample}}/{{replica}}.exchange.log",
@@ -71,3 +73,5 @@ use rule produce as exchange with:
         gpu=config["gpu"],
         mem_mb=need("exchange", "mem_mb"),
         runtime=need("exchange", "runtime"),
+    message:
+        "{wildcards.sample} {wildcards.replica}: exchange molecules ({log})"
