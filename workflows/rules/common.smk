@@ -92,6 +92,8 @@ def check_sample(line):
     """Refuse a sample whose system, size, polymer or reservoir there is not."""
     recipe = load_recipe(line["system"])
     if "polymer_fraction" in line:
+        if recipe.polymer is None:
+            raise InvalidInput(f"polymer_fraction: {line['system']} has no polymer")
         recipe = recipe.with_polymer_fraction(line["polymer_fraction"])
     if line.get("n_salt", recipe.smallest) < recipe.smallest:
         raise InvalidInput(f"n_salt: at least {recipe.smallest} for {line['system']}, got {line['n_salt']}")
@@ -131,7 +133,7 @@ def check_protocols():
             load_reservoir(Path(reservoir))
         else:
             load_recipe(reservoir["system"])
-            find(reservoir["protocol"], protocol_directory(), "protocol")
+            find(reservoir.get("protocol", "decouple-solvent"), protocol_directory(), "protocol")
 
 
 #: threads, memory (MB) and time (minutes) of each rule
@@ -204,8 +206,9 @@ def build_options(wildcards):
 
 def reservoir_options(wildcards):
     """Return how a bulk is measured."""
+    usual = {"replicas": 3, "platform": config.get("platform"), "seed": config["seed"]}
     given = {key: value for key, value in config["reservoirs"][wildcards.reservoir].items() if key != "system"}
-    return options(given | {"platform": config.get("platform"), "seed": config["seed"]})
+    return options(usual | given)
 
 
 def reservoir_of(wildcards):
