@@ -1,7 +1,7 @@
 """A box as a picture: ions, their first shells and the polymer stand out from everything else."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,11 +20,12 @@ from solvshell.figures import STYLE, new_figure, shell_name
 from solvshell.species import SpeciesFile
 from solvshell.spheres import SLABS, THIN, Strokes, draw, fit_axes, flat, half_bonds, project
 
-#: Radii of the spheres in Å: small enough to look between them.
-_RADII = {"H": 0.18, "C": 0.30, "N": 0.34, "O": 0.36, "F": 0.34, "P": 0.50, "S": 0.50}
-_CENTER_RADIUS = 0.75
-_FAINT = "#c9ced3"
-_CENTER_COLOR = "#7b3294"
+#: Radii of the spheres in Å: small enough to look between them; that of other elements, and of a center.
+RADII = {"H": 0.18, "C": 0.30, "N": 0.34, "O": 0.36, "F": 0.34, "P": 0.50, "S": 0.50}
+OTHER_RADIUS = 0.35
+CENTER_RADIUS = 0.75
+FAINT = "#c9ced3"
+CENTER_COLOR = "#7b3294"
 #: What lies nearer to the ion that is shown is drawn faintly.
 _AROUND_ANGSTROM = 7.0
 #: What is longer than this, in Å, is cut by the nearest images and not drawn.
@@ -100,7 +101,7 @@ def frame_of(universe: Universe, species: SpeciesFile, atoms: np.ndarray | None 
     return frame if atoms is None else frame.of(atoms)
 
 
-def _whole(frame: Frame) -> np.ndarray:
+def whole_residues(frame: Frame) -> np.ndarray:
     """Return positions with each residue whole, around its first atom, and its centroid in the box.
 
     Not whole molecules: those of a network have no end. A chain is drawn unit by unit, where each of them lies.
@@ -114,7 +115,7 @@ def _whole(frame: Frame) -> np.ndarray:
     return positions + (within - centroids)[residue]
 
 
-def _contacts(frame: Frame, cutoffs: dict[tuple[str, str, str], float]) -> np.ndarray:
+def contacts_of(frame: Frame, cutoffs: dict[tuple[str, str, str], float]) -> np.ndarray:
     """Return the pairs of a center and an atom in its first shell, shape (n, 2)."""
     found = [np.zeros((0, 2), int)]
     for (center, partner, site), cutoff in cutoffs.items():
@@ -158,38 +159,62 @@ def _strokes(
     """
     heavy = frame.elements != "H"
     bonds = frame.bonds[(heavy | strong)[frame.bonds].all(axis=1)]
-    rgb = np.array([to_rgb(colors.get(name, _FAINT)) for name in frame.species]).reshape(-1, 3)
+    rgb = np.array([to_rgb(colors.get(name, FAINT)) for name in frame.species]).reshape(-1, 3)
     ends = bonds.reshape(-1)
     of_bond = strong[ends]
     hydrogen = (frame.elements[bonds] == "H").any(axis=1).repeat(2)
     at = np.flatnonzero(spheres)
-    radii = np.array([_RADII.get(element, 0.35) for element in frame.elements[at]])
+    radii = np.array([RADII.get(element, OTHER_RADIUS) for element in frame.elements[at]])
     centers = np.array([frame.roles.get(name) == "center" for name in frame.species[at]], dtype=bool)
     return Strokes(
         half_bonds(positions, bonds, frame.box).reshape(-1, 2, 3),
-        np.where(of_bond[:, None], rgb[ends], to_rgb(_FAINT)),
+        np.where(of_bond[:, None], rgb[ends], to_rgb(FAINT)),
         np.where(of_bond, np.where(hydrogen, 0.4 * thick, thick), THIN),
         positions[at],
         rgb[at],
-        np.where(centers, _CENTER_RADIUS, radii),
+        np.where(centers, CENTER_RADIUS, radii),
     )
 
 
-def _draw_box(axes: Axes, frame: Frame, contacts: np.ndarray, colors: dict[str, str]) -> None:
-    positions = _whole(frame)
+def emphasis(frame: Frame, contacts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the masks (n_atoms,) of the atoms whose bonds stand out in a box, and of those that are balls."""
     touching = np.isin(frame.molecule, frame.molecule[contacts[:, 1]])
     role = np.array([frame.roles.get(name, "") for name in frame.species], dtype=object)
     strong = (touching | (role == "anion") | (role == "polymer")) & (frame.elements != "H")
-    spheres = (role == "center") | (strong & (frame.elements != "C"))
-    vectors = triclinic_vectors(frame.box).astype(float)
+    return strong, (role == "center") | (strong & (frame.elements != "C"))
+
+
+def cell_edges(box: np.ndarray) -> np.ndarray:
+    """Return the edges of a cell in Å, shape (12, 2, 3)."""
+    vectors = triclinic_vectors(box).astype(float)
     corners = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]) @ vectors
-    edges = [
-        (a, b) for i, a in enumerate(corners) for j, b in enumerate(corners) if i < j and (i ^ j) in (1, 2, 4)
-    ]  # corners that differ in one of the three
-    seen = project(np.array(edges))
+    # corners that differ in one of the three
+    return np.array([(corners[i], corners[j]) for i in range(8) for j in range(i + 1, 8) if (i ^ j) in (1, 2, 4)])
+
+
+def species_colors(frame: Frame, colors: Mapping[str, str]) -> dict[str, str]:
+    """Return the color of each center and partner by name: those given, and purple centers."""
+    return {name: CENTER_COLOR for name, role in frame.roles.items() if role == "center"} | dict(colors)
+
+
+def draw_box(axes: Axes, frame: Frame, contacts: np.ndarray, colors: dict[str, str], thick: float = 1.6) -> None:
+    """Draw a box with its ions, the molecules of their first shells and the polymer standing out.
+
+    Parameters
+    ----------
+    contacts
+        From `contacts_of`.
+    colors
+        By name of the center or partner; what has none is gray.
+    thick
+        Width in points of the bonds that stand out.
+    """
+    positions, edges = whole_residues(frame), cell_edges(frame.box)
+    strong, spheres = emphasis(frame, contacts)
+    seen = project(edges)
     axes.add_collection(LineCollection(list(seen[..., :2]), colors="0.6", linewidths=0.7, zorder=-1))
-    draw(axes, _strokes(frame, positions, strong, spheres, colors, 1.6))
-    fit_axes(axes, np.concatenate([corners, positions]), 1.0)
+    draw(axes, _strokes(frame, positions, strong, spheres, colors, thick))
+    fit_axes(axes, np.concatenate([edges.reshape(-1, 3), positions]), 1.0)
 
 
 def _draw_shell(axes: Axes, frame: Frame, contacts: np.ndarray, center: int, colors: dict[str, str]) -> None:
@@ -215,16 +240,17 @@ def _draw_shell(axes: Axes, frame: Frame, contacts: np.ndarray, center: int, col
     fit_axes(axes, positions[shell], 1.6)
 
 
-def _legend(frame: Frame, colors: dict[str, str]) -> list[Line2D]:
+def legend_handles(frame: Frame, colors: dict[str, str]) -> list[Line2D]:
+    """Return what a legend of a box shows: its centers, anions, polymers, and the solvents in shells."""
     present = dict.fromkeys(frame.species)
     handles = []
     for name, role in sorted(frame.roles.items(), key=lambda item: item[1] != "center"):
         if name in present:
-            color = colors.get(name, _FAINT)
+            color = colors.get(name, FAINT)
             label = f"{name}, in a shell" if role == "solvent" else name
             kind: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 7 if role == "center" else 5}
             handles.append(Line2D([], [], color=color, label=label, **kind))
-    return [*handles, Line2D([], [], color=_FAINT, linewidth=1, label="other solvent")]
+    return [*handles, Line2D([], [], color=FAINT, linewidth=1, label="other solvent")]
 
 
 def plot_snapshot(
@@ -251,20 +277,20 @@ def plot_snapshot(
     title
         Of the system.
     """
-    colors = {name: _CENTER_COLOR for name, role in frame.roles.items() if role == "center"} | colors
-    contacts = _contacts(frame, cutoffs)
+    colors = species_colors(frame, colors)
+    contacts = contacts_of(frame, cutoffs)
     compositions = _compositions(frame, contacts)
     partners = [name for name, role in frame.roles.items() if role != "center"]
     with mpl.rc_context(STYLE):
         figure = new_figure(7.6, 4.2)
         left, right = figure.subplots(1, 2, width_ratios=(1.2, 1))
-        _draw_box(left, frame, contacts, colors)
+        draw_box(left, frame, contacts, colors)
         left.set_title(title)
         chosen = _chosen(compositions, ranked)
         _draw_shell(right, frame, contacts, chosen, colors)
         right.set_title(f"one {frame.species[chosen]}: {shell_name(compositions[chosen], partners)}")
         figure.legend(
-            handles=_legend(frame, colors),
+            handles=legend_handles(frame, colors),
             loc="outside lower center",
             ncols=9,
             fontsize=8,

@@ -9,10 +9,10 @@ from solvshell.snapshot import (
     Frame,
     _chosen,
     _compositions,
-    _contacts,
-    _whole,
+    contacts_of,
     frame_of,
     plot_snapshot,
+    whole_residues,
 )
 from solvshell.spheres import half_bonds, project
 
@@ -42,13 +42,13 @@ CUTOFFS = {("Li", "EC", "o"): 3.0, ("Li", "PF6", "f"): 3.0}
 
 
 def test_shells_reach_through_the_face_of_the_box(frame: Frame) -> None:
-    contacts = _contacts(frame, CUTOFFS)
+    contacts = contacts_of(frame, CUTOFFS)
     assert {tuple(pair) for pair in contacts} == {(0, 2), (1, 5), (1, 8)}
     assert _compositions(frame, contacts) == {0: "EC1", 1: "PF61 EC1"}
 
 
 def test_the_ion_shown_has_the_most_frequent_shell_of_those_there_are(frame: Frame) -> None:
-    compositions = _compositions(frame, _contacts(frame, CUTOFFS))
+    compositions = _compositions(frame, contacts_of(frame, CUTOFFS))
     assert _chosen(compositions, ["EC4", "PF61 EC1", "EC1"]) == 1
     assert _chosen(compositions, ["EC1", "PF61 EC1"]) == 0
     assert _chosen(compositions, []) == 0
@@ -81,7 +81,7 @@ def test_each_unit_is_drawn_whole(box: list[float]) -> None:
         wrapped.astype(float), box_array, bonds, np.array(["C"] * 6, dtype=object), units,
         np.array(["POTA"] * 6, dtype=object), {"POTA": "polymer"}, {},
     )  # fmt: skip
-    whole = _whole(frame)
+    whole = whole_residues(frame)
     lengths = np.linalg.norm(np.diff(whole[bonds], axis=1)[:, 0], axis=1)
     expected = np.linalg.norm(np.diff(true[bonds], axis=1)[:, 0], axis=1)
     within = [0, 1, 3, 4]

@@ -11,15 +11,15 @@ from rdkit.Chem import GetPeriodicTable
 
 from solvshell.spheres import SLABS, Strokes, draw, fit_axes, flat, half_bonds, project
 
-_CENTER_COLOR = "#7b3294"
+CENTER_COLOR = "#7b3294"
 #: Colors and radii in Å of elements as chemists know them; the balls are small enough to look between them.
-_ELEMENTS = {
+ELEMENT_LOOKS = {
     "H": ("#e6e6e6", 0.16), "C": ("#6b6b6b", 0.28), "N": ("#0072B2", 0.34), "O": ("#C8171E", 0.36),
     "F": ("#009E73", 0.34), "P": ("#F28E1C", 0.46), "S": ("#F0E442", 0.46), "B": ("#CC79A7", 0.40),
     "Cl": ("#56B4E9", 0.46),
 }  # fmt: skip
-_OTHER = ("#999999", 0.40)
-_CENTER_RADIUS = 0.7
+OTHER_LOOK = ("#999999", 0.40)
+CENTER_RADIUS = 0.7
 #: Atoms are bonded within so many times the sum of their covalent radii.
 _BONDED = 1.25
 #: The file has distances with three digits.
@@ -85,8 +85,8 @@ def draw_typical_shell(axes: Axes, path: Path | str) -> Axes:
     """
     shell = read_typical_shell(path)
     positions = shell.positions @ flat(shell.positions)
-    looks = [_ELEMENTS.get(element, _OTHER) for element in shell.elements]
-    looks[0] = (_CENTER_COLOR, _CENTER_RADIUS)
+    looks = [ELEMENT_LOOKS.get(element, OTHER_LOOK) for element in shell.elements]
+    looks[0] = (CENTER_COLOR, CENTER_RADIUS)
     rgb = np.array([to_rgb(color) for color, _ in looks])
     radii = np.array([radius for _, radius in looks])
     ends = shell.bonds.reshape(-1)
