@@ -1,6 +1,12 @@
 """Small real inputs, made once for the whole session."""
 
 import os
+
+# Two threads never sum in the same order: with one, a test that passes on a machine passes there again. OpenMM reads it
+# when it is imported. Tests run side by side instead (pytest -n auto).
+os.environ.setdefault("OPENMM_CPU_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +15,6 @@ import pytest
 
 from solvshell.build import build_box
 from solvshell.recipe import Recipe, load_recipe
-
-# Two threads never sum in the same order: with one, a test that passes on a machine passes there again. Several tests run
-# side by side instead.
-os.environ.setdefault("OPENMM_CPU_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

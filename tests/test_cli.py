@@ -76,6 +76,19 @@ def test_a_ratio_that_does_not_sum(tmp_path: Path, capsys: pytest.CaptureFixture
             ["run", "nowhere", "--protocol", "quick", "--reservoir", "reservoir.yaml", "--out", "run"],
             "has no stage of kind grand_canonical, to which one belongs",
         ),
+        (
+            ["run", "nowhere", "--protocol", "quick", "--temperature", "60", "--out", "run"],
+            "--temperature: '60' has no unit",
+        ),
+        (["run", "nowhere", "--protocol", "quick", "--temperature", "0 K", "--out", "run"], "--temperature: above 0 K"),
+        (
+            ["run", "nowhere", "--protocol", "temperatures", "--temperature", "300 K", "--out", "run"],
+            "--temperature: the protocol is a series of temperatures, and has its own",
+        ),
+        (
+            ["build", "lb003", "--ion-charge-scale", "2", "--out", "box"],
+            "ion_charge_scale: above 0 and at most 1, got 2",
+        ),
         (["analyze", "nowhere"], "nowhere: no such folder; make a run with 'solvshell run'"),
         (["analyze", "--topology", "a.gro"], "--trajectory, --out: missing"),
         (["analyze", "run", "--topology", "a.gro"], "give either a RUN or --topology"),

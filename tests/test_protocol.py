@@ -374,6 +374,19 @@ def test_a_series_makes_a_plain_protocol_for_each_temperature(tmp_path: Path) ->
         load_protocol(path)
 
 
+def test_another_temperature_moves_what_is_at_the_last_one_and_leaves_the_anneal() -> None:
+    gel = load_protocol("gel")
+    warm = gel.at_temperature(333.15)
+    assert warm.name == "gel-333.15K"
+    assert warm.production.temperature == 333.15
+    before = [(stage.temperature, stage.ramp_to) for stage in gel.stages if isinstance(stage, Dynamics)]
+    after = [(stage.temperature, stage.ramp_to) for stage in warm.stages if isinstance(stage, Dynamics)]
+    assert (400.0, 298.15) in before
+    moved = {298.15: 333.15}
+    assert after == [(moved.get(start, start), moved.get(end, end)) for start, end in before]
+    assert validate(Protocol, yaml.safe_load(to_yaml(warm)), "here") == warm
+
+
 def test_the_folders_of_a_series_are_those_that_are_found_again(tmp_path: Path) -> None:
     for folder in load_protocols("temperatures"):
         (tmp_path / str(folder)).mkdir()

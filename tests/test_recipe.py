@@ -376,6 +376,16 @@ def test_a_recipe_without_polymer_has_no_fraction_of_it(lb003: Recipe) -> None:
         lb003.with_polymer_fraction(0.1)
 
 
+def test_another_charge_scale_is_another_recipe(lb003: Recipe) -> None:
+    softer = lb003.with_ion_charge_scale(0.75)
+    assert (softer.name, softer.force_field.ion_charge_scale) == ("lb003_q75", 0.75)
+    assert validate(Recipe, yaml.safe_load(to_yaml(softer)), "here") == softer
+    assert lb003.force_field.ion_charge_scale == 0.80
+    for wrong in (0, -0.5, 1.01):
+        with pytest.raises(InvalidInput, match=r"^force_field.ion_charge_scale: above 0 and at most 1, got"):
+            lb003.with_ion_charge_scale(wrong)
+
+
 def test_per_salt_needs_a_salt() -> None:
     content = content_of("lb003_nosalt")
     content["composition"]["additives"] = [{"formula": CSPF6, "per_salt": 1}]

@@ -108,6 +108,7 @@ def thermal_gibbs(elements, positions, charge, temperature, symmetry=1):
     return float(kilo * (vibration - kt * math.log(translation * rotation)))
 
 
+@pytest.mark.slow  # minutes
 def test_dft_gives_the_measured_basicity_of_dme():
     """-202.7 kJ/mol at 373 K by ion cyclotron resonance: Mayeux et al. 2014, 10.1007/s13361-014-0970-4 (abstract)."""
     molecule, elements, folded = embedded("COCCOC")
