@@ -5,6 +5,7 @@ J. Yu, X. Ma, X. Zou et al., Energy Environ. Sci. 2024, 17, 4519, doi 10.1039/d4
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 CITATION = "J. Yu et al., Energy Environ. Sci. 2024, 17, 4519"
 REMARK = (
@@ -27,6 +28,22 @@ class StudyPeak:
     #: Both are rounded to 0.01 Å.
     rounding = 0.01
 
+    @property
+    def shift(self) -> float:
+        """What the layer changes."""
+        return self.layered - self.bare
+
+
+Word = Literal["agrees", "disagrees", "cannot be resolved"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What our number says of one of the study's: a word, and the sentence that it stands for."""
+
+    word: Word
+    said: str
+
 
 PEAKS = {
     ("Li", "PF6", "f"): StudyPeak(1.91, 1.93),
@@ -41,6 +58,12 @@ ENERGY_PARTNERS = ("PF6", "EC", "DMC", "EMC")
 ENERGY_CLAIM = (
     "The study says of its Fig. 2g that the layer significantly reduces the “combining energy” of Li⁺ with each "
     "solvent and with PF₆⁻; its text has no numbers, and does not define that energy."
+)
+#: What else the study measured, which boxes like ours do not tell.
+UNTESTED = (
+    "the C=O stretch (its Fig. S20; `solvshell infrared` takes single runs), the Li⁺ transference number (0.22 without "
+    "the layer, 0.76 with it) and the activation energy of interfacial Li⁺ transfer (61.8 and 49.7 kJ/mol), which are "
+    "of cells with an interface"
 )
 
 
@@ -57,7 +80,11 @@ def study_peak(center: str, partner: str, site: str, partners: set[str], *, poly
     return entry.layered if polymer else entry.bare
 
 
-def verdict(study: StudyPeak, low: float | None, high: float | None, doubts: Sequence[str] = ()) -> str:
+def _but(doubts: Sequence[str]) -> str:
+    return f", but {' and '.join(doubts)}" if doubts else ""
+
+
+def judged_shift(study: StudyPeak, low: float | None, high: float | None, doubts: Sequence[str] = ()) -> Verdict:
     """Return what our 95 % interval of the shift says about the study's shift.
 
     Parameters
@@ -65,21 +92,21 @@ def verdict(study: StudyPeak, low: float | None, high: float | None, doubts: Seq
     doubts
         Why our interval may be too narrow. With one, nothing is contradicted, and an agreement is said with it.
     """
-    shift = study.layered - study.bare
+    shift = study.shift
     if low is None or high is None:
-        return "our model gives no interval"
+        return Verdict("cannot be resolved", "our model gives no interval")
     contains = low <= shift + study.rounding + _TINY and shift - study.rounding - _TINY <= high
     touches = min(abs(low), abs(high)) < _TOUCHING
     zero = low < 0 < high and not touches
-    but = f", but {' and '.join(doubts)}" if doubts else ""
+    but = _but(doubts)
     if contains:
         if zero or touches:
-            said = f"cannot resolve it: our interval {'touches zero' if touches else 'holds zero as well'}"
+            found = f"cannot resolve it: our interval {'touches zero' if touches else 'holds zero as well'}"
         else:
-            said = f"agrees with it{but}"
+            found = f"agrees with it{but}"
         if abs(shift) <= study.rounding + _TINY:
-            said += f"; by its rounding ({shift:+.2f} ± {study.rounding:.2f} Å) the study's own shift holds zero too"
-        return said
+            found += f"; by its rounding ({shift:+.2f} ± {study.rounding:.2f} Å) the study's own shift holds zero too"
+        return Verdict("cannot be resolved" if zero or touches else "agrees", found)
     same_sign = (low + high > 0) == (shift > 0)
     size = f"{'the same sign and another size' if same_sign else 'the opposite sign'}"
     if zero:
@@ -88,4 +115,64 @@ def verdict(study: StudyPeak, low: float | None, high: float | None, doubts: Seq
         found = f"one as large is excluded; ours is of {size}, and its interval touches zero"
     else:
         found = f"a shift of {size}"
-    return f"at odds with it ({found}){but}" if doubts else f"contradicts it: {found}"
+    if doubts:
+        return Verdict("cannot be resolved", f"at odds with it ({found}){but}")
+    return Verdict("disagrees", f"contradicts it: {found}")
+
+
+def verdict(study: StudyPeak, low: float | None, high: float | None, doubts: Sequence[str] = ()) -> str:
+    """Return the sentence of `judged_shift`."""
+    return judged_shift(study, low, high, doubts).said
+
+
+def judged_peak(printed: float, low: float | None, high: float | None, doubts: Sequence[str] = ()) -> Verdict:
+    """Return what our 95 % interval of a first peak says about the peak that the study printed, in Å.
+
+    An interval longer than the largest of the study's shifts holds its peaks with and without the layer alike, so that
+    it agrees with nothing.
+
+    Parameters
+    ----------
+    doubts
+        Why our interval may be too narrow, or moved. With one, only what is farther off than the largest of the study's
+        shifts is contradicted.
+    """
+    if low is None or high is None:
+        return Verdict("cannot be resolved", "our model gives no interval")
+    half = StudyPeak.rounding / 2 + _TINY
+    largest = max(abs(peak.shift) for peak in PEAKS.values())
+    if low <= printed + half and printed - half <= high:
+        if high - low > largest:
+            found = f"our interval of {high - low:.3f} Å is longer than the study's largest shift, {largest:.2f} Å"
+            return Verdict("cannot be resolved", found)
+        return Verdict("agrees", f"agrees with it{_but(doubts)}")
+    beyond = low - printed if low > printed else printed - high
+    found = f"our interval ends {beyond:.3f} Å from it"
+    if doubts and beyond <= largest:
+        return Verdict("cannot be resolved", f"at odds with it ({found}){_but(doubts)}")
+    return Verdict("disagrees", f"{found}{', farther than the largest shift' if beyond > largest else ''}")
+
+
+def judged_reduction(bare: float, low: float | None, high: float | None, doubts: Sequence[str] = ()) -> Verdict:
+    """Return what our 95 % interval of a change of an energy says about the claim that its size is reduced.
+
+    Parameters
+    ----------
+    bare
+        The energy without the layer in kJ/mol, below zero; a change above zero is a reduction.
+    doubts
+        As for `judged_shift`.
+    """
+    if low is None or high is None:
+        return Verdict("cannot be resolved", "our model gives no interval")
+    if low > 0:
+        return Verdict("agrees", f"agrees with it, weaker by {low:.1f} kJ/mol at least{_but(doubts)}")
+    if high < 0:
+        other = f"it is stronger by {-high:.1f} kJ/mol at least"
+        if doubts:
+            return Verdict("cannot be resolved", f"at odds with it ({other}){_but(doubts)}")
+        return Verdict("disagrees", other)
+    share = f" ({100 * high / -bare:.0f} % of it)" if high < -bare else ""
+    return Verdict(
+        "cannot be resolved", f"our interval holds zero; it can be weaker by {high:.1f} kJ/mol{share} at most"
+    )

@@ -225,7 +225,7 @@ def study_rows(found: Comparison) -> list[dict[str, Any]]:
                     "reference": of_reference,
                     "ours": row,
                     "study": study,
-                    "verdict": verdict(study, change.low, change.high, _doubts(found.systems[0], system, change))
+                    "verdict": verdict(study, change.low, change.high, doubts([found.systems[0], system], change.basis))
                     if change
                     else "says nothing: one of its peaks is missing",
                 }
@@ -233,14 +233,23 @@ def study_rows(found: Comparison) -> list[dict[str, Any]]:
     return rows
 
 
-def _doubts(reference: System, system: System, change: Difference) -> list[str]:
-    """Return why the interval of a difference may be too narrow."""
-    doubts = []
-    if change.basis == "one run":
-        doubts.append("our interval is that of one run each and does not know how boxes scatter")
-    if has_short_draws(reference) or has_short_draws(system):
-        doubts.append("the intervals are lower bounds (a run is too short for blocks longer than its memory)")
-    return doubts
+def doubts(systems: Sequence[System], basis: str | None) -> list[str]:
+    """Return why the interval of a number of one system, or of a difference of two, may be too narrow.
+
+    Draws from one run that are shorter than its memory are no matter where the replicas are the sample.
+    """
+    if basis != "one run":
+        return []
+    found = ["our interval is that of one run each and does not know how boxes scatter"]
+    if any(has_short_draws(system) for system in systems):
+        found.append("the intervals are lower bounds (a run is too short for blocks longer than its memory)")
+    return found
+
+
+def waiting(systems: Sequence[System]) -> list[str]:
+    """Return that neighbours have not changed places often enough, where that is so in one of the systems."""
+    flags = [replica.summary["flags"]["not_equilibrated"] for system in systems for replica in system.replicas]
+    return ["neighbours have not changed places often enough for coordination to be equilibrated"] if any(flags) else []
 
 
 def basis_words(change: Difference | None) -> str:

@@ -10,9 +10,19 @@ import pandas as pd
 from solvshell import figures as shared
 from solvshell.analysis.statistics import MIN_REPLICAS
 from solvshell.box import describe_polymer
-from solvshell.comparison import energy_figures, energy_words, figures, rdf_figures, tables, words
+from solvshell.comparison import (
+    energy_figures,
+    energy_words,
+    figures,
+    rdf_figures,
+    study_words,
+    tables,
+    words,
+)
 from solvshell.comparison.results import Comparison, compare_systems
 from solvshell.comparison.sentences import sentences
+from solvshell.comparison.study_claims import claim_table, claims_of, is_of_the_study
+from solvshell.comparison.study_figure import plot_study
 from solvshell.comparison.systems import differing_models, open_systems
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically, write_json
@@ -68,6 +78,19 @@ def _draw(found: Comparison, recounts: dict[str, list[Recount]], centers: list[s
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     return {name: save_and_embed(figure, name, folder) for name, figure in drawn.items()}
+
+
+def _write_study(found: Comparison, recounts: dict[str, list[Recount]], out: Path) -> dict[str, Any] | None:
+    """Write the study's figure from these runs, with its numbers and caption; return what the page shows of it."""
+    if not is_of_the_study(found):
+        return None
+    claims = claims_of(found)
+    boxes = {name: of_system[0].read.last for name, of_system in recounts.items()}
+    address = save_and_embed(plot_study(found, claims, boxes), "study", out)
+    _write_table(out / "study.csv", claim_table(claims))
+    write_atomically(out / "study.md", study_words.page(found, claims, boxes))
+    caption, verdicts = study_words.caption(found, claims, boxes), study_words.verdicts(found, claims)
+    return {"figure": address, "caption": caption, "verdicts": verdicts}
 
 
 def _settings(found: Comparison, system: System) -> dict[str, Any]:
@@ -157,13 +180,16 @@ def _summary(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _page(found: Comparison, addresses: dict[str, str], summary: dict[str, Any]) -> str:
+def _page(
+    found: Comparison, addresses: dict[str, str], study_figure: dict[str, Any] | None, summary: dict[str, Any]
+) -> str:
     return page_template("compare.html").render(
         found=found,
         summary=summary,
         figures=addresses,
         centers=found.centers,
         study=words.study_rows(found),
+        study_figure=study_figure,
         study_energies=energy_words.study_energy_rows(found),
         energy_claim=ENERGY_CLAIM,
         exchanges=tables.plain_records(found.free_energies.exchange),
@@ -217,8 +243,10 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Comparison:
     _write_table(out / "convergence.csv", tables.convergence_table(found))
     _write_table(out / "molecules.csv", tables.molecule_table(found))
     addresses = _draw(found, recounts, found.centers, out)
+    study_figure = _write_study(found, recounts, out)
     write_json(out / "summary.json", summary)
-    write_atomically(out / "index.html", _page(found, addresses, summary))
+    write_atomically(out / "index.html", _page(found, addresses, study_figure, summary))
     made_from = [replica.folder / "summary.json" for system in systems for replica in system.replicas]
-    record_tables(out, "*.csv", "summary.json", "index.html", "figures/*", "runs/**/*.csv", made_from=made_from)
+    written = ("*.csv", "summary.json", "index.html", "study.*", "figures/*", "runs/**/*.csv")
+    record_tables(out, *written, made_from=made_from)
     return found
