@@ -27,6 +27,8 @@ _PUBLIC = {
     "analyze_trajectory": "solvshell.analysis",
     "analyze_runs": "solvshell.joined",
     "write_report": "solvshell.report",
+    "view_box": "solvshell.view",
+    "view_shell": "solvshell.view",
 }
 
 __all__ = [*_PUBLIC, "__version__"]

@@ -75,6 +75,15 @@ class Box:
     state: openmm.State
     provenance: dict[str, Any]
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {name}" for name, count in self.counts.items())
+        return f"<Box {self.recipe.name}: {counts}; {self.n_atoms} atoms>"
+
+    def _repr_html_(self) -> str:
+        from solvshell.display import box_html  # which knows boxes
+
+        return box_html(self)
+
     @property
     def positions(self) -> NDArray[np.float64]:
         """Positions in nm, shape (n_atoms, 3)."""

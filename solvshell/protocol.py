@@ -140,6 +140,14 @@ class Protocol(Part):
             raise ValueError(f"stages: names must differ, got {', '.join(names)}")
         return self
 
+    def __repr__(self) -> str:
+        return f"<Protocol {self.name}: {', '.join(stage.name for stage in self.stages)}>"
+
+    def _repr_html_(self) -> str:
+        from solvshell.display import protocol_html  # which knows protocols
+
+        return protocol_html(self)
+
     @property
     def windows(self) -> Windows | None:
         """The last stage if it is made of windows."""

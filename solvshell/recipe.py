@@ -234,6 +234,14 @@ class Recipe(_Part):
             raise ValueError("polymer: a number of chains or units belongs to a size; state n_salt or n_molecules")
         return self
 
+    def __repr__(self) -> str:
+        return f"<Recipe {self.name}: {self.title}>"
+
+    def _repr_html_(self) -> str:
+        from solvshell.display import recipe_html  # which knows recipes
+
+        return recipe_html(self)
+
     @property
     def molecules(self) -> list[str]:
         """The species of small molecules and ions in the box, ions first."""

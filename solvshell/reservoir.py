@@ -97,6 +97,15 @@ class Reservoir(_Part):
             raise ValueError(f"model.species: {', '.join(missing)} missing, of which there is an activity")
         return self
 
+    def __repr__(self) -> str:
+        activities = ", ".join(f"{name} at {one.activity:.4g} /nm3" for name, one in self.species.items())
+        return f"<Reservoir {self.name}: {activities}; {self.temperature:g} K>"
+
+    def _repr_html_(self) -> str:
+        from solvshell.display import reservoir_html  # which knows reservoirs
+
+        return reservoir_html(self)
+
     @property
     def is_by_hand(self) -> bool:
         """Whether nothing tells what model its activities belong to."""

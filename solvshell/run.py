@@ -23,6 +23,11 @@ class Run:
 
     path: Path
 
+    def _repr_html_(self) -> str:
+        from solvshell.display import run_html  # which knows runs
+
+        return run_html(self)
+
     @property
     def trajectory_path(self) -> Path:
         """The production stage: equally spaced frames, time 0 at its start."""

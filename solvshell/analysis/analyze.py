@@ -68,6 +68,11 @@ class Analysis(Tables):
         filled = [name for name in TABLES if len(getattr(self, name))]
         return f"<Analysis of {self.first_shells.n_frames} frames: {', '.join(filled)}, first_shells, summary>"
 
+    def _repr_html_(self) -> str:
+        from solvshell.display_results import analysis_html  # which knows figures
+
+        return analysis_html(self)
+
 
 def _peak_table(fine: list[PairCounts], peak_shells: list[Shell], cutoffs: dict[Key, Cutoff]) -> pd.DataFrame:
     rows = []

@@ -48,6 +48,15 @@ class Comparison:
     free_energies: FreeEnergyRows
     molecules: list[Row] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        first, *others = (system.name for system in self.systems)
+        return f"<Comparison of {', '.join(others)} with {first}>"
+
+    def _repr_html_(self) -> str:
+        from solvshell.display_results import comparison_html  # which knows comparisons
+
+        return comparison_html(self)
+
     @property
     def controls(self) -> dict[str, list[str]]:
         """The controls of each system with polymer, if the reference has none."""

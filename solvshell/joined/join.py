@@ -68,6 +68,11 @@ class JoinedAnalysis(JoinedTables):
     def __repr__(self) -> str:
         return f"<JoinedAnalysis of {len(self.system.replicas)} replicas of {self.system.name}>"
 
+    def _repr_html_(self) -> str:
+        from solvshell.display_results import joined_html  # which knows figures
+
+        return joined_html(self)
+
     def headline(self) -> Iterator[str]:
         """Yield the lines to see first."""
         yield from _headline(self.summary)
