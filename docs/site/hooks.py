@@ -22,6 +22,7 @@ import python_names  # noqa: E402
 
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".cff": "yaml", ".xml": "xml", ".toml": "toml", ".tsv": "text"}
 _FENCED = re.compile(r"(^ *```.*?^ *```[^\n]*$)", flags=re.DOTALL | re.MULTILINE)
+_WIDE = re.compile(r"^\|(?: *:?-+:? *\|){6,}$", flags=re.MULTILINE)
 _LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
 
 
@@ -105,7 +106,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lead links of a page in docs/ to the pages of the site."""
+    """Lead links of a page in docs/ to pages of the site, and give wide tables the room of the table of contents."""
+    if _WIDE.search(markdown):
+        page.meta["hide"] = ["toc"]
     if page.file.generated_by is not None:
         return markdown
     return _relinked(Path(page.file.abs_src_path), markdown)
