@@ -27,16 +27,16 @@ def _written(action: argparse.Action) -> str:
 
 
 def _row(action: argparse.Action) -> str:
-    needed = "yes" if action.required else ""
+    needed = "**required**: " if action.required else ""
     help_text = (action.help or "") % {"default": action.default}
-    return f"| `{_cell(_written(action))}` | {needed} | {_cell(help_text)} |\n"
+    return f"| `{_cell(_written(action))}` | {needed}{_cell(help_text)} |\n"
 
 
 def _section(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     arguments = [action for action in parser._actions if not isinstance(action, argparse._HelpAction)]
     yield f"## solvshell {name}\n\n{parser.description}\n\n"
     if arguments:
-        yield "| argument | required | meaning |\n| --- | --- | --- |\n"
+        yield "| argument | meaning |\n| --- | --- |\n"
         yield from (_row(action) for action in arguments)
         yield "\n"
     lines = (parser.epilog or "").splitlines()[1:]  # the first says "Example:"
