@@ -1,8 +1,8 @@
 """The page of the study's figure from a finished campaign: figure, verdicts, small tables, and where they come from.
 
-``python benchmarks/reproduce_page.py workflows/results/reproduce/comparison`` reads that comparison and the runs that it
-was made from, and writes ``docs/results/reproduce.md`` and what it needs in ``docs/results/reproduce/``. Trajectories
-stay where they are.
+``python benchmarks/reproduce_page.py workflows/results/reproduce/comparison`` reads that comparison and the runs that
+it was made from, and writes ``docs/results/reproduce.md`` and what it needs in ``docs/results/reproduce/``.
+Trajectories stay where they are.
 """
 
 import argparse
@@ -199,10 +199,8 @@ def _caveats(comparison: Path) -> Iterator[str]:
 
 def _files(samples: Sequence[Sample]) -> Iterator[str]:
     tables = ", ".join(f"[{name}.csv](reproduce/{name}.csv)" for name in TABLES)
-    recipes = ", ".join(
-        f"{label(one.name)} [recipe](reproduce/{one.folder}/recipe.yaml), [protocol](reproduce/{one.folder}/protocol.yaml)"
-        for one in samples
-    )
+    inputs = [(label(one.name), f"reproduce/{one.folder}") for one in samples]
+    recipes = ", ".join(f"{name} [recipe]({at}/recipe.yaml), [protocol]({at}/protocol.yaml)" for name, at in inputs)
     yield from ("## Files", "", f"- Tables: {tables}; the figure as [SVG](reproduce/study.svg).", f"- {recipes}.")
     yield (
         "- [provenance.json](reproduce/provenance.json): of each box, run and analysis the command, versions, seed, "
