@@ -171,6 +171,7 @@ def test_claims_are_judged_and_what_a_control_shows_is_not_the_polymers() -> Non
     assert claim(claims, PER_ION + CHANGE, NAMES[1]).ours == pytest.approx(30.0)
     assert claim(claims, PER_ION + CHANGE, NAMES[1], ALL).verdict is None  # the study says nothing of the sum
     said = " ".join(verdicts(found, claims))
+    assert said.startswith("Of 5 claims of the study, 5 agree, 0 disagree and 0 cannot be resolved. In parts: ")
     assert "of 2 first peaks, 2 agree (EC in LB-003 1.930 (1.9" in said
     assert "of 1 shifts of a first peak, 1 agrees (EC +0.040" in said
     assert "Nothing is attributed to the polymer that a control without polycation shows too" in said

@@ -22,7 +22,7 @@ from solvshell.comparison.words import STATUS_WORDS
 from solvshell.figures import SMOOTHING_BINS, STYLE, new_figure, say_none
 from solvshell.joined.systems import System
 from solvshell.snapshot import Frame, contacts_of, draw_box, legend_handles, species_colors
-from solvshell.study import PEAKS
+from solvshell.study import PEAKS, Word
 
 #: Inches, over the whole page; the rows: boxes, g(r) and peaks, energies.
 _WIDTH, _HEIGHTS = 6.95, (2.45, 2.9, 2.95)
@@ -41,7 +41,8 @@ _NAMES = {"Li": "Li⁺", "PF6": "PF₆⁻", "NO3": "NO₃⁻"}
 _COLORS = {name: color for name, (color, _, _) in _PAIRS.items()} | {"NO3": "#009E73", "POTA": "#e0b400"}
 _GROUPS = {"EC": "EC", "DMC": "DMC", "EMC": "EMC", "PF6": "PF₆⁻", ALL: "whole\nshell"}
 _SYSTEM_COLORS = ("#333333", "#b2182b", "#e08214", "#8073ac", "#35978f", "#999999")
-_R_RANGE = (1.5, 6.0)
+_SHORT: dict[Word, str] = {"agrees": "agrees", "disagrees": "disagrees", "cannot be resolved": "unresolved"}
+_R_RANGE = (1.5, 5.0)
 #: A whisker longer than this many times the longest distance of points goes on beyond the axis.
 _LONG = 3.0
 
@@ -109,7 +110,7 @@ def _draw_peaks(axes: Axes, claims: Sequence[Claim], system: System) -> None:
         if claim and claim.study is not None:
             axes.plot([claim.study], [place], "D", color="black", markerfacecolor="none", markersize=4.5, zorder=3)
         if claim and claim.verdict:
-            word = claim.verdict.word.removeprefix("cannot be ").replace("resolved", "unresolved")
+            word = _SHORT[claim.verdict.word]
             axes.text(1.01, place, word, va="center", fontsize=6.5, color="0.3", transform=axes.get_yaxis_transform())
     axes.set(yticks=range(len(_PAIRS)), yticklabels=[name for _, _, name in _PAIRS.values()], xlabel="first peak / Å")
     axes.set_ylim(len(_PAIRS) - 0.5, -0.5)
@@ -185,6 +186,9 @@ def _draw_energies(top: Axes, bottom: Axes, claims: Sequence[Claim], quantity: s
                 top.bar(x, one.ours, 0.85 * width, color=face, edgecolor=color, linewidth=0.8)
                 if one.low is not None and one.high is not None:
                     top.plot([x, x], [one.low, one.high], color="black", linewidth=0.8)
+            elif one and STATUS_WORDS[one.status]:
+                word = STATUS_WORDS[one.status]
+                top.text(x, 0, f"{word} ", rotation=90, ha="center", va="top", fontsize=5.5, color=color)
             if change and change.ours is not None:
                 _draw_change(bottom, x, change, color)
                 changes.append(change)

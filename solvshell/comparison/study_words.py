@@ -151,13 +151,21 @@ def caption(found: Comparison, claims: Sequence[Claim], boxes: Mapping[str, Fram
         "g: energy of Li⁺ with the molecules of its first shell, Lennard-Jones and Coulomb at the nearest image with "
         f"ion charges × {listed(scales)}: with one molecule, and with all of a species; below, the change against "
         f"{label(found.systems[0].name)}, above zero is weaker. Open bars: fewer than {RESOLVED_N_INDEPENDENT} "
-        "independent samples in a replica. The study prints no number for its energies."
+        "independent samples in a replica. An interval that ends at a frame goes on beyond it. The study prints no "
+        "number for its energies."
     )
     parts = [drawn, _runs(found, boxes), f"{_errors(found)} {_samples(claims)}".strip(), _not_converged(found)]
     return [part for part in parts if part]
 
 
 # --- what agrees ---
+
+
+def _in_all(claims: Sequence[Claim]) -> str:
+    """Return how many of all claims have become each word."""
+    judged = [claim.verdict.word for claim in claims if claim.verdict]
+    words = [(judged.count(word), word) for word in get_args(Word)]
+    return f"Of {len(judged)} claims of the study, {listed([f'{n} {_plural(word, n)}' for n, word in words])}."
 
 
 def _counted(claims: Sequence[Claim]) -> Iterator[str]:
@@ -213,7 +221,7 @@ def verdicts(found: Comparison, claims: Sequence[Claim]) -> list[str]:
     else:
         missing = ""
     counted = "; ".join(_counted(claims))
-    paragraphs = [missing, f"Against the study, {counted}." if counted else "", _sums(claims)]
+    paragraphs = [missing, f"{_in_all(claims)} In parts: {counted}." if counted else "", _sums(claims)]
     attributed = _attributed(claims)
     if attributed:
         paragraphs.append(
