@@ -4,6 +4,7 @@ import csv
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,6 +13,10 @@ from campaigns import WORKFLOWS, Campaign, snakemake
 from solvshell.folders import derived_seed
 
 CONFIGS = sorted(WORKFLOWS.glob("config/*.yaml"))
+
+
+def schema(name: str) -> dict[str, Any]:
+    return yaml.safe_load((WORKFLOWS / f"schemas/{name}.schema.yaml").read_text())
 
 
 def blocks() -> dict[str, str]:
@@ -33,8 +38,8 @@ def test_every_rule_says_what_it_needs(rule: str, text: str) -> None:
 
 
 def test_there_are_the_ten_rules() -> None:
-    known = yaml.safe_load((WORKFLOWS / "schemas/config.schema.yaml").read_text())["properties"]["resources"]
-    assert sorted(blocks()) == sorted(known["propertyNames"]["enum"])
+    known = schema("config")["properties"]["resources"]["propertyNames"]["enum"]
+    assert sorted(blocks()) == sorted(known)
 
 
 def test_lint_has_nothing_to_say(tmp_path: Path) -> None:
@@ -200,3 +205,22 @@ def test_one_more_sample_leaves_the_others_alone(tmp_path: Path) -> None:
     said = campaign.dry_run()
     assert sum("lb003_lino3-n8" in line for line in said.commands) == 8
     assert said.counts["total"] == 9
+
+
+def test_the_page_of_the_config_knows_every_key_and_column() -> None:
+    page = (WORKFLOWS / "config/README.md").read_text()
+    rows = re.findall(r"^\| (`.+?) \|", page, re.M)
+    told = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
+    config = schema("config")["properties"]
+    known = {*config, *config["reservoirs"]["additionalProperties"]["properties"], *schema("samples")["properties"]}
+    assert told == known
+
+
+def test_the_example_of_the_page_is_a_sheet_and_names_its_samples(tmp_path: Path) -> None:
+    page = (WORKFLOWS / "config/README.md").read_text()
+    sheet = re.findall(r"^```\n(system\t.*?)^```$", page, re.M | re.S)[0]
+    names = re.findall(r"`([^`]+)`", page.partition("the lines above are ")[2].partition(".\n")[0])
+    campaign = Campaign(tmp_path)
+    campaign.write(sheet, reservoirs={"bulk": {"system": "lb003"}})
+    said = campaign.dry_run().commands
+    assert sorted(names) == sorted(re.findall(r"solvshell report results/(\S+)/runs", "\n".join(said)))
