@@ -26,6 +26,7 @@ _LANGUAGES = {
     ".smk": "python",
     "": "python",
     ".yaml": "yaml",
+    ".yml": "yaml",
     ".cff": "yaml",
     ".xml": "xml",
     ".toml": "toml",
@@ -51,7 +52,8 @@ def _place(path: Path) -> PurePosixPath:
     if inside.parts[0] == "docs":
         return PurePosixPath(*inside.parts[1:])
     ending = ".md" if _is_page(path) and path.suffix != ".md" else ""
-    return PurePosixPath("repository", *inside.parts[:-1], inside.name + ending)
+    name = inside.name.lstrip(".")  # MkDocs leaves out names that begin with a dot
+    return PurePosixPath("repository", *inside.parts[:-1], name + ending)
 
 
 def _target(source: Path, link: str) -> Path | None:

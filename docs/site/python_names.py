@@ -43,7 +43,8 @@ def _imported(page: str) -> Iterator[str]:
 def pages(guides: Iterable[str]) -> dict[str, str]:
     """Return pages by name in docs/; `guides` are the texts whose imports are to be found there too."""
     public = [name for name in solvshell.__all__ if name != "__version__"]
-    text = "# solvshell\n\n`import solvshell as sv` loads each of these on first use.\n\n"
+    text = "# solvshell\n\n`import solvshell as sv` loads each of these on first use. "
+    text += "What a [recipe](../recipes.md), a [protocol](../protocols.md) and a [reservoir](../reservoirs.md) say.\n\n"
     found = {"solvshell": text + "".join(_entry(f"solvshell.{name}") for name in public)}
     told = {_made(f"solvshell.{name}") for name in public}
     for page, title, package in _PACKAGES:
