@@ -22,11 +22,15 @@ from solvshell.analysis.analyze import UNKNOWN_DYNAMICS
 from solvshell.analysis.exchange import WINDOW_PS
 from solvshell.analysis.grand_canonical.of_run import is_alone
 from solvshell.analysis.typical.export import FOLDER
+from solvshell.citations import bibtex, citations, cluster_facts, run_facts
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
 from solvshell.folders import is_folder_of_several, runs_of
+from solvshell.report_provenance import origin_rows
+from solvshell.report_views import NOTHING, views_of
 from solvshell.run import Run
 from solvshell.shown import Shown, is_outdated, read_analyzed
+from solvshell.viewer import scene_html, viewer_script
 
 
 def save_and_embed(figure: Figure, name: str, folder: Path) -> str:
@@ -46,8 +50,22 @@ def page_template(name: str) -> jinja2.Template:
     )
     environment.filters["pair"] = lambda row: figures.pair_name(row["center"], row["partner"], row["site"])
     environment.filters["quantity"] = figures.quantity_name
-    environment.globals |= {"number": figures.number, "shell_name": figures.shell_name}
+    environment.globals |= {"number": figures.number, "shell_name": figures.shell_name, "scene_html": scene_html}
     return environment.get_template(name)
+
+
+def page_end(facts: set[str], page: Path, has_views: bool) -> dict[str, Any]:
+    """Return what stands at the end of a page: what to cite, also written as BibTeX beside it, and what views need."""
+    cited = citations(facts | ({"views"} if has_views else set()))
+    page.parent.mkdir(parents=True, exist_ok=True)
+    file = page.with_suffix(".bib")
+    write_atomically(file, bibtex(cited))
+    return {
+        "cited": cited,
+        "bibtex": bibtex(cited),
+        "bib_name": file.name,
+        "viewer": viewer_script() if has_views else "",
+    }
 
 
 def _typical_shells(shown: Shown, partners: Sequence[str]) -> Figure | None:
@@ -148,11 +166,20 @@ def _energy_section(shown: Shown) -> dict[str, Any]:
     return told
 
 
+def _facts(shown: Shown, clusters: dict[str, dict[str, Any] | None]) -> set[str]:
+    """Return what a section has that is to be cited."""
+    facts = {"analysis"} | (run_facts(shown.run) if shown.run else set()) | cluster_facts(clusters)
+    has_times = bool(shown.summary["residence"]) and not shown.summary["flags"].get("not_physical")
+    return facts | ({"residence"} if has_times else set())
+
+
 def _section(shown: Shown) -> dict[str, Any]:
     shells = report_tables.typical_shells(shown.folder, shown.summary)
     partners = list(shown.tables["coordination"].partner)
     clusters, grand = report_clusters.read_clusters(shown.run), report_grand.read_grand(shown.run)
     drawn = _drawn(shown) | report_clusters.draw_clusters_of(clusters, partners) | report_grand.draw_grand(grand)
+    views = views_of(shown)
+    drawn["snapshot"] = views.picture
     return {
         "title": shown.title,
         "page": None,
@@ -170,10 +197,18 @@ def _section(shown: Shown) -> dict[str, Any]:
         "partners": partners,
         "run": shown.run,
         "provenance": shown.run.provenance if shown.run else None,
+        "origin": origin_rows(shown.run) if shown.run else [],
+        "views": views,
+        "facts": _facts(shown, clusters),
         "outdated": is_outdated(shown),
         "wished_molarity": _wished_molarity(shown),
         **_energy_section(shown),
     }
+
+
+def _of_alone(run: Run) -> dict[str, Any]:
+    """Return what all sections have, for a run whose section is of a kind of its own."""
+    return {"facts": run_facts(run), "views": NOTHING, "origin": origin_rows(run)}
 
 
 def _of_run(path: Path) -> tuple[dict[str, Any], report_windows.WindowsShown | None]:
@@ -182,11 +217,11 @@ def _of_run(path: Path) -> tuple[dict[str, Any], report_windows.WindowsShown | N
     if run is not None and run.protocol.windows is not None:
         shown = report_windows.read_windows(run)
         (address,) = _draw({"free_energy": shown.figure()}, run.analysis_path / "figures").values()
-        return report_windows.windows_section(shown, address), shown
+        return report_windows.windows_section(shown, address) | _of_alone(run), shown
     grand = report_grand.read_grand(run)
     if grand is not None and grand.is_alone:
         addresses = _draw(report_grand.draw_grand(grand), grand.run.analysis_path / "figures")
-        return report_grand.section_alone(grand, addresses), None
+        return report_grand.section_alone(grand, addresses) | _of_alone(grand.run), None
     return _section(read_analyzed(path)), None
 
 
@@ -234,5 +269,8 @@ def write_report(runs: Sequence[Path | str], page: Path | str) -> None:
         raise InvalidInput(f"{page}: not the name of a page; give a file such as report.html")
     sections, transfers = _sections(runs)
     words = {"exchange_window_ps": WINDOW_PS, "unknown_dynamics": UNKNOWN_DYNAMICS, "version": version("solvshell")}
-    page.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(page, page_template("report.html").render(sections=sections, transfers=transfers, **words))
+    has_views = any(section["views"].boxes or section["views"].shells for section in sections)
+    cited = page_end(set().union(*(section["facts"] for section in sections)), page, has_views)
+    write_atomically(
+        page, page_template("report.html").render(sections=sections, transfers=transfers, **words, **cited)
+    )

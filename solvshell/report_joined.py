@@ -10,10 +10,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from solvshell import figures
+from solvshell.citations import run_facts
 from solvshell.errors import InvalidInput
 from solvshell.folders import runs_of, temperatures_of
 from solvshell.joined.join import JOINED_TABLES
 from solvshell.joined.temperatures import SERIES_TABLES, fit_words
+from solvshell.report_provenance import origin_rows
+from solvshell.report_views import NOTHING, views_of_replicas
 from solvshell.run import Run
 from solvshell.shown import read_table
 
@@ -122,12 +125,15 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _section(shown: JoinedShown, page: str, title: str, **more: Any) -> Section:
     tables = {name: _records(table) for name, table in shown.tables.items()}
-    common = {"title": title, "page": page, "folder": shown.folder, "run": shown.run}
+    common = {"title": title, "page": page, "folder": shown.folder, "run": shown.run, "views": NOTHING}
+    facts = run_facts(shown.run) | {"analysis", "residence"}
+    common |= {"origin": origin_rows(shown.run), "facts": facts}
     return common | {"summary": shown.summary, "tables": tables} | more
 
 
 def _of_folder(path: Path, extra: str = "") -> tuple[Section, Drawn]:
     shown = _read(path, JOINED_TABLES)
+    views = views_of_replicas(path)
     energies = shown.tables["energies"].query("quantity == 'per_center' and region == 'first_shell'")
     section = _section(
         shown,
@@ -137,8 +143,9 @@ def _of_folder(path: Path, extra: str = "") -> tuple[Section, Drawn]:
         between=_records(_labelled(shown.tables["between_replicas"])),
         energies=_records(energies[energies.coulomb == "bare"]),
         residence=_records(shown.tables["residence"].query("method == 'censored_exponential'")),
+        views=views,
     )
-    return section, _drawn(shown)
+    return section, _drawn(shown) | {"snapshot": views.picture}
 
 
 def joined_sections(path: Path) -> Iterator[tuple[Section, Drawn]]:

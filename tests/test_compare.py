@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pages import addresses
 from runs_by_hand import N_FRAMES, fake_run, other_box
 from scipy import stats
 from synthetic import only_ec, random_universe
@@ -507,8 +508,10 @@ def test_absences_are_words(compared: Path) -> None:
 
 def test_the_page_says_what_was_found_and_stands_alone(compared: Path, box_path: Path) -> None:
     page = (compared / "index.html").read_text()
-    assert "nan" not in re.sub(r"data:image[^\"]*", "", page).lower().replace("nanometer", "")
-    sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
+    assert "nan" not in re.sub(r"data:image[^\"]*|<script.*?</script>", "", page, flags=re.S).lower().replace(
+        "nanometer", ""
+    )
+    sources = addresses(page)
     assert sources
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
     assert "has lost contacts with EC" in page

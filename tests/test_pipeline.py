@@ -14,6 +14,7 @@ import pytest
 from MDAnalysis.analysis.rdf import InterRDF
 from MDAnalysis.analysis.results import Results
 from openmm import app
+from pages import addresses
 from table_contract import COLUMNS
 
 from solvshell.analysis import open_trajectory
@@ -38,7 +39,7 @@ def test_the_demo_ends_with_a_comparison_of_the_two_boxes(demo: Path) -> None:
     assert page == (demo / "comparison" / "index.html").read_text()
     assert "lb003_pota-no3 against lb003" in page
     assert "a chain feels its own image" in page
-    sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
+    sources = addresses(page)
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
     # The recipe states the molarity of the electrolyte, not that of the gel.
     assert "from the recipe" not in (demo / "lb003_pota-no3" / "report.html").read_text()
@@ -92,7 +93,7 @@ def test_the_page_stands_alone_and_says_what_it_is(demo: Path) -> None:
     page = (demo / "lb003" / "report.html").read_text()
     assert "A demonstration, not a measurement." in page
     assert "numbers are not resolved by this run" in page
-    sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
+    sources = addresses(page)
     assert len(sources) == len(list((demo / "lb003" / "run" / "analysis" / "figures").glob("*.svg")))
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
 

@@ -2,11 +2,13 @@ import json
 import math
 import re
 import shutil
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from pages import addresses
 from synthetic import make_universe, species_file
 
 from solvshell.analysis import analyze, write_tables
@@ -59,12 +61,13 @@ SECTIONS = [
     "What holds it: interaction energies",
     "Free energies: what it costs to let go",
     "How these numbers were made",
+    "How to cite",
 ]
 
 
 def text_of(page: Path) -> str:
     """The words of a page, without marks, pictures and settings."""
-    html = re.sub(r"<style>.*?</style>|<pre>.*?</pre>", "", page.read_text(), flags=re.S)
+    html = re.sub(r"<style>.*?</style>|<pre>.*?</pre>|<script.*?</script>", "", page.read_text(), flags=re.S)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html).replace("&#39;", "'"))
 
 
@@ -90,10 +93,10 @@ def test_a_page_of_tables_without_a_run_has_the_sections_in_order(page: Path) ->
 
 def test_the_page_stands_alone_and_every_figure_is_explained(tables: Path, page: Path) -> None:
     html = page.read_text()
-    addresses = re.findall(r'(?:src|href)="([^"]{0,30})', html)
-    assert addresses
-    assert all(address.startswith("data:image/svg+xml;base64,") for address in addresses)
-    assert len(addresses) == len(list((tables / "figures").glob("*.svg"))) == html.count("<figcaption>")
+    sources = addresses(html)
+    assert sources
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    assert len(sources) == len(list((tables / "figures").glob("*.svg"))) == html.count("<figcaption>")
     assert all(len(caption) > 60 for caption in re.findall("<figcaption>(.*?)</figcaption>", html, re.S))
 
 
@@ -152,6 +155,33 @@ def test_typical_shells_are_shown_and_listed_where_they_lie(tables: Path, page: 
         share = number(100 * row.fraction, 100 * row.stderr)
         assert f"{row.file} {share} {row.frame} {row.n_atoms}" in said
     assert (tables / "figures" / "typical_shells.svg").is_file()
+
+
+def test_typical_shells_can_be_turned_and_3dmol_is_there_once(tables: Path, page: Path) -> None:
+    html = page.read_text()
+    (scenes,) = re.findall(r'<script type="application/json">(.*?)</script>', html, re.S)
+    index = pd.read_csv(tables / "shells" / "index.csv")
+    assert [scene["n_atoms"] for scene in json.loads(scenes)] == list(index.n_atoms)
+    assert json.loads(scenes)[0]["title"].endswith(f"({100 * index.fraction[0]:.0f} %)")
+    assert html.count("University of Pittsburgh and contributors") == 1
+    assert "<h2>The box</h2>" not in html  # tables know no box
+
+
+def test_what_to_cite_is_also_a_bibtex_file(page: Path) -> None:
+    file = page.with_suffix(".bib").read_text()
+    keys = re.findall(r"^@\w+{(.*),$", file, re.M)
+    assert keys == ["solvshell", "mdanalysis", "mdanalysis-2016", "block-bootstrap", "residence", "3dmol"]
+    assert escape(file.strip(), quote=False) in page.read_text()
+    assert "10.1002/jcc.21787" in text_of(page)
+
+
+def test_a_hostile_name_stays_text(copied: Path) -> None:
+    evil = "</script><script>alert(1)</script>"
+    summary = json.loads((copied / "summary.json").read_text())
+    summary["source"]["trajectory"] = evil
+    (copied / "summary.json").write_text(json.dumps(summary))
+    write_report([copied], copied / "page.html")
+    assert evil not in (copied / "page.html").read_text()
 
 
 @pytest.fixture

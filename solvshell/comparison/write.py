@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 
 from solvshell import figures as shared
+from solvshell.analysis.cutoffs import Key
 from solvshell.analysis.statistics import MIN_REPLICAS
 from solvshell.box import describe_polymer
+from solvshell.citations import run_facts
 from solvshell.comparison import (
     energy_figures,
     energy_words,
@@ -33,6 +35,7 @@ from solvshell.provenance import record_tables
 from solvshell.report import page_template, save_and_embed
 from solvshell.snapshot import plot_snapshot
 from solvshell.study import CITATION, ENERGY_CLAIM, REMARK
+from solvshell.viewer import Scene, scene_of_frame
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
@@ -50,10 +53,27 @@ def _write_run_tables(systems: Sequence[System], recounts: dict[str, list[Recoun
                 _write_table(folder / f"{name}.csv", getattr(one, name))
 
 
+def _cutoffs(found: Comparison) -> dict[Key, float]:
+    return {key: cutoff.angstrom for key, cutoff in found.cutoffs.items() if cutoff.angstrom is not None}
+
+
+def _scenes(found: Comparison, recounts: dict[str, list[Recount]]) -> list[Scene]:
+    """Return the box of the first replica of each system, to be turned by hand."""
+    colors, cutoffs = figures.partner_colors(found), _cutoffs(found)
+    return [
+        scene_of_frame(recounts[system.name][0].read.last, cutoffs, colors, system.name) for system in found.systems
+    ]
+
+
+def _facts(found: Comparison) -> set[str]:
+    """Return what a comparison has that is to be cited."""
+    facts = {"analysis", "study"} if words.study_rows(found) else {"analysis"}
+    return facts.union(*(run_facts(system.runs[0]) for system in found.systems))
+
+
 def _snapshot(found: Comparison, system: System, recounts: list[Recount], colors: dict[str, str]) -> Any:
-    cutoffs = {key: cutoff.angstrom for key, cutoff in found.cutoffs.items() if cutoff.angstrom is not None}
     ranked = list(recounts[0].shells.sort_values("fraction", ascending=False).composition)
-    return plot_snapshot(recounts[0].read.last, cutoffs, ranked, colors, system.name)
+    return plot_snapshot(recounts[0].read.last, _cutoffs(found), ranked, colors, system.name)
 
 
 def _draw(found: Comparison, recounts: dict[str, list[Recount]], centers: list[str], out: Path) -> dict[str, str]:
@@ -215,8 +235,8 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Comparison:
     folders : sequence of Path
         Runs, or folders of replica runs; the first is the reference.
     out : Path
-        Folder for ``index.html``, ``figures/``, the tables, and ``runs/`` with the tables of each run within the common
-        cutoffs.
+        Folder for ``index.html``, ``index.bib``, ``figures/``, the tables, and ``runs/`` with the tables of each run
+        within the common cutoffs.
 
     Returns
     -------
