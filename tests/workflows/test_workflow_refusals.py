@@ -74,10 +74,21 @@ def test_a_wrong_sheet(sheet: str, problem: str, tmp_path: Path) -> None:
         ({"reservoirs": {"bulk": {}}}, "config: reservoirs.bulk.system: missing"),
         ({"reservoirs": {"bulk": {"system": "lb004"}}}, "config: recipe 'lb004': no such file"),
         ({"reservoirs": {"bulk": "bulk.yaml"}}, "config: bulk.yaml: "),
+        (
+            {"reservoirs": {"bulk": {"system": "lb003", "protocol": "quick"}}},
+            "config: reservoirs.bulk.protocol: one that ends in decouple, got quick",
+        ),
     ],
 )
 def test_a_wrong_config(config: dict[str, Any], problem: str, tmp_path: Path) -> None:
     assert problem in refusal(tmp_path, None, config)
+
+
+def test_a_protocol_that_exchanges_nothing(tmp_path: Path) -> None:
+    sheet = "system\treplicas\treservoir\nlb003\t1\tbulk\n"
+    config = {"reservoirs": {"bulk": {"system": "lb003"}}, "exchange_protocol": "quick"}
+    wanted = "config: exchange_protocol: one with a stage of kind grand_canonical, got quick"
+    assert refusal(tmp_path, sheet, config) == wanted
 
 
 def test_a_key_of_the_command_line_is_looked_at_too(tmp_path: Path) -> None:

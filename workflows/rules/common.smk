@@ -11,6 +11,7 @@ from snakemake.utils import validate
 
 from solvshell.data import find, protocol_directory
 from solvshell.errors import InvalidInput
+from solvshell.files import yaml_content
 from solvshell.folders import derived_seed, replica_name
 from solvshell.protocol import load_protocols
 from solvshell.recipe import load_recipe
@@ -119,21 +120,32 @@ def read_samples():
     return samples
 
 
-def check_protocols():
-    """Refuse protocols and reservoirs that there are not; an exchange can only be read with its reservoir."""
-    if any("reservoir" not in line for line in SAMPLES.values()):
-        protocols = load_protocols(config["protocol"])
-        if len(protocols) > 1:
-            raise InvalidInput("protocol: a series of temperatures; give the sheet a column 'temperature' instead")
-        protocols[None].production
-    if OPEN:
-        find(config["exchange_protocol"], protocol_directory(), "protocol")
-    for reservoir in config["reservoirs"].values():
-        if isinstance(reservoir, str):
-            load_reservoir(Path(reservoir))
-        else:
-            load_recipe(reservoir["system"])
-            find(reservoir.get("protocol", "decouple-solvent"), protocol_directory(), "protocol")
+def check_closed():
+    """Refuse a protocol that is none for closed boxes at one temperature."""
+    protocols = load_protocols(config["protocol"])
+    if len(protocols) > 1:
+        raise InvalidInput("protocol: a series of temperatures; give the sheet a column 'temperature' instead")
+    protocols[None].production
+
+
+def check_open():
+    """Refuse a protocol in which nothing is exchanged; the whole of it can only be read with its reservoir."""
+    name = config["exchange_protocol"]
+    content = yaml_content(find(name, protocol_directory(), "protocol"))
+    if "grand_canonical" not in [stage.get("kind") for stage in content.get("stages", [])]:
+        raise InvalidInput(f"exchange_protocol: one with a stage of kind grand_canonical, got {name}")
+
+
+def check_reservoir(name, given):
+    """Refuse a reservoir that there is not, or whose protocol measures none."""
+    if isinstance(given, str):
+        load_reservoir(Path(given))
+        return
+    load_recipe(given["system"])
+    protocol = given.get("protocol", "decouple-solvent")
+    for one in load_protocols(protocol).values():
+        if one.stages[-1].kind != "decouple":
+            raise InvalidInput(f"reservoirs.{name}.protocol: one that ends in decouple, got {protocol}")
 
 
 #: threads, memory (MB) and time (minutes) of each rule
@@ -158,7 +170,12 @@ RUN = f"{RESULTS}/{{sample}}/runs/{{replica}}"
 EQUILIBRATED = f"{RESULTS}/{{sample}}/equilibrated/{{replica}}"
 JOINED = f"{RESULTS}/{{sample}}/runs/analysis/summary.json"
 try:
-    check_protocols()
+    if len(OPEN) < len(SAMPLES):
+        check_closed()
+    if OPEN:
+        check_open()
+    for name, given in config["reservoirs"].items():
+        check_reservoir(name, given)
 except InvalidInput as error:
     raise WorkflowError(f"config: {error}")
 if config.setdefault("reference", next(iter(SAMPLES))) not in SAMPLES:
