@@ -165,7 +165,9 @@ def test_claims_are_judged_and_what_a_control_shows_is_not_the_polymers() -> Non
     shift = claim(claims, SHIFT, NAMES[1])
     assert (shift.verdict.word, shift.study) == ("agrees", pytest.approx(0.04))
     assert shift.attribution.startswith("the same change without polycation (lb003_lino3): +0.040")
+    assert shift.shown_by == ("lb003_lino3",)
     energy = claim(claims, PER_MOLECULE + CHANGE, NAMES[1])
+    assert energy.shown_by == ()
     assert (energy.verdict.word, energy.ours) == ("agrees", pytest.approx(10.0))
     assert energy.attribution.startswith("not shown without polycation by lb003_lino3")
     assert claim(claims, PER_ION + CHANGE, NAMES[1]).ours == pytest.approx(30.0)
@@ -179,6 +181,7 @@ def test_claims_are_judged_and_what_a_control_shows_is_not_the_polymers() -> Non
     assert "transference number (0.22 without the layer, 0.76 with it)" in said
     table = "\n".join(claim_lines(claims))
     assert "| EC | LB-003 + POTA-NO₃ | +0.04 | +0.040 (+0.03" in table
+    assert "agrees with it; LB-003 + LiNO₃ (control) shows it too |" in table
     assert "| reduced | +10.0 (+" in table
 
 
@@ -218,7 +221,7 @@ def test_without_the_layer_nothing_of_it_is_claimed() -> None:
     found = found_of(systems, (1.93, 1.97), (-100.0, -90.0))
     claims = claims_of(found)
     assert [one.verdict is not None for one in claims if one.system != "lb003"] == [False] * 8
-    assert verdicts(found, claims)[0].endswith("is not in this comparison: 0 of its 4 shifts are tested.")
+    assert verdicts(found, claims)[0].endswith("is not in this comparison: none of its 4 shifts is tested.")
 
 
 # --- real runs ---
@@ -303,7 +306,7 @@ def test_the_figure_is_as_wide_as_a_page_and_stands_on_the_page(compared: Path) 
     page = (compared / "index.html").read_text()
     assert "The study's figure from these runs" in page
     assert "Fig. 2 d–h of J. Yu et al." in page
-    caption = (compared / "study.md").read_text()
+    caption = " ".join((compared / "study.md").read_text().split())
     assert "LB-003 (lb003): 3 × 0.0" in caption
     assert "LB-003 + LiNO₃ (control) (lb003_lino3): 1 × 0.0" in caption
     assert "independently packed replicas" in caption

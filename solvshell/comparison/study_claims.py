@@ -28,7 +28,7 @@ CHANGE = "_change"
 ANGSTROM, KJ_MOL = "angstrom", "kj_mol"
 CLAIM_COLUMNS = [
     "quantity", "system", "partner", "unit", "ours", "ci95_low", "ci95_high", "status", "basis", "n_used",
-    "n_replicas", "n_independent", "study", "difference", "verdict", "said", "attribution",
+    "n_replicas", "n_independent", "study", "difference", "verdict", "said", "shown_by", "attribution",
 ]  # fmt: skip
 
 
@@ -54,6 +54,8 @@ class Claim:
         Where the study claims something.
     attribution : str or None
         What the controls without polycation say about a change.
+    shown_by : tuple of str
+        The controls that show the same change, or a part of it.
     """
 
     quantity: str
@@ -71,6 +73,7 @@ class Claim:
     study: float | None = None
     verdict: Verdict | None = None
     attribution: str | None = None
+    shown_by: tuple[str, ...] = ()
 
 
 def is_layered(system: System) -> bool:
@@ -101,8 +104,18 @@ def _change(found: Comparison, row: Row, number: Claim, quantity: str, digits: i
     """Return the difference of a row to the reference, and what the controls say of it."""
     change = row.change
     ours, low, high = (change.value, change.low, change.high) if change else (None, None, None)
-    basis, attribution = change.basis if change else None, words.attribution(found, row, digits)
-    return replace(number, quantity=quantity, ours=ours, low=low, high=high, basis=basis, attribution=attribution)
+    beyond = change is not None and change.excludes_zero
+    shown_by = tuple(one.control for one in row.witnesses or () if beyond and one.answer == "also")
+    return replace(
+        number,
+        quantity=quantity,
+        ours=ours,
+        low=low,
+        high=high,
+        basis=change.basis if change else None,
+        attribution=words.attribution(found, row, digits),
+        shown_by=shown_by,
+    )
 
 
 def _fewest(system: System, key: tuple[str, ...]) -> float | None:
@@ -178,7 +191,7 @@ def claim_table(claims: list[Claim]) -> pd.DataFrame:
     rows = []
     for claim in claims:
         row = {name: value for name, value in vars(claim).items() if name != "verdict"}
-        row |= {"ci95_low": claim.low, "ci95_high": claim.high}
+        row |= {"ci95_low": claim.low, "ci95_high": claim.high, "shown_by": " ".join(claim.shown_by) or None}
         row["difference"] = None if claim.ours is None or claim.study is None else claim.ours - claim.study
         row |= {"verdict": claim.verdict.word, "said": claim.verdict.said} if claim.verdict else {}
         rows.append(row)

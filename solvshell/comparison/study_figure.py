@@ -102,16 +102,14 @@ def _draw_peaks(axes: Axes, claims: Sequence[Claim], system: System) -> None:
     found = {claim.partner: claim for claim in claims if claim.quantity == PEAK and claim.system == system.name}
     for place, (partner, (color, _, _)) in enumerate(_PAIRS.items()):
         claim = found.get(partner)
-        if claim is None or claim.ours is None:
-            word = STATUS_WORDS[claim.status if claim else "absent"]
-            axes.text(0.02, place, word, color=color, va="center", fontsize=6.5, transform=axes.get_yaxis_transform())
-        else:
-            draw_whiskers(axes, claim.ours, claim, place, color)
         if claim and claim.study is not None:
             axes.plot([claim.study], [place], "D", color="black", markerfacecolor="none", markersize=4.5, zorder=3)
-        if claim and claim.verdict:
-            word = _SHORT[claim.verdict.word]
-            axes.text(1.01, place, word, va="center", fontsize=6.5, color="0.3", transform=axes.get_yaxis_transform())
+        if claim and claim.ours is not None:
+            draw_whiskers(axes, claim.ours, claim, place, color)
+            word = _SHORT[claim.verdict.word] if claim.verdict else ""
+        else:
+            word = STATUS_WORDS[claim.status if claim else "absent"]
+        axes.text(1.01, place, word, va="center", fontsize=6.5, color="0.3", transform=axes.get_yaxis_transform())
     axes.set(yticks=range(len(_PAIRS)), yticklabels=[name for _, _, name in _PAIRS.values()], xlabel="first peak / Å")
     axes.set_ylim(len(_PAIRS) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)

@@ -1,5 +1,6 @@
 """Caption of the study's figure from our runs, and what agrees with the study and what does not, number by number."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
@@ -9,7 +10,7 @@ from MDAnalysis.lib.mdamath import triclinic_vectors
 from solvshell.analysis.statistics import MIN_REPLICAS, RESOLVED_N_INDEPENDENT
 from solvshell.comparison.energies import ALL
 from solvshell.comparison.results import Comparison
-from solvshell.comparison.study_claims import CHANGE, PEAK, PER_ION, PER_MOLECULE, SHIFT, Claim, is_layered
+from solvshell.comparison.study_claims import ANGSTROM, CHANGE, PEAK, PER_ION, PER_MOLECULE, SHIFT, Claim, is_layered
 from solvshell.comparison.words import STATUS_WORDS, listed, signed
 from solvshell.joined.limits import limits_of
 from solvshell.joined.systems import System
@@ -24,6 +25,8 @@ _LABELS = {
     "lb003_pota-pf6": "LB-003 + POTA-PF₆",
     "lb003_pota-tfsi": "LB-003 + POTA-TFSI",
 }
+#: Width of the paragraphs of a page.
+_COLUMNS = 125
 _PARTNERS = {"PF6": "PF₆⁻", ALL: "the whole first shell"}
 #: What the claims of a kind are called.
 _KINDS = {
@@ -37,6 +40,11 @@ _TITLES = {
     SHIFT: "Shift of the first peak by the layer, Å",
     PER_MOLECULE + CHANGE: "Energy of Li⁺ with one molecule of its first shell: change by the layer, kJ/mol",
     PER_ION + CHANGE: "Energy of Li⁺ with all molecules of a species in its first shell: change by the layer, kJ/mol",
+}
+_CHANGES = {
+    SHIFT: "shift of the first peak",
+    PER_MOLECULE + CHANGE: "change of the energy with one molecule",
+    PER_ION + CHANGE: "change of the energy with all of them",
 }
 
 
@@ -202,32 +210,33 @@ def _sums(claims: Sequence[Claim]) -> str:
     )
 
 
-def _attributed(claims: Sequence[Claim]) -> list[str]:
-    """Return what the controls say of each change of the layered system that its interval tells from zero."""
-    return [
-        f"{_partner(claim)}, {_TITLES[claim.quantity].split(':')[0].split(', Å')[0].lower()}, {_span(claim)}: "
-        f"{claim.attribution}"
-        for claim in claims
-        if claim.attribution and claim.low is not None and claim.high is not None and not claim.low <= 0 <= claim.high
-    ]
+def _attributed(claims: Sequence[Claim]) -> Iterator[str]:
+    """Yield what the controls say of changes that exclude zero, once for all of which it is the same."""
+    told: dict[str, list[str]] = {}
+    for claim in claims:
+        if claim.attribution and claim.low is not None and claim.high is not None and not claim.low <= 0 <= claim.high:
+            unit = "Å" if claim.unit == ANGSTROM else "kJ/mol"
+            what = f"{_partner(claim)} in {label(claim.system)}, {_CHANGES[claim.quantity]} {_span(claim)} {unit}"
+            told.setdefault(claim.attribution, []).append(what)
+    for attribution, changes in told.items():
+        yield f"{'; '.join(changes)}: {attribution}."
 
 
 def verdicts(found: Comparison, claims: Sequence[Claim]) -> list[str]:
     """Return in paragraphs what agrees with the study, what does not, what cannot be told, and whose doing it is."""
+    paragraphs = []
     if not any(is_layered(system) for system in found.systems):
-        missing = (
-            "The study's system with the layer (POTA-NO₃) is not in this comparison: 0 of its 4 shifts are tested."
-        )
-    else:
-        missing = ""
-    counted = "; ".join(_counted(claims))
-    paragraphs = [missing, f"{_in_all(claims)} In parts: {counted}." if counted else "", _sums(claims)]
-    attributed = _attributed(claims)
-    if attributed:
         paragraphs.append(
-            f"Nothing is attributed to the polymer that a control without polycation shows too. Of {len(attributed)} "
-            f"changes beyond their intervals: {'; '.join(attributed)}."
+            "The study's system with the layer (POTA-NO₃) is not in this comparison: none of its 4 shifts is tested."
         )
+    judged = sum(claim.verdict is not None for claim in claims)
+    paragraphs.append(
+        f"{_in_all(claims)} In parts: {'; '.join(_counted(claims))}. Of {judged} intervals of 95 % about "
+        f"{max(1, round(judged / 20))} misses by chance."
+    )
+    paragraphs.append(_sums(claims))
+    if attributed := list(_attributed(claims)):
+        paragraphs += ["Nothing is attributed to the polymer that a control without polycation shows too:", *attributed]
     paragraphs += [REMARK, f"Not tested by these boxes: {UNTESTED}."]
     return [paragraph for paragraph in paragraphs if paragraph]
 
@@ -253,18 +262,23 @@ def claim_lines(claims: Sequence[Claim]) -> list[str]:
         ]
         for claim in judged:
             assert claim.verdict is not None
-            cells = [_partner(claim), label(claim.system), _printed(claim), _span(claim), _in_full(claim.verdict)]
+            said = "; ".join([_in_full(claim.verdict), *(f"{label(name)} shows it too" for name in claim.shown_by)])
+            cells = [_partner(claim), label(claim.system), _printed(claim), _span(claim), said]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return lines
+
+
+def _wrapped(paragraph: str) -> list[str]:
+    return [textwrap.fill(paragraph, _COLUMNS, break_long_words=False, break_on_hyphens=False), ""]
 
 
 def page(found: Comparison, claims: Sequence[Claim], boxes: Mapping[str, Frame]) -> str:
     """Return caption, verdicts and tables as one page of Markdown."""
     lines = ["![The study's Fig. 2 d-h from our own runs](study.png)", ""]
     for paragraph in caption(found, claims, boxes):
-        lines += [paragraph, ""]
+        lines += _wrapped(paragraph)
     lines += ["## What agrees with the study and what does not", ""]
     for paragraph in verdicts(found, claims):
-        lines += [paragraph, ""]
+        lines += _wrapped(paragraph)
     return "\n".join([*lines, *claim_lines(claims)]).rstrip() + "\n"
