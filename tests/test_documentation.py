@@ -189,6 +189,7 @@ def test_a_species(tmp_path: Path) -> None:
     assert made["counts"]["DEE"] > 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "species"), [("extend/system.md", "FEC"), ("extend/polymer.md", "PEO")])
 def test_a_system_and_a_polymer(page: str, species: str, tmp_path: Path) -> None:
     write_files(page, tmp_path)
