@@ -15,7 +15,7 @@ _FRAGMENT = Markup("""<div class="viewer">
 <div class="picture">{picture}</div>
 <div class="bar" hidden><select aria-label="what to show"></select><button type="button">spin</button>\
 <button type="button">reset</button>\
-<span class="hint">Drag to turn it; click it, then zoom with wheel or fingers.</span></div>
+<span class="hint">Click or tap it; then drag turns, wheel or pinch zooms.</span></div>
 <div class="view" role="img" tabindex="0" hidden></div>
 <div class="legend" hidden></div>
 <script type="application/json">{scenes}</script>

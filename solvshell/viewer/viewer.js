@@ -55,6 +55,7 @@
       viewer.rotate(24, "x");
       viewer.rotate(-32, "y");
       viewer.zoomTo();
+      viewer.zoom(Math.min(1, (0.92 * view.clientWidth) / view.clientHeight)); // zoomTo fits the height alone
       viewer.render();
       showLegend(legend, scene.legend);
       view.setAttribute("aria-label", `${scene.title}, in three dimensions; arrow keys turn it`);

@@ -66,12 +66,13 @@ class Visit:
         """Go to the first view and return its canvas, drawn."""
         self.page.locator(".viewer").first.scroll_into_view_if_needed()
         canvas = self.page.locator(".viewer canvas").first
-        canvas.wait_for(timeout=60_000)
+        canvas.wait_for()
         return canvas
 
 
 def visit(browser: "playwright.Browser", path: Path, width: int, height: int, **settings: bool) -> Visit:
     page = browser.new_page(viewport={"width": width, "height": height}, **settings)
+    page.set_default_timeout(120_000)  # machines of tests are busy
     found = Visit(page)
     page.on("console", lambda message: found.complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
@@ -105,7 +106,7 @@ def test_the_view_turns_and_comes_back_and_shells_are_chosen(browser: "playwrigh
     assert canvas.evaluate("canvas => canvas.toDataURL()") == at_first
     shells = seen.page.locator(".viewer").nth(1)
     shells.scroll_into_view_if_needed()
-    shells.locator("canvas").wait_for(timeout=60_000)
+    shells.locator("canvas").wait_for()
     before = shells.locator("canvas").evaluate("canvas => canvas.toDataURL()")
     shells.locator("select").select_option("1")
     assert shells.locator("canvas").evaluate("canvas => canvas.toDataURL()") != before
