@@ -98,6 +98,20 @@ def test_the_page_stands_alone_and_says_what_it_is(demo: Path) -> None:
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
 
 
+def test_the_page_has_the_box_to_turn_and_cites_what_this_run_used(demo: Path) -> None:
+    keys = {}
+    for name in ("lb003", "lb003_pota-no3"):
+        page = demo / name / "report.html"
+        box, shells = re.findall(r'<script type="application/json">(.*?)</script>', page.read_text(), re.S)
+        assert [scene["title"] for scene in json.loads(box)] == ["the box"]
+        assert json.loads(shells)[0]["title"].startswith("Li: ")
+        keys[name] = set(re.findall(r"^@\w+{(.*),$", page.with_suffix(".bib").read_text(), re.M))
+    assert {"openmm", "langevin-middle", "monte-carlo-barostat", "kumar-seminario", "3dmol"} <= keys["lb003"]
+    assert not keys["lb003"] & {"nose-hoover-chains", "mbar", "gcmc", "clp", "opls-2009il", "source-study"}
+    assert keys["lb003_pota-no3"] - keys["lb003"] == {"clp", "opls-2009il", "opls-2009il-revisited"}
+    assert "{source-study," in (demo / "comparison" / "index.bib").read_text()
+
+
 def test_the_summary_has_every_number_and_setting(run: Run) -> None:
     summary = json.loads((run.analysis_path / "summary.json").read_text())
     assert summary["energies"]["available"] is True

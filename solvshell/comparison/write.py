@@ -32,7 +32,8 @@ from solvshell.joined.limits import limits_of
 from solvshell.joined.recount import CUTOFF_STEP_ANGSTROM, Recount, recount
 from solvshell.joined.systems import System
 from solvshell.provenance import record_tables
-from solvshell.report import page_template, save_and_embed
+from solvshell.report import page_end, page_template, save_and_embed
+from solvshell.report_provenance import origin_rows
 from solvshell.snapshot import plot_snapshot
 from solvshell.study import CITATION, ENERGY_CLAIM, REMARK
 from solvshell.viewer import Scene, scene_of_frame
@@ -201,9 +202,13 @@ def _summary(found: Comparison) -> dict[str, Any]:
 
 
 def _page(
-    found: Comparison, addresses: dict[str, str], study_figure: dict[str, Any] | None, summary: dict[str, Any]
-) -> str:
+    found: Comparison, addresses: dict[str, str], study_figure: dict[str, Any] | None, summary: dict[str, Any],
+    scenes: list[Scene], page: Path,
+) -> str:  # fmt: skip
     return page_template("compare.html").render(
+        scenes=scenes,
+        origins=[(system.name, origin_rows(system.runs[0])) for system in found.systems],
+        **page_end(_facts(found), page, has_views=True),
         found=found,
         summary=summary,
         figures=addresses,
@@ -265,8 +270,9 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Comparison:
     addresses = _draw(found, recounts, found.centers, out)
     study_figure = _write_study(found, recounts, out)
     write_json(out / "summary.json", summary)
-    write_atomically(out / "index.html", _page(found, addresses, study_figure, summary))
+    page = out / "index.html"
+    write_atomically(page, _page(found, addresses, study_figure, summary, _scenes(found, recounts), page))
     made_from = [replica.folder / "summary.json" for system in systems for replica in system.replicas]
-    written = ("*.csv", "summary.json", "index.html", "study.*", "figures/*", "runs/**/*.csv")
+    written = ("*.csv", "summary.json", "index.html", "index.bib", "study.*", "figures/*", "runs/**/*.csv")
     record_tables(out, *written, made_from=made_from)
     return found
