@@ -145,7 +145,7 @@ def test_the_page_of_replicas(copied: Path, tmp_path: Path) -> None:
     assert "Each replica" in said
     row = read_table(copied / "analysis" / "coordination.csv").query("partner == 'EC'").iloc[0]
     assert f"{row.ci95_low:.2f} – {row.ci95_high:.2f}" in said
-    assert "nan" not in re.sub(r"data:image[^\"]*", "", html).lower()
+    assert "nan" not in re.sub(r"data:image[^\"]*|<script.*?</script>", "", html, flags=re.S).lower()
     for name in ("replica_rdfs", "replica_numbers", "between_replicas", "shells"):
         assert (copied / "analysis" / "figures" / f"{name}.svg").stat().st_size > 1000
     (copied / "analysis" / "summary.json").unlink()
