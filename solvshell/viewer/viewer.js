@@ -28,7 +28,8 @@
     }
   }
 
-  function stop(root) {
+  function stop([root, viewer]) {
+    viewer.spin(false);
     const view = root.querySelector(".view");
     const canvas = view.querySelector("canvas");
     const context = canvas.getContext("webgl2") || canvas.getContext("webgl");
@@ -73,7 +74,8 @@
       if (turn) { viewer.rotate(...turn); viewer.render(); event.preventDefault(); }
     };
     show();
-    started.push(root);
+    spin.textContent = "spin";
+    started.push([root, viewer]);
     if (started.length > MOST_VIEWS) stop(started.shift());
   }
 
