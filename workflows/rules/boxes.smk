@@ -45,4 +45,4 @@ rule reservoir:
     message:
         "reservoir {wildcards.reservoir}: measure chemical potentials ({log})"
     shell:
-        "solvshell reservoir {params.system:q} {params.options} --at-once {threads} --out {output:q} > {log:q} 2>&1"
+        "exec solvshell reservoir {params.system:q} {params.options} --at-once {threads} --out {output:q} > {log:q} 2>&1"

@@ -1,5 +1,6 @@
-# A run's only output for Snakemake is done.json, which solvshell writes last: Snakemake removes the outputs of a job that
-# was interrupted, and must not touch trajectory and checkpoints, from which the same command goes on.
+# A run's only output for Snakemake is done.json, which solvshell writes last: Snakemake removes the outputs of a job
+# that was interrupted, and must not touch trajectory and checkpoints, from which the same command goes on. With exec a
+# signal reaches solvshell and no shell in between, whose death would not wait for the last checkpoint.
 
 
 rule equilibrate:
@@ -25,7 +26,7 @@ rule equilibrate:
     message:
         "{wildcards.sample} {wildcards.replica}: equilibrate ({log})"
     shell:
-        "OPENMM_CPU_THREADS={threads} solvshell run {input.box:q} {params.options} --stop-before-production "
+        "OPENMM_CPU_THREADS={threads} exec solvshell run {input.box:q} {params.options} --stop-before-production "
         "--out {params.run:q} > {log:q} 2>&1"
 
 
@@ -54,7 +55,7 @@ rule produce:
     message:
         "{wildcards.sample} {wildcards.replica}: produce ({log})"
     shell:
-        "OPENMM_CPU_THREADS={threads} solvshell run {input.box:q} {params.options} --out {params.run:q} > {log:q} 2>&1"
+        "OPENMM_CPU_THREADS={threads} exec solvshell run {input.box:q} {params.options} --out {params.run:q} > {log:q} 2>&1"
 
 
 use rule produce as exchange with:
