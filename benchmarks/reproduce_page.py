@@ -186,11 +186,9 @@ def _coordination(comparison: Path) -> Iterator[str]:
 
 
 def _caveats(comparison: Path) -> Iterator[str]:
-    summary = read_record(comparison / "summary.json")
-    yield from ("## Caveats", "")
-    for one in summary["limits"]:
-        yield f"- {one['limit']}: {', '.join(one['systems'])}."
-    for one in summary["other_ratios_of_controls"]:
+    """Yield what is to be kept in mind besides the limits of the runs, which the caption tells."""
+    yield from ("## Further caveats", "", "What the runs themselves cannot say stands in the caption.", "")
+    for one in read_record(comparison / "summary.json")["other_ratios_of_controls"]:
         yield f"- {one['control']} as a control for {one['system']}: {one['difference']}."
     yield "- A homogeneous gel stands for the study's layer: there is no interface, no electrode and no field."
     yield "- The study states neither its polymer content nor its force field; ours are assumptions, in the recipes."
@@ -255,7 +253,10 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=Path(__file__).parents[1] / "docs" / "results")
     parser.add_argument("--command", default=_COMMAND, help="what made the campaign, to stand on the page")
     given = parser.parse_args()
-    print(write_page(given.comparison, given.docs, given.command))
+    try:
+        print(write_page(given.comparison, given.docs, given.command))
+    except InvalidInput as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":
