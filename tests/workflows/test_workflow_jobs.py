@@ -3,6 +3,7 @@
 import csv
 import re
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,13 @@ def test_conditions_reach_the_commands_and_name_the_samples(tmp_path: Path) -> N
     sheet = columns + "lb003\t2\t7\t\t\t0.75\nlb003_pota-no3\t1\t\t333.15\t0.1\t\n"
     said = commands(tmp_path, sheet, seed=5)
     build = only(said, "solvshell build lb003 ", "--replica 1")
-    assert "--seed 5 --n-salt 7 --ion-charge-scale 0.75 --out results/lb003-n7-q0.75/boxes" in build
+    seed = derived_seed(5, zlib.crc32(b"lb003-n7-q0.75"))
+    assert f"--seed {seed} --n-salt 7 --ion-charge-scale 0.75 --out results/lb003-n7-q0.75/boxes" in build
     gel = only(said, "solvshell build lb003_pota-no3")
-    assert "--replica 0 --seed 5 --polymer-fraction 0.1 --out results/lb003_pota-no3-w0.1-333.15K/boxes" in gel
+    other = derived_seed(5, zlib.crc32(b"lb003_pota-no3-w0.1-333.15K"))
+    assert f"--replica 0 --seed {other} --polymer-fraction 0.1 --out results/lb003_pota-no3-w0.1-333.15K/boxes" in gel
     run = only(said, "solvshell run results/lb003-n7-q0.75/boxes/replica-01 ", "--stop-before-production")
-    assert f"--protocol quick --platform CPU --seed {derived_seed(5, 1)} " in run
+    assert f"--protocol quick --platform CPU --seed {derived_seed(seed, 1)} " in run
     assert "--out results/lb003-n7-q0.75/runs/replica-01 " in run
     assert run.replace("--stop-before-production ", "").replace(".equilibrate.", ".produce.") in said
     hot = [line for line in said if "--temperature '333.15 K'" in line]
@@ -124,7 +127,10 @@ def test_a_sample_with_a_reservoir_exchanges_molecules_with_it(tmp_path: Path) -
         "produce": 1,
     }
     measured = only(said.commands, "solvshell reservoir lb003 ", "--at-once 3 --out results/reservoirs/bulk.yaml")
-    assert "--replicas 5 --platform CPU --seed 0 --n-salt 50" in measured
+    seed = derived_seed(0, zlib.crc32(b"reservoir bulk"))
+    assert f"--replicas 5 --platform CPU --seed {seed} --n-salt 50" in measured
+    boxes = {re.search(r"--seed (\d+) --out", line)[1] for line in said.commands if "solvshell build lb003 " in line}
+    assert len(boxes) == 2  # one for each sample: boxes alike are refused as copies
     open_runs = [line for line in said.commands if "--reservoir results/reservoirs/bulk.yaml" in line]
     assert len(open_runs) == 4
     assert all("lb003-open-bulk/" in line and "--protocol grand-canonical " in line for line in open_runs)

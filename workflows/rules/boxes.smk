@@ -16,7 +16,7 @@ rule build:
         system=lambda wildcards: SAMPLES[wildcards.sample]["system"],
         boxes=subpath(output[0], parent=True),
         index=replica_index,
-        seed=config["seed"],
+        seed=lambda wildcards: seed_of(wildcards.sample),
         options=build_options,
     message:
         "{wildcards.sample} {wildcards.replica}: build the box ({log})"

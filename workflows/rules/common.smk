@@ -3,6 +3,7 @@ import csv
 import math
 import re
 import shlex
+import zlib
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -203,6 +204,11 @@ def replica_index(wildcards):
     return int(wildcards.replica.removeprefix("replica-"))
 
 
+def seed_of(name):
+    """Return the seed of what has a name: two samples of one recipe share no packing, and no noise."""
+    return derived_seed(config["seed"], zlib.crc32(name.encode()))
+
+
 def options(given):
     """Return options as a part of a command line, without those that are not given."""
     pairs = [(f"--{name.replace('_', '-')}", str(value)) for name, value in given.items() if value is not None]
@@ -223,7 +229,7 @@ def build_options(wildcards):
 
 def reservoir_options(wildcards):
     """Return how a bulk is measured."""
-    usual = {"replicas": 3, "platform": config.get("platform"), "seed": config["seed"]}
+    usual = {"replicas": 3, "platform": config.get("platform"), "seed": seed_of(f"reservoir {wildcards.reservoir}")}
     given = {key: value for key, value in config["reservoirs"][wildcards.reservoir].items() if key != "system"}
     return options(usual | given)
 
@@ -246,7 +252,7 @@ def run_options(wildcards, input):
             "temperature": f"{sample['temperature']} K" if "temperature" in sample else None,
             "reservoir": input.get("reservoir") or None,
             "platform": config.get("platform"),
-            "seed": derived_seed(config["seed"], replica_index(wildcards)),
+            "seed": derived_seed(seed_of(wildcards.sample), replica_index(wildcards)),
         }
     )
 
