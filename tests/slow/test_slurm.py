@@ -109,7 +109,7 @@ class Campaign:
             return subprocess.Popen(command, env=self.slurm.environment, stdout=said, stderr=subprocess.STDOUT)
 
     def finish(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.wait(600) == 0, self.said.read_text()[-4000:]
+        assert process.wait(1200) == 0, self.said.read_text()[-4000:]
 
     def jobs(self) -> list[str]:
         """Return the jobs that were submitted last, in their order."""
