@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -86,6 +86,7 @@ class Campaign:
 
     folder: Path
     slurm: Slurm
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def said(self) -> Path:
@@ -106,7 +107,9 @@ class Campaign:
         command += ["--profile", str(ROOT / "workflows/profiles/slurm")]
         command += ["--workflow-profile", str(ROOT / "tests/slurm/profile")]
         with open(self.said, "w") as said:
-            return subprocess.Popen(command, env=self.slurm.environment, stdout=said, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(command, env=self.slurm.environment, stdout=said, stderr=subprocess.STDOUT)
+        self.processes.append(process)
+        return process
 
     def finish(self, process: subprocess.Popen[bytes]) -> None:
         assert process.wait(1200) == 0, self.said.read_text()[-4000:]
@@ -139,14 +142,16 @@ class Campaign:
 
 
 @pytest.fixture(scope="module")
-def campaign(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+def campaign(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     """A campaign whose boxes were built by Slurm."""
     campaign = Campaign(tmp_path_factory.mktemp("campaign"), slurm)
     campaign.write(replicas=4)
     campaign.finish(campaign.start("--until", "build"))
     jobs = [slurm.state(job) for job in campaign.jobs()]
     assert [job["JobState"] for job in jobs] == ["COMPLETED"] * 4
-    return campaign
+    yield campaign
+    for process in campaign.processes:  # one is left where a test has failed
+        process.kill()
 
 
 def test_jobs_share_a_gpu_and_go_on_when_requeued_and_preempted(slurm: Slurm, campaign: Campaign) -> None:
