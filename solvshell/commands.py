@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -120,19 +121,23 @@ def run(arguments: argparse.Namespace) -> None:
     from solvshell.engine import choose_platform
     from solvshell.folders import boxes_of, open_runs
     from solvshell.md import run_all, simulate
+    from solvshell.md.gpu_places import see_one_gpu
     from solvshell.progress import progress_on
     from solvshell.protocol import load_protocols
 
     if arguments.at_once is not None and arguments.at_once < 1:
         raise InvalidInput(f"--at-once: at least 1, got {arguments.at_once}")
-    choose_platform(arguments.platform)  # a platform that does not work here must not leave a folder behind
     protocols = load_protocols(arguments.protocol, arguments.reservoir)
     if arguments.temperature is not None:
         protocols = {None: _at_temperature(protocols, arguments.temperature)}
     if arguments.at_once is not None and len(protocols) == len(boxes_of(arguments.box)) == 1:
         raise InvalidInput(f"--at-once: is for several runs; {arguments.box} is one box, at one temperature")
-    if arguments.stop_before_production and (len(protocols) > 1 or boxes_of(arguments.box) != [arguments.box]):
+    is_alone = boxes_of(arguments.box) == [arguments.box] and len(protocols) == 1
+    if arguments.stop_before_production and not is_alone:
         raise InvalidInput("--stop-before-production: is for one box at one temperature")
+    if is_alone:
+        see_one_gpu(arguments.platform, os.environ)  # before a platform looks at its devices
+    choose_platform(arguments.platform)  # one that does not work here must not leave a folder behind
     runs = open_runs(arguments.out, arguments.box, protocols, arguments.seed)
     if all(run.is_done for run in runs):
         _say(f"{arguments.out}: done already")
@@ -141,7 +146,7 @@ def run(arguments: argparse.Namespace) -> None:
         simulate(runs[0], arguments.platform, progress_on(OUT), stop_before_production=True)
         _say(f"equilibrated: {arguments.out}; the same command without --stop-before-production goes on")
         return
-    if [run.path for run in runs] == [arguments.out]:
+    if is_alone:
         simulate(runs[0], arguments.platform, progress_on(OUT))
     else:
         run_all(runs, platform=arguments.platform, at_once=arguments.at_once, console=OUT)

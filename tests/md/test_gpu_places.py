@@ -1,12 +1,15 @@
 """Processes that spread themselves over GPUs; whether there are such devices does not matter to the places on them."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from solvshell.cli import main
 from solvshell.md.gpu_places import see_one_gpu
 
 TAKE = """
@@ -45,3 +48,20 @@ def test_one_gpu_and_other_platforms_leave_nothing_to_choose(platform: str | Non
     environment = {"CUDA_VISIBLE_DEVICES": visible}
     see_one_gpu(platform, environment)
     assert environment == {"CUDA_VISIBLE_DEVICES": visible}
+
+
+def test_a_command_takes_a_gpu_for_one_box_and_none_for_replicas(
+    box_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no such GPU: the command ends when it has chosen one, and has touched nothing else."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "places"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    (tmp_path / "places").mkdir()
+    for box, visible in ((box_path, "7"), (box_path.parent, "7,8")):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,8")
+        if box != box_path:
+            shutil.copytree(box_path, tmp_path / "boxes" / "replica-00")
+            box = tmp_path / "boxes"
+        assert main(["run", str(box), "--protocol", "quick", "--platform", "CUDA", "--out", str(tmp_path / "run")]) == 2
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
+    assert not (tmp_path / "run").exists()
