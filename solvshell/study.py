@@ -16,6 +16,10 @@ _ELECTROLYTE = {"PF6", "EC", "DMC", "EMC"}
 #: A limit nearer to zero than this, in Å, is printed as zero.
 _TOUCHING = 5e-4
 _TINY = 1e-9
+#: Å, by which definitions of a first peak differ (maximum of g(r) or of r² g(r), width of the bins); the study states none.
+_DEFINITIONS = 0.01
+#: Å, half of a bin of g(r) of usual width.
+_BIN = 0.005
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,13 @@ def study_peak(center: str, partner: str, site: str, partners: set[str], *, poly
     return entry.layered if polymer else entry.bare
 
 
+def _agreed(found: str, doubts: Sequence[str]) -> Verdict:
+    """Return an agreement, which an interval that may be too narrow does not give any more than a contradiction."""
+    if doubts:
+        return Verdict("cannot be resolved", f"in line with it{found}{_but(doubts)}")
+    return Verdict("agrees", f"agrees with it{found}")
+
+
 def _but(doubts: Sequence[str]) -> str:
     return f", but {' and '.join(doubts)}" if doubts else ""
 
@@ -90,23 +101,26 @@ def judged_shift(study: StudyPeak, low: float | None, high: float | None, doubts
     Parameters
     ----------
     doubts
-        Why our interval may be too narrow. With one, nothing is contradicted, and an agreement is said with it.
+        Why our interval may be too narrow. With one, nothing is contradicted and nothing agrees.
     """
     shift = study.shift
     if low is None or high is None:
-        return Verdict("cannot be resolved", "our model gives no interval")
+        return Verdict("cannot be resolved", "our runs give no interval")
     contains = low <= shift + study.rounding + _TINY and shift - study.rounding - _TINY <= high
     touches = min(abs(low), abs(high)) < _TOUCHING
     zero = low < 0 < high and not touches
-    but = _but(doubts)
     if contains:
+        own = ""
+        if abs(shift) <= study.rounding + _TINY:
+            own = f"; by its rounding ({shift:+.2f} ± {study.rounding:.2f} Å) the study's own shift holds zero too"
         if zero or touches:
             found = f"cannot resolve it: our interval {'touches zero' if touches else 'holds zero as well'}"
-        else:
-            found = f"agrees with it{but}"
-        if abs(shift) <= study.rounding + _TINY:
-            found += f"; by its rounding ({shift:+.2f} ± {study.rounding:.2f} Å) the study's own shift holds zero too"
-        return Verdict("cannot be resolved" if zero or touches else "agrees", found)
+            return Verdict("cannot be resolved", found + own)
+        agreed = _agreed("", doubts)
+        return Verdict(agreed.word, agreed.said + own)
+    miss = max(low - shift, shift - high) - study.rounding
+    if miss < _BIN:
+        return Verdict("cannot be resolved", f"misses it by {miss:.4f} Å, less than bins of g(r) tell{_but(doubts)}")
     same_sign = (low + high > 0) == (shift > 0)
     size = f"{'the same sign and another size' if same_sign else 'the opposite sign'}"
     if zero:
@@ -116,7 +130,7 @@ def judged_shift(study: StudyPeak, low: float | None, high: float | None, doubts
     else:
         found = f"a shift of {size}"
     if doubts:
-        return Verdict("cannot be resolved", f"at odds with it ({found}){but}")
+        return Verdict("cannot be resolved", f"at odds with it ({found}){_but(doubts)}")
     return Verdict("disagrees", f"contradicts it: {found}")
 
 
@@ -134,18 +148,18 @@ def judged_peak(printed: float, low: float | None, high: float | None, doubts: S
     Parameters
     ----------
     doubts
-        Why our interval may be too narrow, or moved. With one, only what is farther off than the largest of the study's
-        shifts is contradicted.
+        Why our interval may be too narrow, or moved. With one, nothing agrees, and only what is farther off than the
+        largest of the study's shifts is contradicted.
     """
     if low is None or high is None:
-        return Verdict("cannot be resolved", "our model gives no interval")
-    half = StudyPeak.rounding / 2 + _TINY
+        return Verdict("cannot be resolved", "our runs give no interval")
+    half = StudyPeak.rounding / 2 + _DEFINITIONS + _TINY
     largest = max(abs(peak.shift) for peak in PEAKS.values())
     if low <= printed + half and printed - half <= high:
         if high - low > largest:
             found = f"our interval of {high - low:.3f} Å is longer than the study's largest shift, {largest:.2f} Å"
             return Verdict("cannot be resolved", found)
-        return Verdict("agrees", f"agrees with it{_but(doubts)}")
+        return _agreed("", doubts)
     beyond = low - printed if low > printed else printed - high
     found = f"our interval ends {beyond:.3f} Å from it"
     if doubts and beyond <= largest:
@@ -164,9 +178,9 @@ def judged_reduction(bare: float, low: float | None, high: float | None, doubts:
         As for `judged_shift`.
     """
     if low is None or high is None:
-        return Verdict("cannot be resolved", "our model gives no interval")
+        return Verdict("cannot be resolved", "our runs give no interval")
     if low > 0:
-        return Verdict("agrees", f"agrees with it, weaker by {low:.1f} kJ/mol at least{_but(doubts)}")
+        return _agreed(f", weaker by {low:.1f} kJ/mol at least", doubts)
     if high < 0:
         other = f"it is stronger by {-high:.1f} kJ/mol at least"
         if doubts:

@@ -408,7 +408,7 @@ def test_a_doubtful_interval_contradicts_nothing(limits: tuple[float, float]) ->
     said = verdict(study, *limits, ["it is a lower bound"])
     assert said.startswith("at odds with it (")
     assert said.endswith(", but it is a lower bound")
-    assert verdict(study, 0.02, 0.06, ["it is a lower bound"]) == "agrees with it, but it is a lower bound"
+    assert verdict(study, 0.02, 0.06, ["it is a lower bound"]) == "in line with it, but it is a lower bound"
 
 
 def test_a_shift_of_the_study_within_its_rounding() -> None:

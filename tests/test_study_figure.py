@@ -50,15 +50,15 @@ import reproduce_page
     ("low", "high", "doubts", "word"),
     [
         (1.92, 1.95, [], "agrees"),
-        (1.936, 1.945, [], "disagrees"),  # printed 1.93 is 1.925 to 1.935
-        (1.934, 1.945, [], "agrees"),
-        (1.90, 1.9249, [], "disagrees"),
+        (1.946, 1.955, [], "disagrees"),  # printed 1.93 is 1.925 to 1.935, and definitions differ by 0.01
+        (1.944, 1.955, [], "agrees"),
+        (1.90, 1.9149, [], "disagrees"),
         (1.90, 1.95, [], "cannot be resolved"),  # longer than the study's largest shift
         (1.95, 2.20, [], "disagrees"),  # as long, but it does not hold the study's
         (None, None, [], "cannot be resolved"),
         (1.95, 1.96, ["of one run"], "cannot be resolved"),  # a doubt, and as near as a shift of the study
         (2.02, 2.06, ["of one run"], "disagrees"),  # far off: no doubt of that size
-        (1.92, 1.95, ["of one run"], "agrees"),
+        (1.92, 1.95, ["of one run"], "cannot be resolved"),
     ],
 )
 def test_what_is_said_of_a_printed_peak(low: float | None, high: float | None, doubts: list[str], word: str) -> None:
@@ -73,6 +73,7 @@ def test_what_is_said_of_a_printed_peak(low: float | None, high: float | None, d
         (0.5, 3.0, [], "agrees"),
         (-3.0, -0.5, [], "disagrees"),
         (-3.0, -0.5, ["of one run"], "cannot be resolved"),
+        (0.5, 3.0, ["of one run"], "cannot be resolved"),  # by the same interval
         (-1.0, 4.0, [], "cannot be resolved"),
         (None, None, [], "cannot be resolved"),
     ],
@@ -93,6 +94,9 @@ def test_what_is_not_resolved_has_a_bound() -> None:
         (0.02, 0.06, [], "agrees"),
         (-0.06, -0.02, [], "disagrees"),
         (-0.06, -0.02, ["of one run"], "cannot be resolved"),
+        (0.02, 0.06, ["of one run"], "cannot be resolved"),
+        (0.002, 0.027, [], "cannot be resolved"),  # 0.04 within 0.01 is missed, by less than a bin
+        (0.002, 0.024, [], "disagrees"),
         (-0.02, 0.06, [], "cannot be resolved"),
         (None, None, [], "cannot be resolved"),
     ],
@@ -201,7 +205,7 @@ def test_what_disagrees_is_said_so_and_doubts_are_named() -> None:
 def test_a_number_of_some_replicas_only_is_doubted() -> None:
     systems = [system_of(name, n_replicas=4) for name in NAMES]
     verdict = claim(claims_of(found_of(systems, (1.93, 1.97, 1.93), (-100.0, -90.0, -100.0))), SHIFT, NAMES[1]).verdict
-    assert verdict.said == "agrees with it, but 3 of 4 replicas give a number"
+    assert verdict.said == "in line with it, but 3 of 4 replicas give a number"
 
 
 def test_whose_figure_it_is() -> None:
