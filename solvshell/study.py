@@ -16,7 +16,7 @@ _ELECTROLYTE = {"PF6", "EC", "DMC", "EMC"}
 #: A limit nearer to zero than this, in Å, is printed as zero.
 _TOUCHING = 5e-4
 _TINY = 1e-9
-#: Å, by which definitions of a first peak differ (maximum of g(r) or of r² g(r), width of the bins); the study states none.
+#: Å, by which definitions of a first peak differ (maximum of g(r) or of r² g(r), width of bins); the study states none.
 _DEFINITIONS = 0.01
 #: Å, half of a bin of g(r) of usual width.
 _BIN = 0.005

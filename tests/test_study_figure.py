@@ -108,7 +108,7 @@ def test_the_word_of_a_shift(low: float | None, high: float | None, doubts: list
 # --- claims ---
 
 
-def system_of(name: str, *, equilibrated: bool = True, n_replicas: int = 3) -> System:
+def system_of(name: str, *, equilibrated: bool = True, n_replicas: int = 3, feels_its_image: bool = False) -> System:
     """Return a system of a shipped recipe without a run behind it."""
     recipe = load_recipe(name)
     partners = {key: 8 for key, entry in recipe.entries.items() if entry.role != "center" and key != "Li"}
@@ -121,7 +121,8 @@ def system_of(name: str, *, equilibrated: bool = True, n_replicas: int = 3) -> S
         "flags": {"not_equilibrated": not equilibrated, "short_draws": []},
         "peaks": peaks,
     }
-    box = SimpleNamespace(recipe=recipe, counts={"Li": 8, **partners})
+    record = {"polymer": {"feels_its_image": feels_its_image} if recipe.polymer else None}
+    box = SimpleNamespace(recipe=recipe, counts={"Li": 8, **partners}, provenance=record)
     shown: Any = SimpleNamespace(
         run=SimpleNamespace(box=box, protocol=SimpleNamespace(grand_canonical=None)), summary=summary
     )
@@ -177,7 +178,8 @@ def test_claims_are_judged_and_what_a_control_shows_is_not_the_polymers() -> Non
     assert claim(claims, PER_ION + CHANGE, NAMES[1]).ours == pytest.approx(30.0)
     assert claim(claims, PER_ION + CHANGE, NAMES[1], ALL).verdict is None  # the study says nothing of the sum
     said = " ".join(verdicts(found, claims))
-    assert said.startswith("Of 5 claims of the study, 5 agree, 0 disagree and 0 cannot be resolved. In parts: ")
+    assert said.startswith("Of 5 comparisons with the study (")
+    assert "), 5 agree, 0 disagree and 0 cannot be resolved. In parts: " in said
     assert "of 2 first peaks, 2 agree (EC in LB-003 1.930 (1.9" in said
     assert "of 1 shifts of a first peak, 1 agrees (EC +0.040" in said
     assert "Nothing is attributed to the polymer that a control without polycation shows too" in said
@@ -206,6 +208,16 @@ def test_a_number_of_some_replicas_only_is_doubted() -> None:
     systems = [system_of(name, n_replicas=4) for name in NAMES]
     verdict = claim(claims_of(found_of(systems, (1.93, 1.97, 1.93), (-100.0, -90.0, -100.0))), SHIFT, NAMES[1]).verdict
     assert verdict.said == "in line with it, but 3 of 4 replicas give a number"
+
+
+def test_a_chain_that_reaches_its_image_is_a_doubt() -> None:
+    systems = [system_of(name, feels_its_image=True) for name in NAMES]
+    claims = claims_of(found_of(systems, (1.93, 1.90, 1.93), (-100.0, -90.0, -100.0)))
+    for quantity in (SHIFT, PER_MOLECULE + CHANGE):
+        verdict = claim(claims, quantity, NAMES[1]).verdict
+        assert verdict.word == "cannot be resolved"
+        assert "a chain reaches to its own periodic image" in verdict.said
+    assert claim(claims, PEAK, NAMES[0]).verdict.word == "agrees"  # without a chain
 
 
 def test_whose_figure_it_is() -> None:

@@ -128,8 +128,11 @@ def _fewest(system: System, key: tuple[str, ...]) -> float | None:
 def _doubts(systems: Sequence[System], claim: Claim) -> list[str]:
     """Return why the interval of a number may be too narrow, or the number not yet that of equilibrium."""
     found = words.doubts(systems, claim.basis) + words.waiting(systems)
-    few = f"{claim.n_used} of {claim.n_replicas} replicas give a number"
-    return [*found, few] if claim.n_used < claim.n_replicas else found
+    if any((run.box.provenance.get("polymer") or {}).get("feels_its_image") for one in systems for run in one.runs):
+        found.append("a chain reaches to its own periodic image")
+    if claim.n_used < claim.n_replicas:
+        found.append(f"{claim.n_used} of {claim.n_replicas} replicas give a number")
+    return found
 
 
 def _of_peak(found: Comparison, row: Row, study: StudyPeak) -> Iterator[Claim]:

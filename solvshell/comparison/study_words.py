@@ -154,7 +154,8 @@ def caption(found: Comparison, claims: Sequence[Claim], boxes: Mapping[str, Fram
     drawn = (
         f"Fig. 2 d–h of {CITATION}, from our own runs (the letters are the study's). d, e: last frame of the first "
         "replica without and with the layer, which here is a homogeneous gel without an interface. f, h: g(r) of Li⁺ "
-        "with F of PF₆⁻ and with the carbonyl O of EC, DMC and EMC, drawn with a smoothing of 0.03 Å, bands: 95 % "
+        "with F of PF₆⁻ and with the carbonyl O of EC, DMC and EMC (the study names the molecules; these sites are "
+        "taken to be meant), drawn with a smoothing of 0.03 Å, bands: 95 % "
         "intervals; below, the first peaks (dots, 95 % intervals) beside those that the study printed (open diamonds). "
         "g: energy of Li⁺ with the molecules of its first shell, Lennard-Jones and Coulomb at the nearest image with "
         f"ion charges × {listed(scales)}: with one molecule, and with all of a species; below, the change against "
@@ -173,7 +174,11 @@ def _in_all(claims: Sequence[Claim]) -> str:
     """Return how many of all claims have become each word."""
     judged = [claim.verdict.word for claim in claims if claim.verdict]
     words = [(judged.count(word), word) for word in get_args(Word)]
-    return f"Of {len(judged)} claims of the study, {listed([f'{n} {_plural(word, n)}' for n, word in words])}."
+    said = listed([f"{n} {_plural(word, n)}" for n, word in words])
+    return (
+        f"Of {len(judged)} comparisons with the study (its first peaks, the shifts between them, and its one claim on "
+        f"energies, for each partner in two readings), {said}."
+    )
 
 
 def _counted(claims: Sequence[Claim]) -> Iterator[str]:
