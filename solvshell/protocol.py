@@ -185,12 +185,19 @@ class Protocol(Part):
         Raises
         ------
         InvalidInput
-            If a reservoir of the last stage is one of another temperature.
+            If an anneal would be no hotter than the new temperature, or a reservoir of the last stage is one of
+            another temperature.
         """
         old = getattr(self.stages[-1], "temperature")  # noqa: B009 the last stage moves: a validator has seen to it
         stages = []
         for stage in self.stages:
-            there = [key for key in ("temperature", "ramp_to") if getattr(stage, key, None) == old]
+            at = {key: getattr(stage, key, None) for key in ("temperature", "ramp_to")}
+            there = [key for key, kelvin in at.items() if kelvin == old]
+            if too_cold := [kelvin for kelvin in at.values() if kelvin is not None and old < kelvin <= temperature]:
+                raise InvalidInput(
+                    f"temperature: below the {too_cold[0]:g} K of the anneal of protocol {self.name} "
+                    f"(stage {stage.name}), got {temperature:g} K"
+                )
             stages.append(stage.model_copy(update=dict.fromkeys(there, temperature)))
         changes = {
             "name": f"{self.name}-{_kelvin(temperature)}",

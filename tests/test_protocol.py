@@ -387,6 +387,16 @@ def test_another_temperature_moves_what_is_at_the_last_one_and_leaves_the_anneal
     assert validate(Protocol, yaml.safe_load(to_yaml(warm)), "here") == warm
 
 
+def test_another_temperature_is_below_that_of_the_anneal() -> None:
+    gel = load_protocol("gel")
+    assert gel.at_temperature(399.0).production.temperature == 399.0
+    for kelvin in (400, 420):
+        wanted = f"temperature: below the 400 K of the anneal of protocol gel (stage soft-start), got {kelvin} K"
+        with pytest.raises(InvalidInput, match=re.escape(wanted)):
+            gel.at_temperature(kelvin)
+    assert load_protocol("quick").at_temperature(420.0).production.temperature == 420.0  # which anneals nothing
+
+
 def test_the_folders_of_a_series_are_those_that_are_found_again(tmp_path: Path) -> None:
     for folder in load_protocols("temperatures"):
         (tmp_path / str(folder)).mkdir()
