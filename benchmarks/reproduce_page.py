@@ -1,6 +1,6 @@
 """The page of the study's figure from a finished campaign: figure, verdicts, small tables, and where they come from.
 
-``python benchmarks/reproduce_page.py workflows/results/reproduce/comparison`` reads that comparison and the runs that
+``python benchmarks/reproduce_page.py workflows/results/reproduce/comparison --command "snakemake ..."`` reads that comparison and the runs that
 it was made from, and writes ``docs/results/reproduce.md`` and what it needs in ``docs/results/reproduce/``.
 Trajectories stay where they are.
 """
@@ -23,7 +23,6 @@ from solvshell.provenance import read_record
 from solvshell.run import Run
 
 TABLES = ("study", "peaks", "coordination", "energies", "speciation", "shells", "convergence")
-_COMMAND = "cd workflows && snakemake --cores 2 --configfile config/reproduce.yaml"
 #: What a record says of the machine besides its platform; the seal is that of the whole record.
 _PRIVATE = frozenset({"host", "machine", "seal"})
 _FOLDERS = re.compile(r"""(?<![^\s'"=])/(?:[^\s/'"]+/)+""")
@@ -191,6 +190,10 @@ def _caveats(comparison: Path) -> Iterator[str]:
     for one in read_record(comparison / "summary.json")["other_ratios_of_controls"]:
         yield f"- {one['control']} as a control for {one['system']}: {one['difference']}."
     yield "- A homogeneous gel stands for the study's layer: there is no interface, no electrode and no field."
+    yield (
+        "- Seeds and commit are those of the records in provenance.json. Later versions of the workflow give each system "
+        "seeds of its own, so that the command above now packs other boxes of the same recipes."
+    )
     yield "- The study states neither its polymer content nor its force field; ours are assumptions, in the recipes."
     yield ""
 
@@ -223,7 +226,7 @@ def page(comparison: Path, samples: Sequence[Sample], command: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_page(comparison: Path, docs: Path, command: str = _COMMAND) -> Path:
+def write_page(comparison: Path, docs: Path, command: str) -> Path:
     """Write the page and its folder, and return its path; what lay in the folder before is replaced.
 
     Raises
@@ -251,7 +254,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comparison", type=Path, help="the folder of the finished comparison")
     parser.add_argument("--docs", type=Path, default=Path(__file__).parents[1] / "docs" / "results")
-    parser.add_argument("--command", default=_COMMAND, help="what made the campaign, to stand on the page")
+    parser.add_argument("--command", required=True, help="what made the campaign, to stand on the page")
     given = parser.parse_args()
     try:
         print(write_page(given.comparison, given.docs, given.command))
