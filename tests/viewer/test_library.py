@@ -21,7 +21,8 @@ def test_the_licences_go_wherever_the_script_goes() -> None:
     assert source.startswith("/*!")
     comment, _, script = source.partition("\n*/\n")
     assert "Copyright (c) 2014, University of Pittsburgh and contributors" in comment
-    for name in ("GLmol", "Three.js", "jQuery", "iobuffer", "netcdfjs", "pako", "upng-js", "zlib"):
+    bundled = ("iobuffer", "mmtf-javascript", "msgpack-js", "netcdfjs", "pako", "upng-js", "zlib")
+    for name in ("GLmol", "Three.js", "jQuery", *bundled):
         assert name in comment
     assert script == (FOLDER / "3Dmol-min.js").read_text(encoding="utf-8")
 
