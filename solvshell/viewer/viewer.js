@@ -4,6 +4,7 @@
   "use strict";
   const MOST_VIEWS = 8; // browsers keep about 16 WebGL contexts, and drop the oldest of more
   const started = [];
+  const scenesOf = new Map(); // by the element that shows them
 
   function hasWebGL() {
     const canvas = document.createElement("canvas");
@@ -39,7 +40,7 @@
   }
 
   function start(root) {
-    const scenes = JSON.parse(root.querySelector("script").textContent);
+    const scenes = scenesOf.get(root);
     const [chooser, view, legend] = ["select", ".view", ".legend"].map((name) => root.querySelector(name));
     const [spin, reset] = root.querySelectorAll("button");
     const viewer = window.$3Dmol.createViewer(view, { backgroundColor: "white", antialias: true });
@@ -90,6 +91,7 @@
   for (const root of document.querySelectorAll(".viewer")) {
     const chooser = root.querySelector("select");
     const scenes = JSON.parse(root.querySelector("script").textContent);
+    scenesOf.set(root, scenes);
     chooser.replaceChildren(...scenes.map((scene, number) => new Option(scene.title, String(number))));
     chooser.hidden = scenes.length === 1;
     root.querySelectorAll(".bar, .view, .legend").forEach((part) => { part.hidden = false; });
