@@ -1,8 +1,9 @@
 """The page of the study's figure from a finished campaign: figure, verdicts, small tables, and where they come from.
 
-``python benchmarks/reproduce_page.py workflows/results/reproduce/comparison --command "snakemake ..."`` reads that comparison and the runs that
-it was made from, and writes ``docs/results/reproduce.md`` and what it needs in ``docs/results/reproduce/``.
-Trajectories stay where they are.
+    python benchmarks/reproduce_page.py workflows/results/reproduce/comparison --command "snakemake ..."
+
+reads that comparison and the runs that it was made from, and writes ``docs/results/reproduce.md`` and what it needs in
+``docs/results/reproduce/``. Trajectories stay where they are.
 """
 
 import argparse
@@ -191,8 +192,8 @@ def _caveats(comparison: Path) -> Iterator[str]:
         yield f"- {one['control']} as a control for {one['system']}: {one['difference']}."
     yield "- A homogeneous gel stands for the study's layer: there is no interface, no electrode and no field."
     yield (
-        "- Seeds and commit are those of the records in provenance.json. Later versions of the workflow give each system "
-        "seeds of its own, so that the command above now packs other boxes of the same recipes."
+        "- Seeds and commit are those of the records in provenance.json. Later versions of the workflow give each "
+        "system seeds of its own, so that the command above now packs other boxes of the same recipes."
     )
     yield "- The study states neither its polymer content nor its force field; ours are assumptions, in the recipes."
     yield ""

@@ -356,5 +356,5 @@ def test_a_page_of_a_campaign(compared: Path, tmp_path: Path, monkeypatch: pytes
 
 def test_a_page_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(reproduce_page.InvalidInput, match=r"holds no study\.csv"):
-        reproduce_page.write_page(tmp_path, tmp_path / "docs")
+        reproduce_page.write_page(tmp_path, tmp_path / "docs", "snakemake")
     assert not (tmp_path / "docs").exists()
