@@ -249,7 +249,9 @@ def test_the_number_of_a_control_stands_beside_its_word() -> None:
     )
     assert "polymer − control −1.95 (−2.05 to −1.85)" in small
     assert "its solvent : Li ratio is 3.5 against 11.5, so that it loses solvent by stoichiometry alone" in small
-    assert same.startswith("the same change without polycation (lb003_pyr13-no3): −1.95")
+    assert same.startswith(
+        "a change of the same sign without polycation, not told apart in size (lb003_pyr13-no3): −1.95"
+    )
     assert "ratio" not in same
     assert "ota" not in said
     assert found.others == ["lb003_ota-no3"]

@@ -169,7 +169,9 @@ def test_claims_are_judged_and_what_a_control_shows_is_not_the_polymers() -> Non
     assert (control.study, control.verdict) == (None, None)
     shift = claim(claims, SHIFT, NAMES[1])
     assert (shift.verdict.word, shift.study) == ("agrees", pytest.approx(0.04))
-    assert shift.attribution.startswith("the same change without polycation (lb003_lino3): +0.040")
+    assert shift.attribution.startswith(
+        "a change of the same sign without polycation, not told apart in size (lb003_lino3): +0.040"
+    )
     assert shift.shown_by == ("lb003_lino3",)
     energy = claim(claims, PER_MOLECULE + CHANGE, NAMES[1])
     assert energy.shown_by == ()
@@ -183,7 +185,7 @@ def test_claims_are_judged_and_what_a_control_shows_is_not_the_polymers() -> Non
     assert "of 2 first peaks, 2 agree (EC in LB-003 1.930 (1.9" in said
     assert "of 1 shifts of a first peak, 1 agrees (EC +0.040" in said
     assert "Nothing is attributed to the polymer that a control without polycation shows too" in said
-    assert "the same change without polycation (lb003_lino3)" in said
+    assert "a change of the same sign without polycation, not told apart in size (lb003_lino3)" in said
     assert "transference number (0.22 without the layer, 0.76 with it)" in said
     table = "\n".join(claim_lines(claims))
     assert "| EC | LB-003 + POTA-NO₃ | +0.04 | +0.040 (+0.03" in table

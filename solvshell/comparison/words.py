@@ -111,7 +111,7 @@ def _answer(witness: Witness) -> str:
         return f"a smaller change of the same sign without polycation ({name})"
     if witness.is_more:
         return f"a larger change of the same sign without polycation ({name})"
-    return f"the same change without polycation ({name})"
+    return f"a change of the same sign without polycation, not told apart in size ({name})"
 
 
 def _witness(found: Comparison, row: Row, witness: Witness, digits: int) -> str:
