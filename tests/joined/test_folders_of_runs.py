@@ -17,10 +17,11 @@ from solvshell.errors import InvalidInput
 from solvshell.joined import JoinedAnalysis, TemperatureSeries
 from solvshell.joined.analyze import is_analyzed
 from solvshell.joined.limits import notes_of
+from solvshell.joined.long_enough import long_enough
 from solvshell.joined.systems import open_system
 from solvshell.protocol import Protocol, load_protocol
 from solvshell.run import Run
-from solvshell.shown import read_table
+from solvshell.shown import read_analyzed, read_table
 
 
 def errors(capsys: pytest.CaptureFixture[str]) -> str:
@@ -145,8 +146,13 @@ def test_the_page_of_replicas(copied: Path, tmp_path: Path) -> None:
     assert "Each replica" in said
     row = read_table(copied / "analysis" / "coordination.csv").query("partner == 'EC'").iloc[0]
     assert f"{row.ci95_low:.2f} – {row.ci95_high:.2f}" in said
-    assert "nan" not in re.sub(r"data:image[^\"]*|<script.*?</script>", "", html, flags=re.S).lower()
-    for name in ("replica_rdfs", "replica_numbers", "between_replicas", "shells"):
+    text = re.sub(r"data:image[^\"]*|<script.*?</script>", "", html, flags=re.S)
+    assert not re.search(r"\bnan\b", text, re.I)
+    judged = long_enough([read_analyzed(copied / f"replica-0{place}") for place in range(3)])
+    assert "Are the runs long enough" in said
+    for status, words in (("enough", "standard error as wanted for"), ("doubtful", "as wanted, but doubtful, for")):
+        assert f"{words} {(judged.status == status).sum()} of {len(judged)} numbers" in said
+    for name in ("replica_rdfs", "replica_numbers", "between_replicas", "shells", "convergence"):
         assert (copied / "analysis" / "figures" / f"{name}.svg").stat().st_size > 1000
     (copied / "analysis" / "summary.json").unlink()
     assert main(["report", str(copied), "--out", str(page)]) == 2
