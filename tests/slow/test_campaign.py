@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ pytestmark = pytest.mark.slow
 TINY = ("lb003-n7", "lb003_pota-no3-n8")
 MOTION = {"temperature": "298.15 K", "friction": "10 /ps", "log_interval": "0.1 ps"}
 #: ps
-FRAME, PRODUCTION = 0.2, 16.0
+FRAME, PRODUCTION = 0.2, 24.0
 
 
 def protocol(*stages: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -52,17 +54,24 @@ def write(folder: Path, **files: Any) -> None:
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(content))
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start Snakemake with two cores in a process group of its own, with this environment's programs."""
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Snakemake with two cores and this environment's programs, in a process group of its own that is ended at last."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(WORKFLOWS / "Snakefile"), "--cores", "2"]
     how: dict[str, Any] = {"cwd": folder, "env": environment, "text": True, "start_new_session": True}
-    return subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **how)
+    process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **how)
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):  # nothing is left, where all went well
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def snakemake(folder: Path, *arguments: str) -> tuple[int, str]:
-    process = start(folder, *arguments)
-    said, _ = process.communicate(timeout=3600)
+    with started(folder, *arguments) as process:
+        said, _ = process.communicate(timeout=3600)
     return process.returncode, said
 
 
@@ -159,28 +168,24 @@ def runs_of_long(folder: Path) -> list[Run]:
     return [Run(folder / f"results/lb003-n7/runs/replica-0{index}") for index in (0, 1)]
 
 
-def newest_checkpoints(folder: Path) -> list[int]:
-    found = [[int(path.name) for path in run.checkpoint_path.glob("[0-9]*")] for run in runs_of_long(folder)]
-    return [max(numbers, default=0) for numbers in found]
-
-
-def is_in_production(folder: Path) -> bool:
-    equilibrated = [folder / f"results/lb003-n7/equilibrated/replica-0{index}" for index in (0, 1)]
-    return all(path.exists() for path in equilibrated)
+def newest_checkpoint(run: Run) -> int:
+    return max((int(path.name) for path in run.checkpoint_path.glob("[0-9]*")), default=0)
 
 
 def stop_in_production(folder: Path, number: int, n_checkpoints: int = 2) -> str:
-    """Start the campaign, or go on, and send a signal to all its processes when both runs have got on."""
-    process, before = start(folder, "--configfile", "config.yaml"), None
-    while process.poll() is None:
-        if before is None and is_in_production(folder):
-            before = newest_checkpoints(folder)
-        now = newest_checkpoints(folder)
-        if before is not None and min(np.subtract(now, before)) >= n_checkpoints:
-            os.killpg(process.pid, number)
-            break
-        time.sleep(0.05)
-    said, _ = process.communicate(timeout=300)
+    """Start the campaign, or go on, and send a signal to all its processes when both runs have got on in production."""
+    before: dict[Path, int] = {}
+    with started(folder, "--configfile", "config.yaml") as process:
+        while process.poll() is None:
+            now = {run.path: newest_checkpoint(run) for run in runs_of_long(folder)}
+            for path, newest in now.items():
+                if (folder / "results/lb003-n7/equilibrated" / path.name).exists():
+                    before.setdefault(path, newest)
+            if len(before) == 2 and all(now[path] - before[path] >= n_checkpoints for path in before):
+                os.killpg(process.pid, number)
+                break
+            time.sleep(0.05)
+        said, _ = process.communicate(timeout=300)
     assert process.returncode not in (0, None), said
     assert not any(run.is_done for run in runs_of_long(folder))
     return said

@@ -87,7 +87,7 @@ def test_a_wrong_config(config: dict[str, Any], problem: str, tmp_path: Path) ->
 def test_a_protocol_that_exchanges_nothing(tmp_path: Path) -> None:
     sheet = "system\treplicas\treservoir\nlb003\t1\tbulk\n"
     config = {"reservoirs": {"bulk": {"system": "lb003"}}, "exchange_protocol": "quick"}
-    wanted = "config: exchange_protocol: one with a stage of kind grand_canonical, got quick"
+    wanted = "config: exchange_protocol: one that ends in a stage of kind grand_canonical, got quick"
     assert refusal(tmp_path, sheet, config) == wanted
 
 

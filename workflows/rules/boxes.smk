@@ -13,7 +13,7 @@ rule build:
         mem_mb=need("build", "mem_mb"),
         runtime=need("build", "runtime"),
     params:
-        system=lambda wildcards: SAMPLES[wildcards.sample]["system"],
+        system=lambda wildcards: SAMPLES[wildcards.sample].system,
         boxes=subpath(output[0], parent=True),
         index=replica_index,
         seed=lambda wildcards: seed_of(wildcards.sample),

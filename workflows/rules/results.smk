@@ -103,7 +103,7 @@ rule report:
 
 rule compare:
     input:
-        lambda wildcards: expand(JOINED, sample=comparisons()[wildcards.comparison]),
+        lambda wildcards: expand(JOINED, sample=COMPARISONS[wildcards.comparison]),
     output:
         report(
             f"{RESULTS}/{{comparison}}/index.html",
@@ -116,7 +116,7 @@ rule compare:
     benchmark:
         f"{RESULTS}/benchmarks/{{comparison}}.tsv"
     wildcard_constraints:
-        comparison=any_of(comparisons()),
+        comparison=any_of(COMPARISONS),
     conda:
         "../envs/solvshell.yaml"
     threads: need("compare", "threads")
