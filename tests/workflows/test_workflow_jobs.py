@@ -97,6 +97,13 @@ def test_conditions_reach_the_commands_and_name_the_samples(tmp_path: Path) -> N
     assert sum("--stop-before-production" in line for line in hot) == 1
 
 
+def test_whole_numbers_may_be_written_as_others_are(tmp_path: Path) -> None:
+    """As pandas and spreadsheets do in a column with an empty cell, and JSON Schema allows."""
+    said = commands(tmp_path, "system\treplicas\tn_salt\nlb003\t2.0\t8.0\nlb003\t1.0\t\n", seed=1.0)
+    build = only(said, "results/lb003-n8/boxes", "solvshell build lb003 --replica 1 ")
+    assert f"--seed {derived_seed(1, zlib.crc32(b'lb003-n8'))} --n-salt 8 " in build
+
+
 def test_samples_are_compared_at_their_own_temperature_the_reference_first(tmp_path: Path) -> None:
     sheet = (
         "system\treplicas\ttemperature\nlb003\t1\t\nlb003_lino3\t1\t\nlb003\t1\t333\nlb003_lino3\t1\t333\nec\t1\t280\n"
@@ -136,14 +143,27 @@ def test_a_sample_with_a_reservoir_exchanges_molecules_with_it(tmp_path: Path) -
     assert all("lb003-open-bulk/" in line and "--protocol grand-canonical " in line for line in open_runs)
 
 
-def test_a_reservoir_may_be_a_file(tmp_path: Path) -> None:
+def write_reservoir(path: Path) -> None:
     held = {"name": "by hand", "temperature": "298.15 K", "species": {"EC": {"activity": "1e-9 /nm3"}}}
-    (tmp_path / "bulk.yaml").write_text(yaml.safe_dump(held))
+    path.write_text(yaml.safe_dump(held))
+
+
+def test_a_reservoir_may_be_a_file(tmp_path: Path) -> None:
+    write_reservoir(tmp_path / "bulk.yaml")
     campaign = Campaign(tmp_path)
     campaign.write("system\treplicas\treservoir\nlb003\t1\tbulk\n", reservoirs={"bulk": "bulk.yaml"})
     said = campaign.dry_run()
     assert "reservoir" not in said.counts
     assert sum("--reservoir bulk.yaml" in line for line in said.commands) == 2
+
+
+@pytest.mark.parametrize("options", [[], ["--config", "gpu=0"]], ids=["gpu", "no_gpu"])
+def test_the_local_profile_is_one_of_this_snakemake(options: list[str], tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path)
+    campaign.write(gpu=1)
+    said = campaign.dry_run("--profile", str(WORKFLOWS / "profiles/local"), *options)
+    assert f"Using profile {WORKFLOWS / 'profiles/local'}" in said.text
+    assert said.counts == campaign.dry_run().counts
 
 
 MODULE = """
@@ -161,17 +181,24 @@ rule mine:
 
 
 def test_the_workflow_is_a_module_of_another_one(tmp_path: Path) -> None:
-    Campaign(tmp_path).write()
-    config = {"samples": "samples.tsv", "protocol": "quick"}
+    """Only results lie below its prefix: recipes, protocols, the sheet and given reservoirs are where they were."""
+    Campaign(tmp_path).write("system\treplicas\tn_salt\treservoir\nlb003\t1\t7\t\nlb003\t1\t7\tbulk\nlb003\t1\t\tnew\n")
+    write_reservoir(tmp_path / "bulk.yaml")
+    reservoirs = {"bulk": "bulk.yaml", "new": {"system": "lb003"}}
+    config = {"samples": "samples.tsv", "protocol": "quick", "reservoirs": reservoirs}
     own = tmp_path / "Snakefile"
     own.write_text(MODULE.format(snakefile=str(WORKFLOWS / "Snakefile"), config=config))
     said = snakemake(tmp_path, "--dry-run", "--printshellcmds", snakefile=own)
     assert said.status == 0, said.text
-    assert said.counts["electrolyte_produce"] == 2
+    assert said.counts["electrolyte_produce"] == 1
+    assert said.counts["electrolyte_exchange"] == 2
+    assert "--reservoir bulk.yaml " in only(said.commands, "lb003-n7-open-bulk", "--stop-before")
+    measured = "electrolyte/results/reservoirs/new.yaml"
+    assert f"--reservoir {measured} " in only(said.commands, "lb003-open-new", "--stop-before")
     assert said.counts["mine"] == 1
     paths = re.findall(r"\S*results/\S*", "\n".join(said.commands))
     assert [path for path in paths if not path.startswith("electrolyte/results/")] == []
-    assert "--out electrolyte/results/lb003-n7/runs/replica-00" in only(said.commands, "lb003-n7", "--stop-before")
+    assert "--out electrolyte/results/lb003-n7/runs/replica-00" in only(said.commands, "lb003-n7/", "--stop-before")
 
 
 def finish(campaign: Campaign) -> None:

@@ -48,6 +48,7 @@ def refusal(folder: Path, sheet: str | None, config: dict[str, Any]) -> str:
             "system\treplicas\treservoir\nlb003\t1\tbulk\n",
             "sample 1: reservoir: of those in the config (none are), got",
         ),
+        ("system\treplicas\ttemperature\nlb003\t1\t298.15\nlb003\t1\t\n", "sample 2: lb003, which is lb003-298.15K,"),
         ("system\treplicas\nlb003\t1\nlb003\t2\n", "sample 2: lb003 stands there twice; raise its replicas instead"),
     ],
 )
@@ -74,6 +75,7 @@ def test_a_wrong_sheet(sheet: str, problem: str, tmp_path: Path) -> None:
         ({"reservoirs": {"bulk": {}}}, "config: reservoirs.bulk.system: missing"),
         ({"reservoirs": {"bulk": {"system": "lb004"}}}, "config: recipe 'lb004': no such file"),
         ({"reservoirs": {"bulk": "bulk.yaml"}}, "config: bulk.yaml: "),
+        ({"seed": 1.5}, "config: seed: 1.5 is not of type 'integer'"),
         (
             {"reservoirs": {"bulk": {"system": "lb003", "protocol": "quick"}}},
             "config: reservoirs.bulk.protocol: one that ends in decouple, got quick",
@@ -89,6 +91,13 @@ def test_a_protocol_that_exchanges_nothing(tmp_path: Path) -> None:
     config = {"reservoirs": {"bulk": {"system": "lb003"}}, "exchange_protocol": "quick"}
     wanted = "config: exchange_protocol: one that ends in a stage of kind grand_canonical, got quick"
     assert refusal(tmp_path, sheet, config) == wanted
+
+
+def test_a_temperature_beside_a_reservoir(tmp_path: Path) -> None:
+    """Nothing is measured for hours that cannot be used."""
+    sheet = "system\treplicas\ttemperature\treservoir\nlb003\t1\t333.15\tbulk\n"
+    wanted = "samples.tsv: sample 1: temperature: not beside a reservoir, which has its own; give an exchange_protocol"
+    assert refusal(tmp_path, sheet, {"reservoirs": {"bulk": {"system": "lb003"}}}).startswith(wanted)
 
 
 def test_a_key_of_the_command_line_is_looked_at_too(tmp_path: Path) -> None:
