@@ -66,9 +66,11 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
             pytest.skip(f"needs the Debian package {package}")
     folder = tmp_path_factory.mktemp("slurm")
     path = f"{folder}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    subprocess.run([SCRIPT, "start", folder], check=True, stdout=subprocess.DEVNULL)
-    yield Slurm(os.environ | {"SLURM_CONF": f"{folder}/slurm.conf", "PATH": path})
-    subprocess.run([SCRIPT, "stop", folder], check=True)
+    try:
+        subprocess.run([SCRIPT, "start", folder], check=True, stdout=subprocess.DEVNULL)
+        yield Slurm(os.environ | {"SLURM_CONF": f"{folder}/slurm.conf", "PATH": path})
+    finally:  # of a start that fails some daemons are there
+        subprocess.run([SCRIPT, "stop", folder], check=True)
 
 
 def wait_for(what: Callable[[], bool], process: subprocess.Popen[bytes], said: Path, seconds: float = 300) -> None:
@@ -145,13 +147,16 @@ class Campaign:
 def campaign(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     """A campaign whose boxes were built by Slurm."""
     campaign = Campaign(tmp_path_factory.mktemp("campaign"), slurm)
-    campaign.write(replicas=4)
-    campaign.finish(campaign.start("--until", "build"))
-    jobs = [slurm.state(job) for job in campaign.jobs()]
-    assert [job["JobState"] for job in jobs] == ["COMPLETED"] * 4
-    yield campaign
-    for process in campaign.processes:  # one is left where a test has failed
-        process.kill()
+    try:
+        campaign.write(replicas=4)
+        campaign.finish(campaign.start("--until", "build"))
+        jobs = [slurm.state(job) for job in campaign.jobs()]
+        assert [job["JobState"] for job in jobs] == ["COMPLETED"] * 4
+        yield campaign
+    finally:
+        for process in campaign.processes:  # one is left where a test has failed
+            process.kill()
+            process.wait()
 
 
 def test_jobs_share_a_gpu_and_go_on_when_requeued_and_preempted(slurm: Slurm, campaign: Campaign) -> None:
