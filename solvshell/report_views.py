@@ -1,7 +1,6 @@
 """The parts of a page that are turned by hand: the box of a run and its typical shells."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
@@ -9,10 +8,8 @@ from solvshell import figures
 from solvshell.analysis.presence import real_atoms
 from solvshell.analysis.sources import open_production, whole_trajectory
 from solvshell.analysis.typical.export import FOLDER
-from solvshell.errors import InvalidInput
-from solvshell.folders import runs_of
 from solvshell.report_tables import typical_shells
-from solvshell.shown import Shown, read_analyzed
+from solvshell.shown import Shown
 from solvshell.snapshot import Frame, frame_of, plot_snapshot
 from solvshell.species import select_species
 from solvshell.viewer import Scene, scene_of_frame, scene_of_shell
@@ -29,10 +26,23 @@ class Views:
     picture: Figure | None
 
 
-NOTHING = Views([], [], None)
+NO_VIEWS = Views([], [], None)
 
 
-def _last_frame(shown: Shown) -> Frame | None:
+@dataclass(frozen=True)
+class LastFrame:
+    """The last frame of a run that its analysis has used, with the cutoffs and colors of the pairs counted there."""
+
+    frame: Frame
+    cutoffs: dict[tuple[str, str, str], float]
+    colors: dict[str, str]
+
+    def scene(self, title: str) -> Scene:
+        """Return it as something to turn."""
+        return scene_of_frame(self.frame, self.cutoffs, self.colors, title)
+
+
+def last_frame(shown: Shown) -> LastFrame | None:
     """Return the last frame that was used, or None where there is no trajectory (any more)."""
     run, stop = shown.run, shown.summary["frames"].get("stop")
     if run is None or not run.trajectory_path.is_file():
@@ -40,13 +50,11 @@ def _last_frame(shown: Shown) -> Frame | None:
     with whole_trajectory(run) as trajectory:
         universe, presence = open_production(run, trajectory)
         universe.trajectory[min(stop or len(universe.trajectory), len(universe.trajectory)) - 1]
-        return frame_of(universe, select_species(run.box.recipe.entries), real_atoms(universe, presence).indices)
-
-
-def _cutoffs(shown: Shown) -> dict[tuple[str, str, str], float]:
-    counted = shown.tables["peaks"].merge(shown.tables["coordination"][_PAIR], on=_PAIR)
-    found = counted.dropna(subset=["cutoff_angstrom"])
-    return {(row.center, row.partner, row.site): row.cutoff_angstrom for row in found.itertuples()}
+        frame = frame_of(universe, select_species(run.box.recipe.entries), real_atoms(universe, presence).indices)
+    coordination = shown.tables["coordination"]
+    counted = shown.tables["peaks"].merge(coordination[_PAIR], on=_PAIR).dropna(subset=["cutoff_angstrom"])
+    cutoffs = {(row.center, row.partner, row.site): row.cutoff_angstrom for row in counted.itertuples()}
+    return LastFrame(frame, cutoffs, figures.partner_colors(coordination.partner))
 
 
 def _shell_scenes(shown: Shown, partners: list[str]) -> list[Scene]:
@@ -62,20 +70,9 @@ def views_of(shown: Shown) -> Views:
     """Return what there is to look at in an analyzed run, or in a folder of tables, which knows no box."""
     partners = list(dict.fromkeys(shown.tables["coordination"].partner))
     shells = _shell_scenes(shown, partners)
-    frame = _last_frame(shown)
-    if frame is None:
+    last = last_frame(shown)
+    if last is None:
         return Views([], shells, None)
-    cutoffs, colors = _cutoffs(shown), figures.partner_colors(partners)
     ranked = list(shown.tables["shells"].sort_values("fraction", ascending=False).composition)
-    picture = plot_snapshot(frame, cutoffs, ranked, colors, "The box")
-    return Views([scene_of_frame(frame, cutoffs, colors)], shells, picture)
-
-
-def views_of_replicas(path: Path) -> Views:
-    """Return what there is to look at in the first replica of a folder that has been analyzed by itself."""
-    for run in runs_of(path):
-        try:
-            return views_of(read_analyzed(run.path))
-        except InvalidInput:
-            continue
-    return NOTHING
+    picture = plot_snapshot(last.frame, last.cutoffs, ranked, last.colors, "The box")
+    return Views([last.scene("the box")], shells, picture)

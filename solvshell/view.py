@@ -8,16 +8,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from solvshell.analysis.presence import real_atoms
-from solvshell.analysis.sources import open_production, whole_trajectory
 from solvshell.box import Box
 from solvshell.errors import InvalidInput, WorkFailed
-from solvshell.figures import partner_colors
+from solvshell.report_views import last_frame
 from solvshell.run import Run
-from solvshell.shown import read_table
-from solvshell.snapshot import frame_of
-from solvshell.species import select_species
-from solvshell.viewer import Scene, scene_of_box, scene_of_frame, scene_of_shell, three_dmol_source
+from solvshell.shown import read_analyzed, read_table
+from solvshell.viewer import Scene, scene_of_box, scene_of_shell, three_dmol_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,19 +67,11 @@ class View:
         return f"<div><strong>{escape(self.scene.title)}</strong></div>{self.viewer.write_html()}{legend}"
 
 
-def _last_frame(run: Run) -> Scene:
-    """Return the last frame of a run, with contacts as its analysis has found them."""
-    path = run.analysis_path / "peaks.csv"
-    if not path.is_file():
-        raise InvalidInput(f"{run.path}: not analyzed; analyze it first ('solvshell analyze', analyze_run)")
-    peaks = read_table(path).dropna(subset=["cutoff_angstrom"])
-    cutoffs = {(row.center, row.partner, row.site): row.cutoff_angstrom for row in peaks.itertuples()}
-    with whole_trajectory(run) as trajectory:
-        universe, presence = open_production(run, trajectory)
-        universe.trajectory[-1]
-        species = select_species(run.box.recipe.entries)
-        frame = frame_of(universe, species, real_atoms(universe, presence).indices)
-    return scene_of_frame(frame, cutoffs, partner_colors(species.partners), f"{run.box.recipe.name}, last frame")
+def _scene_of_run(run: Run) -> Scene:
+    last = last_frame(read_analyzed(run.path))
+    if last is None:
+        raise InvalidInput(f"{run.trajectory_path}: no such file")
+    return last.scene(f"{run.box.recipe.name}, last frame")
 
 
 def view_box(box: Box | Run, *, size: tuple[int, int] = (640, 480)) -> View:
@@ -92,7 +80,7 @@ def view_box(box: Box | Run, *, size: tuple[int, int] = (640, 480)) -> View:
     Parameters
     ----------
     box : Box or Run
-        A box, as it was built; or the last frame of an analyzed run.
+        A box, as it was built; or the last frame of a run that its analysis has used.
     size : tuple of int
         Width and height in pixels.
 
@@ -103,11 +91,11 @@ def view_box(box: Box | Run, *, size: tuple[int, int] = (640, 480)) -> View:
     Raises
     ------
     InvalidInput
-        If a run is not analyzed.
+        If a run is not analyzed, or its trajectory is gone.
     WorkFailed
         If py3Dmol is not installed.
     """
-    scene = _last_frame(box) if isinstance(box, Run) else scene_of_box(box, f"{box.recipe.name}, as built")
+    scene = _scene_of_run(box) if isinstance(box, Run) else scene_of_box(box, f"{box.recipe.name}, as built")
     return View(scene, size)
 
 
