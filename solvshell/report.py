@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 from matplotlib.figure import Figure
 
 from solvshell import (
@@ -19,6 +20,7 @@ from solvshell import (
     report_windows,
 )
 from solvshell.analysis.analyze import UNKNOWN_DYNAMICS
+from solvshell.analysis.convergence import with_doubts
 from solvshell.analysis.exchange import WINDOW_PS
 from solvshell.analysis.grand_canonical.of_run import is_alone
 from solvshell.analysis.typical.export import FOLDER
@@ -27,7 +29,7 @@ from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
 from solvshell.folders import is_folder_of_several, runs_of
 from solvshell.report_provenance import origin_rows
-from solvshell.report_views import NOTHING, views_of
+from solvshell.report_views import NO_VIEWS, views_of
 from solvshell.run import Run
 from solvshell.shown import Shown, is_outdated, read_analyzed
 from solvshell.viewer import scene_html, viewer_script
@@ -102,6 +104,10 @@ def _drawn_energies(shown: Shown, partners: Sequence[str]) -> dict[str, Figure |
     return drawn
 
 
+def _judged(shown: Shown) -> pd.DataFrame:
+    return with_doubts(shown.tables["convergence"], shown.summary["flags"])
+
+
 def _drawn(shown: Shown) -> dict[str, Figure | None]:
     """Return all figures that a page may have; those that say nothing here are None."""
     tables, summary = shown.tables, shown.summary
@@ -109,7 +115,7 @@ def _drawn(shown: Shown) -> dict[str, Figure | None]:
     partners = list(dict.fromkeys(coordination.partner))
     colors = figures.partner_colors(partners)
     return {
-        "convergence": figures.plot_convergence(tables["convergence"]),
+        "convergence": figures.plot_convergence(_judged(shown)),
         "running_means": figures.plot_running_means(tables["running_means"]),
         "rdf": figures.plot_rdf(rdf, coordination, colors=colors),
         "other_rdf": figures.plot_other_rdf(rdf, coordination, colors),
@@ -189,6 +195,7 @@ def _section(shown: Shown) -> dict[str, Any]:
         "grand": grand and grand.part,
         "summary": shown.summary,
         "tables": {name: table.to_dict("records") for name, table in shown.tables.items()},
+        "convergence": _judged(shown).to_dict("records"),
         "residence": report_tables.residence_rows(shown.tables["residence"], shown.summary["residence"]),
         "missing_times": report_tables.missing_times(shown.summary["residence"]),
         "cutoffs": report_tables.cutoff_rows(shown.tables["peaks"], shown.tables["coordination"]),
@@ -208,7 +215,7 @@ def _section(shown: Shown) -> dict[str, Any]:
 
 def _of_alone(run: Run) -> dict[str, Any]:
     """Return what all sections have, for a run whose section is of a kind of its own."""
-    return {"facts": run_facts(run), "views": NOTHING, "origin": origin_rows(run)}
+    return {"facts": run_facts(run), "views": NO_VIEWS, "origin": origin_rows(run)}
 
 
 def _of_run(path: Path) -> tuple[dict[str, Any], report_windows.WindowsShown | None]:

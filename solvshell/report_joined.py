@@ -14,11 +14,12 @@ from solvshell.citations import run_facts
 from solvshell.errors import InvalidInput
 from solvshell.folders import runs_of, temperatures_of
 from solvshell.joined.join import JOINED_TABLES
+from solvshell.joined.long_enough import long_enough
 from solvshell.joined.temperatures import SERIES_TABLES, fit_words
 from solvshell.report_provenance import origin_rows
-from solvshell.report_views import NOTHING, views_of_replicas
+from solvshell.report_views import NO_VIEWS, views_of
 from solvshell.run import Run
-from solvshell.shown import read_table
+from solvshell.shown import read_analyzed, read_table
 
 _QUANTITIES = {
     "density_g_cm3": "density",
@@ -125,7 +126,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _section(shown: JoinedShown, page: str, title: str, **more: Any) -> Section:
     tables = {name: _records(table) for name, table in shown.tables.items()}
-    common = {"title": title, "page": page, "folder": shown.folder, "run": shown.run, "views": NOTHING}
+    common = {"title": title, "page": page, "folder": shown.folder, "run": shown.run, "views": NO_VIEWS}
     facts = run_facts(shown.run) | {"analysis", "residence"}
     common |= {"origin": origin_rows(shown.run), "facts": facts}
     return common | {"summary": shown.summary, "tables": tables} | more
@@ -133,7 +134,9 @@ def _section(shown: JoinedShown, page: str, title: str, **more: Any) -> Section:
 
 def _of_folder(path: Path, extra: str = "") -> tuple[Section, Drawn]:
     shown = _read(path, JOINED_TABLES)
-    views = views_of_replicas(path)
+    joined = {one["name"] for one in shown.summary["replicas"]}
+    replicas = [read_analyzed(run.path) for run in runs_of(path) if run.path.name in joined]
+    views, judged = views_of(replicas[0]), long_enough(replicas)
     energies = shown.tables["energies"].query("quantity == 'per_center' and region == 'first_shell'")
     section = _section(
         shown,
@@ -144,8 +147,9 @@ def _of_folder(path: Path, extra: str = "") -> tuple[Section, Drawn]:
         energies=_records(energies[energies.coulomb == "bare"]),
         residence=_records(shown.tables["residence"].query("method == 'censored_exponential'")),
         views=views,
+        convergence=_records(judged),
     )
-    return section, _drawn(shown) | {"snapshot": views.picture}
+    return section, _drawn(shown) | {"snapshot": views.picture, "convergence": figures.plot_convergence(judged)}
 
 
 def joined_sections(path: Path) -> Iterator[tuple[Section, Drawn]]:

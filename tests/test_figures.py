@@ -300,6 +300,14 @@ def test_convergence_says_what_is_enough_and_what_needs_more(axes: Axes, converg
     assert low < 640 < 4000 < high
 
 
+def test_a_doubtful_error_is_a_hollow_point(axes: Axes, convergence: pd.DataFrame) -> None:
+    figures.draw_convergence(axes, convergence.assign(status=["doubtful", "enough", "cannot_tell"]))
+    points = [one for one in axes.lines if one.get_marker() == "o"]
+    assert [one.get_markerfacecolor() for one in points] == ["white", points[1].get_color()]
+    assert points[0].get_color() != points[1].get_color()
+    assert texts(axes)[:2] == ["± 0.004, wanted 0.005, doubtful", "± 0.2, wanted 0.1"]
+
+
 def test_a_page_has_no_figure_of_what_cannot_be_told(convergence: pd.DataFrame) -> None:
     assert pages.plot_convergence(convergence) is not None
     assert pages.plot_convergence(convergence.iloc[2:]) is None

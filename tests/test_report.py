@@ -12,6 +12,7 @@ from pages import addresses
 from synthetic import make_universe, species_file
 
 from solvshell.analysis import analyze, write_tables
+from solvshell.analysis.convergence import with_doubts
 from solvshell.cli import main
 from solvshell.errors import InvalidInput
 from solvshell.figures import number, pair_name, shell_name
@@ -117,7 +118,7 @@ def test_the_page_says_the_numbers_of_the_tables(tables: Path, page: Path) -> No
     assert f"{rate.rate_per_ns:.2g} ({rate.ci95_low:.2g} – {rate.ci95_high:.2g})" in said
     angle = next(row for row in summary["angles"] if row["partner"] == "EC")
     assert f"Li–O(C=O) of EC {number(angle['mean_degrees'], angle['stderr'])} {angle['n']}" in said
-    judged = pd.read_csv(tables / "convergence.csv")
+    judged = with_doubts(pd.read_csv(tables / "convergence.csv"), summary["flags"])
     assert f"Of {len(judged)} numbers, {(judged.status == 'enough').sum()} have the wanted standard error" in said
     assert f"{(judged.status == 'cannot_tell').sum()} have fewer than ten independent samples" in said
     assert "need a run as long as their point says (red)" in said
@@ -208,6 +209,26 @@ def test_shells_of_an_earlier_analysis_are_not_shown(copied: Path) -> None:
     assert "Typical shells as files: not available (no elements)." in said
     assert ".xyz" not in said
     assert not (copied / "figures" / "typical_shells.svg").exists()
+
+
+def test_nothing_is_green_where_the_run_is_not_equilibrated_or_errors_are_lower_bounds(copied: Path) -> None:
+    judged = pd.read_csv(copied / "convergence.csv").assign(status="enough", needed_ps=1.0, stderr=0.001)
+    judged.to_csv(copied / "convergence.csv", index=False)
+    summary = json.loads((copied / "summary.json").read_text())
+    for flags, n_enough in (
+        ({"not_equilibrated": False, "no_plateau": False, "short_draws": []}, len(judged)),
+        ({"not_equilibrated": True}, (judged.quantity == "peak").sum()),
+        ({"no_plateau": True}, 0),
+    ):
+        summary["flags"] |= flags
+        (copied / "summary.json").write_text(json.dumps(summary))
+        write_report([copied], copied / "page.html")
+        said, html = text_of(copied / "page.html"), (copied / "page.html").read_text()
+        n_doubtful = len(judged) - n_enough
+        assert f"standard error as wanted for {n_enough} of {len(judged)} numbers" in said
+        assert f"as wanted, but doubtful, for {n_doubtful} of {len(judged)} numbers" in said
+        assert ('<p class="enough">' in html) == (n_enough > 0)
+        assert ("independent samples, its error as wanted but doubtful" in said) == (n_doubtful > 0)
 
 
 @pytest.mark.parametrize("name", ["page.pdf", "page", "page.html.gz"])

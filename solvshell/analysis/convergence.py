@@ -1,11 +1,12 @@
 """Whether a run is long enough, and how much longer it must be for a wanted precision."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from solvshell.analysis.findings import pair_name
 from solvshell.analysis.statistics import (
     MIN_REPLICAS,
     RESOLVED_N_INDEPENDENT,
@@ -15,7 +16,7 @@ from solvshell.analysis.statistics import (
 )
 from solvshell.errors import InvalidInput
 
-Status = Literal["enough", "longer", "cannot_tell"]
+Status = Literal["enough", "longer", "cannot_tell", "doubtful"]
 
 CONVERGENCE_COLUMNS = [
     "quantity",
@@ -165,6 +166,26 @@ def convergence_of_replicas(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         rows.append((*key, *numbers))
     columns = [*_KEYS, "value", "stderr", "wanted", "n_independent", "run_ps"]
     return _judged(pd.DataFrame(rows, columns=columns))
+
+
+def with_doubts(judged: pd.DataFrame, flags: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the rows with ``doubtful`` in place of ``enough`` where flags say that the standard error is too small.
+
+    A run without a plateau has not shown that any of its numbers is steady, and one that is not equilibrated has not
+    seen its coordination numbers change; ``short_draws`` are the pairs whose peaks have lower bounds for errors.
+
+    Parameters
+    ----------
+    judged
+        From `convergence` or `convergence_of_replicas`.
+    flags
+        Those of the summary, see `solvshell.analysis.limits.limits`; what is left out is taken as false.
+    """
+    is_peak = judged["quantity"] == "peak"
+    bounds = set(flags.get("short_draws") or ())
+    is_bound = np.array([pair_name(row) in bounds for row in judged.to_dict("records")], dtype=bool)
+    doubts = (is_peak & is_bound) | (~is_peak & bool(flags.get("not_equilibrated"))) | bool(flags.get("no_plateau"))
+    return judged.assign(status=judged["status"].mask(doubts & (judged["status"] == "enough"), "doubtful"))
 
 
 def running_mean(series: np.ndarray, timestep_ps: float, center: str, n_times: int = 50) -> pd.DataFrame:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from solvshell.analysis.convergence import convergence_of_replicas
 from solvshell.comparison import words
 from solvshell.comparison.results import Comparison
 from solvshell.comparison.rows import Row
+from solvshell.joined.long_enough import long_enough
 
 _CHANGE = ["difference", "difference_ci95_low", "difference_ci95_high", "p_value", "df"]
 PEAK_COLUMNS = [
@@ -136,11 +136,8 @@ def energy_table(found: Comparison) -> pd.DataFrame:
 
 
 def convergence_table(found: Comparison) -> pd.DataFrame:
-    """Return what the replicas of each system are long enough for, together; see `convergence_of_replicas`."""
-    of_systems = {
-        system.name: convergence_of_replicas([replica.tables["convergence"] for replica in system.replicas])
-        for system in found.systems
-    }
+    """Return what the replicas of each system are long enough for, together."""
+    of_systems = {system.name: long_enough(system.replicas) for system in found.systems}
     return pd.concat(of_systems, names=["system", None]).reset_index("system").reset_index(drop=True)
 
 

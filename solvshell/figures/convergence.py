@@ -12,7 +12,7 @@ from solvshell.figures.lines import draw_band
 from solvshell.figures.names import pair_name
 from solvshell.figures.style import COLORS, say_none
 
-_STATUS_COLORS = {"enough": COLORS[2], "longer": COLORS[3], "cannot_tell": "0.5"}
+_STATUS_COLORS = {"enough": COLORS[2], "longer": COLORS[3], "cannot_tell": "0.5", "doubtful": "0.5"}
 _RUN_COLOR = "0.35"
 
 
@@ -25,7 +25,8 @@ def quantity_name(row: Mapping[str, Any]) -> str:
 
 def _said(row: Mapping[str, Any]) -> str:
     if row["status"] != "cannot_tell":
-        return f"± {row['stderr']:.2g}, wanted {row['wanted']:g}"
+        doubt = ", doubtful" if row["status"] == "doubtful" else ""
+        return f"± {row['stderr']:.2g}, wanted {row['wanted']:g}{doubt}"
     few = row["n_independent"]
     return "cannot tell" + ("" if pd.isna(few) else f": {few:.1f} independent samples")
 
@@ -33,14 +34,15 @@ def _said(row: Mapping[str, Any]) -> str:
 def draw_convergence(axes: Axes, convergence: pd.DataFrame) -> Axes:
     """Draw how long a run must be for the wanted standard error of each number; the line is this run.
 
-    Points on its left are reached (green), those on its right need as much more (red). Where the run has too few
-    independent samples to know its own errors, a gray cross stands on the line: it must be longer even to tell.
+    Points on its left are reached (green; hollow and gray where the error itself is doubtful), those on its right need
+    as much more (red). Where the run has too few independent samples to know its own errors, a gray cross stands on the
+    line: it must be longer even to tell.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
     convergence : pandas.DataFrame
-        From `solvshell.analysis.convergence.convergence`.
+        From `solvshell.analysis.convergence.convergence`, and `with_doubts` to see those.
 
     Returns
     -------
@@ -58,7 +60,8 @@ def draw_convergence(axes: Axes, convergence: pd.DataFrame) -> Axes:
         color, known = _STATUS_COLORS[row["status"]], row["status"] != "cannot_tell"
         at = row["needed_ps"] if known else row["run_ps"]
         axes.plot([row["run_ps"], at], [place, place], color=color, linewidth=1.2)
-        axes.plot([at], [place], "o" if known else "x", color=color, markersize=5)
+        face = "white" if row["status"] == "doubtful" else color
+        axes.plot([at], [place], "o" if known else "x", color=color, markerfacecolor=face, markersize=5)
         axes.text(1.01, place, _said(row), transform=axes.get_yaxis_transform(), va="center", fontsize=7.5, color=color)
     axes.axvline(run_ps, color=_RUN_COLOR, linewidth=1, zorder=0)
     axes.annotate(

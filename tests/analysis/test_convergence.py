@@ -10,6 +10,7 @@ from solvshell.analysis.convergence import (
     convergence,
     convergence_of_replicas,
     running_mean,
+    with_doubts,
 )
 from solvshell.analysis.coordination import COORDINATION_COLUMNS
 from solvshell.analysis.statistics import Estimate, confidence_interval, mean_with_error
@@ -143,6 +144,24 @@ def test_what_one_replica_lacks_cannot_be_told():
     tables = [*tables_of([4.0, 5.0, 4.5]), convergence(EC, EC_NUMBER, {"Li": Estimate(4.4, 0.05, 20.0)}, 100.0)]
     found = convergence_of_replicas(tables).set_index("quantity").status
     assert found.to_dict() == {"total_coordination": "longer", "peak": "cannot_tell", "coordination": "cannot_tell"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "doubtful"),
+    [
+        ({"not_equilibrated": False, "no_plateau": False, "short_draws": []}, set()),
+        ({"short_draws": ["Li-EC carbonyl_o"]}, {"peak"}),
+        ({"short_draws": ["Li-DMC carbonyl_o"]}, set()),
+        ({"not_equilibrated": True}, {"coordination"}),
+        ({"no_plateau": True}, {"peak", "coordination"}),
+    ],
+)
+def test_an_error_as_wanted_is_doubtful_where_a_flag_says_so(flags, doubtful):
+    judged = convergence(EC, EC_NUMBER, {"Li": Estimate(5.0, 0.3, 25.0)}, 400.0, peak_angstrom=0.02)
+    assert list(judged.status) == ["enough", "enough", "longer"]
+    found = with_doubts(judged, flags).set_index("quantity").status.to_dict()
+    before = {"peak": "enough", "coordination": "enough", "total_coordination": "longer"}
+    assert found == before | dict.fromkeys(doubtful, "doubtful")
 
 
 @pytest.mark.parametrize("n_frames", [30, 1000, 4321])

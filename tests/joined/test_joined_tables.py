@@ -11,9 +11,11 @@ from table_contract import COLUMNS
 
 from solvshell.analysis import Analysis, analyze_run
 from solvshell.analysis.censored import Residence
+from solvshell.analysis.convergence import CONVERGENCE_COLUMNS
+from solvshell.joined.long_enough import long_enough
 from solvshell.joined.residence import departures_over_time
 from solvshell.run import Run
-from solvshell.shown import read_table
+from solvshell.shown import Shown, read_table
 
 NAMES = ("replica-00", "replica-01", "replica-02")
 PAIR = ["center", "partner", "site"]
@@ -178,3 +180,26 @@ def test_a_shell_has_one_share_in_all_tables(analyzed: Path) -> None:
     between = read_table(analyzed / "analysis" / "between_replicas.csv").query("quantity == 'shell'")
     assert (between.n_replicas == 3).all()
     assert list(between["mean"]) == pytest.approx(list(shares[between.of]), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n", "flags", "status"),
+    [
+        (3, {}, {"peak": "enough", "coordination": "enough"}),
+        (3, {"not_equilibrated": True}, {"peak": "enough", "coordination": "doubtful"}),
+        (3, {"short_draws": ["Li-EC carbonyl_o"]}, {"peak": "enough", "coordination": "enough"}),
+        (2, {"short_draws": ["Li-EC carbonyl_o"]}, {"peak": "doubtful", "coordination": "enough"}),
+    ],
+)
+def test_one_replica_makes_all_doubtful(n: int, flags: dict, status: dict[str, str]) -> None:
+    rows = [(quantity, "Li", "EC", "carbonyl_o", 2.0, 0.01, 0.1, 20.0, 100.0) for quantity in status]
+    columns = [name for name in CONVERGENCE_COLUMNS if name not in ("needed_ps", "status")]
+    table = pd.DataFrame(rows, columns=columns)
+
+    def replica(place: int) -> Shown:
+        summary = {"flags": {"not_equilibrated": False, "short_draws": []} | (flags if place == 1 else {})}
+        moved = table.assign(value=table.value + 0.01 * place)
+        return Shown("", Path(), {"convergence": moved}, summary, None, None)
+
+    found = long_enough([replica(place) for place in range(n)])
+    assert found.set_index("quantity").status.to_dict() == status
