@@ -1,7 +1,6 @@
 """What to cite for a run: the papers behind the methods and parameters that it used, and no others."""
 
 from collections.abc import Collection
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +25,8 @@ FACTS = frozenset((
     "residence", "gfn2", "minima", "dft", "study", "views",
 ))  # fmt: skip
 _PARAMETERS = "parameters: "
+#: Of a box whose force field is not there any more: nobody can be cited for it, which a page must say.
+UNKNOWN_PARAMETERS = f"{_PARAMETERS}unknown"
 #: What BibTeX reads as commands.
 _SPECIAL = {ord(character): f"\\{character}" for character in "&%#_$"}
 
@@ -137,10 +138,12 @@ def _has(mol: Chem.Mol, smarts: str) -> bool:
 
 
 def recipe_facts(recipe: Recipe) -> set[str]:
-    """Return what the model of a box has; of a force field whose files are gone nothing is known."""
+    """Return what the model of a box has: `UNKNOWN_PARAMETERS` if the files of its force field are gone."""
     facts = {"packing"}
-    with suppress(InvalidInput):
+    try:
         facts |= {f"{_PARAMETERS}{source}" for source in parameter_sources(recipe)}
+    except InvalidInput:
+        facts.add(UNKNOWN_PARAMETERS)
     has_ions = any(entry.role != "solvent" for entry in recipe.entries.values())
     return facts | ({"scaled_charges"} if has_ions and recipe.force_field.ion_charge_scale < 1 else set())
 

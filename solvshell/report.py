@@ -24,7 +24,7 @@ from solvshell.analysis.convergence import with_doubts
 from solvshell.analysis.exchange import WINDOW_PS
 from solvshell.analysis.grand_canonical.of_run import is_alone
 from solvshell.analysis.typical.export import FOLDER
-from solvshell.citations import bibtex, citations, cluster_facts, run_facts
+from solvshell.citations import UNKNOWN_PARAMETERS, bibtex, citations, cluster_facts, run_facts
 from solvshell.errors import InvalidInput
 from solvshell.files import write_atomically
 from solvshell.folders import is_folder_of_several, runs_of
@@ -64,6 +64,7 @@ def page_end(facts: set[str], page: Path, has_views: bool) -> dict[str, Any]:
     write_atomically(file, bibtex(cited))
     return {
         "cited": cited,
+        "parameters_unknown": UNKNOWN_PARAMETERS in facts,
         "bibtex": bibtex(cited),
         "bib_name": file.name,
         "viewer": viewer_script() if has_views else "",

@@ -11,6 +11,7 @@ from short_runs import short_protocol
 from solvshell import citations as module
 from solvshell.citations import (
     FACTS,
+    UNKNOWN_PARAMETERS,
     all_citations,
     bibtex,
     citations,
@@ -24,6 +25,7 @@ from solvshell.errors import InvalidInput
 from solvshell.files import validate
 from solvshell.protocol import Protocol, load_protocol
 from solvshell.recipe import Recipe, load_recipe
+from solvshell.report import page_end, page_template
 
 
 def keys(facts: set[str]) -> set[str]:
@@ -86,9 +88,16 @@ def test_full_charges_are_not_scaled(lb003: Recipe) -> None:
     assert "scaled-charges" not in keys(recipe_facts(full))
 
 
-def test_a_force_field_that_is_gone_is_not_told_of(lb003: Recipe) -> None:
+def test_a_force_field_that_is_gone_is_told_of(lb003: Recipe) -> None:
     gone = lb003.model_copy(update={"force_field": lb003.force_field.model_copy(update={"files": ["gone.xml"]})})
-    assert recipe_facts(gone) == {"packing", "scaled_charges"}
+    assert recipe_facts(gone) == {"packing", "scaled_charges", UNKNOWN_PARAMETERS}
+    assert UNKNOWN_PARAMETERS not in recipe_facts(lb003)
+
+
+@pytest.mark.parametrize("facts", [{"analysis"}, {"analysis", UNKNOWN_PARAMETERS}])
+def test_a_page_says_that_papers_are_missing(facts: set[str], tmp_path: Path) -> None:
+    said = page_template("cite.html").render(page_end(facts, tmp_path / "page.html", False))
+    assert ("The papers behind the force field are missing here" in said) == (UNKNOWN_PARAMETERS in facts)
 
 
 def test_the_methods_of_a_protocol() -> None:
