@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow
 
 TINY = ("lb003-n7", "lb003_pota-no3-n8")
 MOTION = {"temperature": "298.15 K", "friction": "10 /ps", "log_interval": "0.1 ps"}
+LONG_STEPS = {"timestep": "4 fs", "constraints": "h_bonds", "hydrogen_mass": "3.0 Da"}
 #: ps
 FRAME, PRODUCTION = 0.2, 24.0
 
@@ -157,7 +158,7 @@ def long_run(tmp_path: Path) -> Path:
     write(
         tmp_path,
         samples=[("system", "replicas", "n_salt"), ("lb003", 2, 7)],
-        protocol=protocol(dynamics("equilibration", 0.4, pressure="1 bar"), production),
+        protocol=protocol(dynamics("equilibration", 0.4, pressure="1 bar"), production, **LONG_STEPS),
         config={"samples": "samples.tsv", "protocol": "protocol.yaml", "platform": "CPU", "gpu": 0, "binding": []}
         | {"resources": {"equilibrate": one, "produce": one}},
     )
