@@ -1,4 +1,4 @@
-"""The page of a real run in a real browser: no error, nothing from the network, boxes that are drawn, no overflow."""
+"""The pages of real runs in a real browser: no error, nothing from the network, boxes that are drawn, no overflow."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,6 +10,8 @@ from short_runs import short_protocol
 
 from solvshell.analysis.sources import analyze_run
 from solvshell.build import build_box
+from solvshell.comparison import write_comparison
+from solvshell.joined import analyze_runs
 from solvshell.md import simulate
 from solvshell.recipe import load_recipe
 from solvshell.report import write_report
@@ -34,13 +36,27 @@ _INK = """canvas => {
 
 
 @pytest.fixture(scope="module")
-def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the page of a run, that of a folder of two replicas, and their comparison with the first by itself."""
     folder = tmp_path_factory.mktemp("page")
-    build_box(load_recipe("lb003"), seed=3, n_salt=7).save(folder / "box")
-    run = simulate(open_run(folder / "run", folder / "box", short_protocol(), 0), "CPU")
-    analyze_run(run)
-    write_report([run.path], folder / "report.html")
-    return folder / "report.html"
+    boxes = {"runs/replica-00": "lb003", "runs/replica-01": "lb003", "other": "lb003_lino3"}
+    for seed, (name, recipe) in enumerate(boxes.items()):
+        build_box(load_recipe(recipe), seed=seed, n_salt=8).save(folder / "boxes" / name)
+        analyze_run(simulate(open_run(folder / name, folder / "boxes" / name, short_protocol(), 0), "CPU"))
+    analyze_runs(folder / "runs")
+    write_report([folder / "other"], folder / "run.html")
+    write_report([folder / "runs"], folder / "joined.html")
+    write_comparison([folder / "runs", folder / "other"], folder / "comparison")
+    return {
+        "run": folder / "run.html",
+        "joined": folder / "joined.html",
+        "comparison": folder / "comparison" / "index.html",
+    }
+
+
+@pytest.fixture(scope="module")
+def page_path(pages: dict[str, Path]) -> Path:
+    return pages["run"]
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +97,10 @@ def visit(browser: "playwright.Browser", path: Path, width: int, height: int, **
     return found
 
 
+@pytest.mark.parametrize("name", ["run", "joined", "comparison"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
-def test_the_page_of_a_run(browser: "playwright.Browser", page_path: Path, width: int, height: int) -> None:
-    seen = visit(browser, page_path, width, height)
+def test_a_page(browser: "playwright.Browser", pages: dict[str, Path], name: str, width: int, height: int) -> None:
+    seen = visit(browser, pages[name], width, height)
     canvas = seen.to_first_view()
     assert canvas.evaluate(_INK) > 500
     assert seen.page.locator(".viewer .picture").first.is_hidden()
