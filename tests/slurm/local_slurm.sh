@@ -99,7 +99,11 @@ stop() {
     for program in slurmd slurmctld munged; do
         pid=$(cat "$folder/$program.pid" 2> /dev/null) || continue
         kill "$pid" 2> /dev/null || continue
-        while kill -0 "$pid" 2> /dev/null; do sleep 0.1; done
+        for _ in $(seq 100); do
+            kill -0 "$pid" 2> /dev/null || continue 2
+            sleep 0.1
+        done
+        kill -KILL "$pid" 2> /dev/null || true
     done
 }
 
