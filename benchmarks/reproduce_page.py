@@ -8,6 +8,7 @@ reads that comparison and the runs that it was made from, and writes ``docs/resu
 
 import argparse
 import re
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,10 +126,12 @@ def _made(comparison: Path, samples: Sequence[Sample], command: str) -> Iterator
     total = sum(sum(sample.ns) for sample in samples)
     n_runs = sum(len(sample.runs) for sample in samples)
     yield from ("Made by", "", "```bash", command)
-    yield from (f"python benchmarks/reproduce_page.py {public(str(comparison))}", "```", "")
+    shown = shlex.quote(command)
+    yield from (f"cd .. && python benchmarks/reproduce_page.py {public(str(comparison))} --command {shown}", "```", "")
+    analyzed = read_record(comparison / "provenance.json").get("checkout", {}).get("commit", "unknown")[:12]
     yield (
         f"{n_runs} runs with {total:.3g} ns used in all, ended {when}; {versions}"
-        f"{f', commit {commits}' if commits else ''}; platform {devices}."
+        f"{f', commit {commits}' if commits else ''} (compared: {analyzed}); platform {devices}."
     )
     smallest = [sample for sample in samples if sample.runs[0].box.recipe.n_salt == sample.runs[0].box.recipe.smallest]
     if smallest:
