@@ -1,6 +1,7 @@
 """The command line: which commands there are, what they take, and their exit status."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -24,6 +25,30 @@ def _sigterm_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+_held: list[set[int | signal.Signals]] = []
+
+
+def _hold_sigterm() -> None:
+    """Keep SIGTERM back while a process is forked."""
+    if signal.getsignal(signal.SIGTERM) is signal.default_int_handler:
+        _held.append(signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
+
+
+def _let_sigterm_go() -> None:
+    if _held:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _held.pop())
+
+
+def _end_at_sigterm() -> None:
+    """Let a forked worker of an analysis end at SIGTERM as processes do: as Ctrl-C it may miss it while it waits."""
+    if _held:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _let_sigterm_go()
+
+
+os.register_at_fork(before=_hold_sigterm, after_in_parent=_let_sigterm_go, after_in_child=_end_at_sigterm)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,6 +1,9 @@
 """Bad input ends with status 2 and one clear line; help has examples."""
 
+import multiprocessing
 import shutil
+import signal
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -248,3 +251,17 @@ def test_the_temperature_of_a_trajectory_can_be_given(tmp_path: Path, capsys) ->
     np.testing.assert_allclose(table.w_kj_mol / table.w_kt, 8.314462618e-3 * 300, rtol=2e-5)
     assert main([*files, "--out", str(tmp_path / "cold"), "--temperature-k", "-3"]) == 2
     assert "--temperature-k: above 0, got -3" in capsys.readouterr().err
+
+
+def test_a_forked_worker_ends_at_sigterm() -> None:
+    """MDAnalysis forks its workers and ends them so; one that heard it as Ctrl-C could miss it, and wait for ever."""
+    waiting = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as within a command
+    try:
+        waiting.start()
+        waiting.terminate()
+        waiting.join(30)
+        assert waiting.exitcode == -signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
