@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pages import addresses
+from page_addresses import addresses
 from runs_by_hand import N_FRAMES, fake_run, other_box
 from scipy import stats
 from synthetic import only_ec, random_universe

@@ -14,7 +14,7 @@ import pytest
 from MDAnalysis.analysis.rdf import InterRDF
 from MDAnalysis.analysis.results import Results
 from openmm import app
-from pages import addresses
+from page_addresses import addresses
 from table_contract import COLUMNS
 
 from solvshell.analysis import open_trajectory

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from pages import addresses
+from page_addresses import addresses
 from synthetic import make_universe, species_file
 
 from solvshell.analysis import analyze, write_tables
